@@ -1,0 +1,124 @@
+//! What the user typed, and nothing else.
+
+use std::env;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about = "One JSON line per process, for log pipelines: what `ps aux` is to people.",
+    args_conflicts_with_subcommands = true,
+    after_help = EXAMPLES
+)]
+pub struct Cli {
+    /// What to print instead of processes.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The options of the process records.
+    #[command(flatten)]
+    pub snapshot: SnapshotOptions,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  procline | jq 'select(.cpu > 50)'
+  procline --fields pid,user,command
+  procline --fields -vsz,-tty
+  procline --procfs /host/proc --rootfs /host
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 124 timed out.";
+
+/// The other things that procline prints.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print the fields of the records: name, type, unit, meaning
+    Fields {
+        /// How to print them
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        format: FieldsFormat,
+    },
+}
+
+/// How `procline fields` prints.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum FieldsFormat {
+    /// Columns
+    Text,
+    /// The table of the README
+    Markdown,
+    /// One object per line
+    Json,
+}
+
+/// The options of the process records.
+#[derive(Args, Debug)]
+pub struct SnapshotOptions {
+    /// Fields, in this order: names, `default`, `all`; +NAME appends, -NAME
+    /// removes [default: default; `procline fields` lists them]
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
+    pub fields: Option<String>,
+    /// Longest line, its newline included, in bytes: at least 1024, or 0 for no
+    /// limit; a longer one has its command cut in the middle
+    #[arg(long, value_name = "N", default_value = "32000", value_parser = max_record_bytes)]
+    pub max_record_bytes: usize,
+    /// End a run that takes longer, even one blocked in a read or a write: 10s,
+    /// 500ms, 2m
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = timeout)]
+    pub timeout: Duration,
+    /// Another machine's /proc, mounted here [env: HOST_PROC]
+    #[arg(long, value_name = "PATH")]
+    procfs: Option<PathBuf>,
+    /// Another machine's root directory, mounted here; users are named by its
+    /// etc/passwd [env: HOST_ROOT]
+    #[arg(long, value_name = "PATH")]
+    rootfs: Option<PathBuf>,
+}
+
+impl SnapshotOptions {
+    /// The /proc asked for: the option beats the environment.
+    pub fn procfs(&self) -> Option<PathBuf> {
+        self.procfs.clone().or_else(|| path_in("HOST_PROC"))
+    }
+
+    /// The root directory asked for, likewise.
+    pub fn rootfs(&self) -> Option<PathBuf> {
+        self.rootfs.clone().or_else(|| path_in("HOST_ROOT"))
+    }
+}
+
+/// An empty variable is none: a manifest may well leave it so.
+fn path_in(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
+}
+
+fn max_record_bytes(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if number == 0 || number >= 1024 => Ok(number),
+        _ => Err("a number of bytes, at least 1024, or 0 for no limit".into()),
+    }
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err("a duration longer than 0, such as 10s, 500ms or 2m".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

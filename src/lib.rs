@@ -1,0 +1,11 @@
+//! The rooms of procline. The program is `main.rs`; this library exists for its tests, benchmarks and fuzz targets,
+//! and promises nothing to others.
+
+pub mod cli;
+pub mod exit;
+pub mod fields;
+pub mod host;
+pub mod process;
+pub mod record;
+pub mod sink;
+mod sys;

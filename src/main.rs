@@ -1,0 +1,31 @@
+//! procline: what a host is doing, as JSON lines.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use procline::cli::{Cli, Command, SnapshotOptions};
+use procline::exit::{Stop, code};
+use procline::process::{self, Request};
+use procline::record::choose::choose;
+use procline::{fields, process::fields as table};
+
+fn main() -> ExitCode {
+    code(run(Cli::parse()))
+}
+
+fn run(cli: Cli) -> Result<(), Stop> {
+    match cli.command {
+        Some(Command::Fields { format }) => Ok(fields::print(format)?),
+        None => snapshot(&cli.snapshot),
+    }
+}
+
+fn snapshot(options: &SnapshotOptions) -> Result<(), Stop> {
+    let request = Request {
+        fields: choose(&table::FIELDS, &table::DEFAULT, options.fields.as_deref()).map_err(Stop::Usage)?,
+        max_record_bytes: options.max_record_bytes,
+        procfs: options.procfs(),
+        rootfs: options.rootfs(),
+    };
+    process::run(request, options.timeout)
+}

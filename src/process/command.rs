@@ -1,0 +1,79 @@
+//! The text of `command`, from the bytes of /proc/PID/cmdline. Pure.
+
+use memchr::memchr_iter;
+
+/// Stands where the middle of a very long command line was not read.
+pub const GAP: &str = "…";
+
+/// Appends the arguments joined by spaces: NULs between them become spaces, those at the end go.
+pub fn join(arguments: &[u8], text: &mut Vec<u8>) {
+    let end = arguments.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let start = text.len();
+    text.extend_from_slice(&arguments[..end]);
+    for byte in &mut text[start..] {
+        if *byte == 0 {
+            *byte = b' ';
+        }
+    }
+}
+
+/// The `tail` of a command line whose middle was not read, without its first two arguments: the first has lost its
+/// beginning, and may be the secret whose flag was not read; the second may be the secret of the first.
+pub fn after_gap(tail: &[u8]) -> &[u8] {
+    memchr_iter(0, tail).nth(1).map_or(&[], |end| &tail[end + 1..])
+}
+
+/// Appends what stands for a process without arguments: `[comm]`, as ps(1) has it.
+pub fn bracket(comm: &[u8], defunct: bool, text: &mut Vec<u8>) {
+    text.push(b'[');
+    text.extend_from_slice(comm);
+    text.push(b']');
+    if defunct {
+        text.extend_from_slice(b" <defunct>");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joined(arguments: &[u8]) -> Vec<u8> {
+        let mut text = b"before:".to_vec();
+        join(arguments, &mut text);
+        text.split_off(b"before:".len())
+    }
+
+    #[test]
+    fn arguments_are_joined_and_nothing_else_changes() {
+        for (arguments, text) in [
+            (b"".as_slice(), b"".as_slice()),
+            (b"\0", b""),
+            (b"\0\0\0", b""),
+            (b"cat\0", b"cat"),
+            (b"cat\0-n\0a b\0", b"cat -n a b"),
+            (b"cat\0\0x\0", b"cat  x"),
+            (b"cat\0\0\0", b"cat"),
+            (b"nginx: master \0\0\0\0", b"nginx: master "),
+            (b"no end", b"no end"),
+            (b"a\n\t\xff\0b\0", b"a\n\t\xff b"),
+        ] {
+            assert_eq!(joined(arguments), text, "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn a_tail_gives_up_two_arguments() {
+        assert_eq!(after_gap(b"ssword\0secret\0rest\0more\0"), b"rest\0more\0");
+        for tail in [b"".as_slice(), b"one", b"one\0two", b"one\0two\0"] {
+            assert_eq!(after_gap(tail), b"", "{tail:?}");
+        }
+    }
+
+    #[test]
+    fn brackets() {
+        let mut text = Vec::new();
+        bracket(b"a)\xff", false, &mut text);
+        bracket(b"", true, &mut text);
+        assert_eq!(text, b"[a)\xff][] <defunct>");
+    }
+}

@@ -1,0 +1,226 @@
+//! The text of files in /proc, as numbers. Pure: bytes in, values out; no byte sequence makes it panic.
+
+use std::str::FromStr;
+
+use memchr::{memchr, memchr_iter, memrchr};
+
+/// /proc/PID/stat, proc_pid_stat(5): what is used of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stat {
+    /// (3) One letter: R, S, D, Z, T, t, X, I …
+    pub state: u8,
+    /// (5) The process group.
+    pub pgrp: i64,
+    /// (6) The session.
+    pub session: i64,
+    /// (7) The controlling terminal's device number, 0 for none.
+    pub tty_nr: u32,
+    /// (8) The foreground process group of that terminal, -1 for none.
+    pub tpgid: i64,
+    /// (9) The kernel's flags, `PF_*`.
+    pub flags: u64,
+    /// (14) Clock ticks in user mode.
+    pub utime: u64,
+    /// (15) Clock ticks in kernel mode.
+    pub stime: u64,
+    /// (19) The nice value.
+    pub nice: i64,
+    /// (20) The number of threads.
+    pub num_threads: i64,
+    /// (22) When it started, in clock ticks after boot.
+    pub starttime: u64,
+    /// (23) Virtual memory, in bytes.
+    pub vsize: u64,
+}
+
+/// /proc/PID/stat as its `comm` and the rest; none if it is not of that form.
+///
+/// `comm` may itself hold blanks, parentheses and newlines: the rest begins after the last `)`.
+pub fn stat(text: &[u8]) -> Option<(&[u8], Stat)> {
+    let open = memchr(b'(', text)?;
+    let close = memrchr(b')', text)?;
+    let comm = text.get(open + 1..close)?;
+    let rest = text.get(close + 1..)?.trim_ascii();
+    let mut words = rest.split(|byte| *byte == b' ');
+    // Fields in the order of the file; what stands between those used is passed over.
+    let stat = Stat {
+        state: *words.next()?.first()?,
+        pgrp: number(words.nth(1)?)?,
+        session: number(words.next()?)?,
+        // The kernel prints the 32 bits as a signed number.
+        tty_nr: number::<i32>(words.next()?)?.cast_unsigned(),
+        tpgid: number(words.next()?)?,
+        flags: number(words.next()?)?,
+        utime: number(words.nth(4)?)?,
+        stime: number(words.next()?)?,
+        nice: number(words.nth(3)?)?,
+        num_threads: number(words.next()?)?,
+        starttime: number(words.nth(1)?)?,
+        vsize: number(words.next()?)?,
+    };
+    Some((comm, stat))
+}
+
+/// /proc/PID/status, proc_pid_status(5): what is used of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// `Uid:`, the second of the four: the effective user.
+    pub euid: Option<u32>,
+    /// `VmLck:` in KiB; 0 for a process without memory of its own, which has no such line.
+    pub vm_lck: u64,
+    /// `VmRSS:` in KiB; 0 likewise.
+    pub vm_rss: u64,
+}
+
+/// /proc/PID/status. The kernel escapes newlines in `Name:`, so a line's beginning is the key that it seems.
+pub fn status(text: &[u8]) -> Status {
+    let mut status = Status::default();
+    let mut start = 0;
+    for end in memchr_iter(b'\n', text) {
+        let line = &text[start..end];
+        start = end + 1;
+        match line {
+            [b'U', b'i', b'd', b':', ids @ ..] => status.euid = words(ids).nth(1).and_then(number),
+            [b'V', b'm', b'L', b'c', b'k', b':', size @ ..] => status.vm_lck = first_number(size).unwrap_or(0),
+            [b'V', b'm', b'R', b'S', b'S', b':', size @ ..] => {
+                status.vm_rss = first_number(size).unwrap_or(0);
+                // The last one used.
+                break;
+            }
+            _ => {}
+        }
+    }
+    status
+}
+
+/// /proc/PID/statm, proc_pid_statm(5): the second number, resident pages.
+pub fn statm_resident(text: &[u8]) -> Option<u64> {
+    words(text).nth(1).and_then(number)
+}
+
+/// /proc/uptime, proc_uptime(5): hundredths of a second since boot.
+pub fn uptime_centiseconds(text: &[u8]) -> Option<u64> {
+    let first = words(text).next()?;
+    let point = memchr(b'.', first)?;
+    let (seconds, fraction): (u64, &[u8]) = (number(&first[..point])?, &first[point + 1..]);
+    let hundredths: u64 = number(fraction.get(..2)?)?;
+    seconds.checked_mul(100)?.checked_add(hundredths)
+}
+
+/// The number that follows `key` at the beginning of a line: `btime` in /proc/stat, `MemTotal:` in /proc/meminfo.
+pub fn keyed(text: &[u8], key: &str) -> Option<u64> {
+    text.split(|byte| *byte == b'\n').find_map(|line| {
+        let rest = line.strip_prefix(key.as_bytes())?;
+        rest.first()?.is_ascii_whitespace().then(|| first_number(rest))?
+    })
+}
+
+fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
+}
+
+fn first_number(text: &[u8]) -> Option<u64> {
+    words(text).next().and_then(number)
+}
+
+fn number<T: FromStr>(word: &[u8]) -> Option<T> {
+    std::str::from_utf8(word).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(comm: &str) -> String {
+        format!(
+            "42 ({comm}) S 1 43 44 34817 45 4194304 1 2 3 4 500 600 7 8 20 -5 3 0 9000 1048576 99 18446744073709551615 1"
+        )
+    }
+
+    #[test]
+    fn stat_is_read_by_place() {
+        let text = line("cat");
+        let expected = Stat {
+            state: b'S',
+            pgrp: 43,
+            session: 44,
+            tty_nr: 34817,
+            tpgid: 45,
+            flags: 4_194_304,
+            utime: 500,
+            stime: 600,
+            nice: -5,
+            num_threads: 3,
+            starttime: 9000,
+            vsize: 1_048_576,
+        };
+        assert_eq!(stat(text.as_bytes()), Some((b"cat".as_slice(), expected)));
+    }
+
+    #[test]
+    fn a_comm_cannot_pose_as_the_fields_after_it() {
+        for comm in ["", ")", "a) R 9 9 (b", "two words", "new\nline", ") S 1 1 1 0 -1 0"] {
+            let text = line(comm);
+            let (name, stat) = stat(text.as_bytes()).unwrap();
+            assert_eq!(name, comm.as_bytes());
+            assert_eq!((stat.state, stat.pgrp), (b'S', 43), "{comm:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_stat_is_none() {
+        for text in [
+            "",
+            "(",
+            ")",
+            ")(",
+            "42",
+            "42 (cat",
+            "42 (cat)",
+            "42 (cat) S",
+            "42 (cat) S 1 x 44",
+            "1 () ",
+        ] {
+            assert_eq!(stat(text.as_bytes()), None, "{text:?}");
+        }
+        let text = line("cat");
+        for end in 0..text.find("1048576").unwrap() {
+            assert_eq!(stat(&text.as_bytes()[..end]), None, "{:?}", &text[..end]);
+        }
+    }
+
+    #[test]
+    fn a_negative_device_number_is_32_bits() {
+        let text = line("cat").replace(" 34817 ", " -1 ");
+        assert_eq!(stat(text.as_bytes()).unwrap().1.tty_nr, u32::MAX);
+    }
+
+    #[test]
+    fn status_is_read_by_key_and_a_name_cannot_pose_as_one() {
+        let text = b"Name:\ta Uid: 0\\nVmRSS: 1 kB\nUid:\t1\t1000\t2\t3\nVmLck:\t      64 kB\nVmRSS:\t    1234 kB\nVmRSS:\t9 kB\n";
+        let expected = Status {
+            euid: Some(1000),
+            vm_lck: 64,
+            vm_rss: 1234,
+        };
+        assert_eq!(status(text), expected);
+        assert_eq!(status(b""), Status::default());
+        assert_eq!(status(b"Uid:\nVmLck:\nVmRSS:\n"), Status::default());
+        assert_eq!(status(b"Uid:\t0\t4294967296\n").euid, None);
+    }
+
+    #[test]
+    fn host_files() {
+        assert_eq!(statm_resident(b"765 437 409 5 0 123 0\n"), Some(437));
+        assert_eq!(statm_resident(b"765"), None);
+        assert_eq!(uptime_centiseconds(b"68.36 126.15\n"), Some(6836));
+        assert_eq!(uptime_centiseconds(b"68 126\n"), None);
+        assert_eq!(uptime_centiseconds(b"18446744073709551615.00 1\n"), None);
+        assert_eq!(keyed(b"cpu  1 2\nbtime 1700000000\n", "btime"), Some(1_700_000_000));
+        assert_eq!(keyed(b"btimes 1\nbtime\n", "btime"), None);
+        assert_eq!(
+            keyed(b"MemTotal:       24683624 kB\nMemFree: 1 kB\n", "MemTotal:"),
+            Some(24_683_624)
+        );
+    }
+}

@@ -1,0 +1,239 @@
+//! The only file that opens /proc: descriptors, reading, and the judgement of errors. It knows paths, not contents.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use rustix::buffer::spare_capacity;
+use rustix::fs::{AtFlags, Mode, OFlags, PROC_SUPER_MAGIC, RawDir, StatxFlags};
+use rustix::io::{Errno, retry_on_intr};
+
+/// A /proc, or a tree that looks like one. Paths are opened relative to its directory, which spares the kernel a walk.
+pub struct Procfs {
+    root: OwnedFd,
+    path: PathBuf,
+    /// Whether it is the kernel's own, and not a copy: then a process's directory is owned by its effective user.
+    is_kernels: bool,
+}
+
+impl Procfs {
+    /// Opens the tree at `path`.
+    ///
+    /// # Errors
+    /// If it is no directory that can be opened.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::open(path, flags, Mode::empty())
+            .with_context(|| format!("cannot open {} as a proc filesystem", path.display()))?;
+        let is_kernels = rustix::fs::fstatfs(&root).is_ok_and(|fs| fs.f_type == PROC_SUPER_MAGIC);
+        Ok(Procfs {
+            root,
+            path: path.to_owned(),
+            is_kernels,
+        })
+    }
+
+    /// Where it is mounted, for messages.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads a file about the machine: `uptime`, `meminfo`, `tty/drivers` …
+    ///
+    /// # Errors
+    /// If it cannot be read: the tree is then no proc filesystem, or not the whole of one.
+    pub fn read_host(&self, name: &str) -> anyhow::Result<Vec<u8>> {
+        /// /proc/stat grows with CPUs and interrupts.
+        const MOST: u64 = 16 << 20;
+        let mut text = Vec::new();
+        open(&self.root, name.as_bytes())
+            .and_then(|file| File::from(file).take(MOST).read_to_end(&mut text))
+            .with_context(|| {
+                format!(
+                    "cannot read {}: is that a proc filesystem?",
+                    self.path.join(name).display()
+                )
+            })?;
+        Ok(text)
+    }
+
+    /// Reads `PID/name` into `text`, which is emptied first; it ends after about `most` bytes, and false says that it
+    /// did.
+    ///
+    /// # Errors
+    /// Those of open(2) and read(2); see [`is_out_of_sight`].
+    pub fn read_process(&self, pid: u32, name: &str, text: &mut Vec<u8>, most: usize) -> io::Result<bool> {
+        let path = ProcessPath::of(pid, name);
+        let file = open(&self.root, path.as_bytes())?;
+        text.clear();
+        fill(&file, text, most)
+    }
+
+    /// Reads `PID/name` like [`read_process`](Self::read_process), but of a file of more than `most` bytes keeps the
+    /// first `head` and the last `most - head`. True says that nothing had to be left out.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn read_process_ends(
+        &self,
+        pid: u32,
+        name: &str,
+        text: &mut Vec<u8>,
+        head: usize,
+        most: usize,
+    ) -> io::Result<bool> {
+        let path = ProcessPath::of(pid, name);
+        let file = open(&self.root, path.as_bytes())?;
+        text.clear();
+        if fill(&file, text, most)? {
+            return Ok(true);
+        }
+        let mut whole = true;
+        loop {
+            let ended = fill(&file, text, text.len() + most)?;
+            if let Some(surplus) = text.len().checked_sub(most).filter(|surplus| *surplus > 0) {
+                text.drain(head..head + surplus);
+                whole = false;
+            }
+            if ended {
+                return Ok(whole);
+            }
+        }
+    }
+
+    /// The effective user of a process, from the owner of its directory, which is that whatever `dumpable` says
+    /// (`task_dump_owner` in the kernel's fs/proc/base.c); none in a copied tree, where it is whoever copied it.
+    pub fn effective_uid(&self, pid: u32) -> Option<u32> {
+        if !self.is_kernels {
+            return None;
+        }
+        let path = ProcessPath::of(pid, "");
+        let statx = rustix::fs::statx(&self.root, path.as_bytes(), AtFlags::empty(), StatxFlags::UID).ok()?;
+        Some(statx.stx_uid)
+    }
+
+    /// Starts listing the processes.
+    ///
+    /// # Errors
+    /// If the directory cannot be opened a second time.
+    pub fn pids(&self) -> anyhow::Result<Pids> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::openat(&self.root, ".", flags, Mode::empty())
+            .with_context(|| format!("cannot list {}", self.path.display()))?;
+        Ok(Pids {
+            root,
+            entries: Vec::with_capacity(32 * 1024),
+            chunk: Vec::new(),
+        })
+    }
+}
+
+/// The processes of a tree, by ascending pid, read as they are asked for: nothing is held per process.
+pub struct Pids {
+    root: OwnedFd,
+    entries: Vec<u8>,
+    /// What one getdents64(2) gave, the next pid last.
+    chunk: Vec<u32>,
+}
+
+impl Pids {
+    /// The next process, or none.
+    ///
+    /// # Errors
+    /// Those of getdents64(2).
+    pub fn next(&mut self) -> io::Result<Option<u32>> {
+        while self.chunk.is_empty() {
+            if !self.read_chunk()? {
+                return Ok(None);
+            }
+        }
+        Ok(self.chunk.pop())
+    }
+
+    fn read_chunk(&mut self) -> io::Result<bool> {
+        let mut entries = RawDir::new(&self.root, self.entries.spare_capacity_mut());
+        let mut any = false;
+        while let Some(entry) = entries.next() {
+            any = true;
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if name.iter().all(u8::is_ascii_digit) {
+                self.chunk.extend(
+                    std::str::from_utf8(name)
+                        .ok()
+                        .and_then(|digits| digits.parse::<u32>().ok()),
+                );
+            }
+            if entries.is_buffer_empty() {
+                break;
+            }
+        }
+        // The kernel lists ascending; the files of a copied tree come in any order.
+        self.chunk.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(any)
+    }
+}
+
+/// Whether an error on a process's `stat` means that there is nothing to tell of it: it is gone (at open `ENOENT`, at
+/// read `ESRCH`), or its files are not for this user (`hidepid=1`, proc(5)).
+pub fn is_out_of_sight(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(errno, Some(Errno::NOENT | Errno::SRCH | Errno::ACCESS | Errno::PERM))
+}
+
+/// Whether the thread `tid` of this process is running, or would be if a CPU were free: then it is slow, not stuck.
+pub fn is_running(tid: i32) -> bool {
+    let Ok(text) = std::fs::read(format!("/proc/self/task/{tid}/stat")) else {
+        return false;
+    };
+    super::parse::stat(&text).is_some_and(|(_, stat)| stat.state == b'R')
+}
+
+/// `PID/name` without an allocation.
+struct ProcessPath {
+    bytes: [u8; 40],
+    length: usize,
+}
+
+impl ProcessPath {
+    fn of(pid: u32, name: &str) -> Self {
+        let mut bytes = [0; 40];
+        let mut rest = bytes.as_mut_slice();
+        // Ten digits and the longest of our names fit; a longer one would be cut and not be found.
+        let _ = write!(rest, "{pid}/{name}");
+        let left = rest.len();
+        ProcessPath {
+            bytes,
+            length: bytes.len() - left,
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+fn open(root: &OwnedFd, path: &[u8]) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    Ok(retry_on_intr(|| rustix::fs::openat(root, path, flags, Mode::empty()))?)
+}
+
+/// Appends what `file` holds to `text`, until that is `most` bytes long. True says that the file ended.
+///
+/// A process's files are made anew for each reader: a read that gives less than there was room for was the last, and a
+/// second one to see that it gives nothing would be a tenth of the work.
+fn fill(file: &OwnedFd, text: &mut Vec<u8>, most: usize) -> io::Result<bool> {
+    while text.len() < most {
+        if text.capacity() == text.len() {
+            text.reserve(text.len().clamp(4096, most));
+        }
+        let room = text.capacity() - text.len();
+        let read = retry_on_intr(|| rustix::io::read(file, spare_capacity(text)))?;
+        if read < room {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

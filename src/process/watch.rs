@@ -1,0 +1,171 @@
+//! Sees to it that nothing hangs a snapshot: the main thread looks at the step that the worker is in. A worker that is
+//! stuck is abandoned, and a new one goes on, told what not to wait for. This file reads and writes nothing itself.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, MutexGuard};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use super::Request;
+use super::collect::Avoid;
+use super::procfs::is_running;
+use super::worker::{Progress, Run, Step, Steps};
+use crate::exit::Stop;
+
+/// How often the main thread looks.
+const TICK: Duration = Duration::from_millis(10);
+/// How long reading one command line may take.
+const COMMAND_PATIENCE: Duration = Duration::from_millis(50);
+/// How long the system's name services may take for one user: they may ask the network.
+const NAMING_PATIENCE: Duration = Duration::from_secs(1);
+/// How long stuck reads may take in all before no process in uninterruptible sleep is asked for its command line.
+const STUCK_MOST: Duration = Duration::from_secs(1);
+/// How long writing the lines in hand may take after a signal.
+const GRACE: Duration = Duration::from_secs(2);
+/// A worker's buffers are on the heap: many abandoned ones cost little.
+const STACK: usize = 256 * 1024;
+
+/// Prints one record per process on standard output.
+///
+/// # Errors
+/// What ended the snapshot other than its own end: a failure, `timeout`, or a signal.
+pub fn run(request: Request, timeout: Duration) -> Result<(), Stop> {
+    let start = Instant::now();
+    let left = || timeout.saturating_sub(start.elapsed());
+    let signal = Arc::new(AtomicUsize::new(0));
+    for number in [SIGTERM, SIGINT] {
+        signal_hook::flag::register_usize(number, Arc::clone(&signal), number.unsigned_abs() as usize)
+            .context("cannot handle signals")?;
+    }
+    let (send, finished) = channel();
+    let mut watch = Watch::start(request, send)?;
+    loop {
+        if let Some(result) = wait(&finished, TICK.min(left())) {
+            return Ok(result?);
+        }
+        let number = signal.load(Ordering::Relaxed);
+        if number != 0 {
+            watch.run.stop.store(true, Ordering::Relaxed);
+            // Its result does not matter any more.
+            let _ = wait(&finished, GRACE.min(left()));
+            return Err(Stop::Signal(number));
+        }
+        if left().is_zero() {
+            return Err(Stop::Timeout(watch.what_takes_so_long(timeout)));
+        }
+        watch.relieve()?;
+    }
+}
+
+/// The result of the run, if it comes in time.
+fn wait(finished: &Receiver<anyhow::Result<()>>, time: Duration) -> Option<anyhow::Result<()>> {
+    match finished.recv_timeout(time) {
+        Ok(result) => Some(result),
+        Err(RecvTimeoutError::Timeout) => None,
+        Err(RecvTimeoutError::Disconnected) => Some(Err(anyhow!("the snapshot ended without a result"))),
+    }
+}
+
+/// The worker that is watched, and what is known of it.
+struct Watch {
+    run: Arc<Run>,
+    finish: Sender<anyhow::Result<()>>,
+    worker: usize,
+    steps: Arc<Steps>,
+    avoid: Avoid,
+    /// The number of the step last seen, and since when.
+    seen: (u64, Instant),
+    /// How long command lines were waited for in vain, in all.
+    stuck: Duration,
+}
+
+impl Watch {
+    fn start(request: Request, finish: Sender<anyhow::Result<()>>) -> anyhow::Result<Self> {
+        let mut watch = Watch {
+            run: Arc::new(Run::new(request)),
+            finish,
+            worker: 0,
+            steps: Arc::default(),
+            avoid: Avoid::default(),
+            seen: (0, Instant::now()),
+            stuck: Duration::ZERO,
+        };
+        watch.spawn()?;
+        Ok(watch)
+    }
+
+    fn spawn(&mut self) -> anyhow::Result<()> {
+        self.steps = Arc::default();
+        self.seen = (0, Instant::now());
+        let (run, steps, finish) = (Arc::clone(&self.run), Arc::clone(&self.steps), self.finish.clone());
+        let (worker, avoid) = (self.worker, self.avoid);
+        let work = move || {
+            if let Some(result) = run.work(&steps, worker, avoid) {
+                // The main thread is there as long as the process is.
+                let _ = finish.send(result);
+            }
+        };
+        thread::Builder::new()
+            .stack_size(STACK)
+            .spawn(work)
+            .context("cannot start a thread")?;
+        Ok(())
+    }
+
+    /// Puts a new worker in the place of one that is stuck.
+    fn relieve(&mut self) -> anyhow::Result<()> {
+        let (step, number) = self.steps.now();
+        if self.seen.0 != number {
+            self.seen = (number, Instant::now());
+        }
+        let patience = match step {
+            Step::Command => COMMAND_PATIENCE,
+            Step::Naming => NAMING_PATIENCE,
+            Step::Working | Step::Writing => return Ok(()),
+        };
+        let waited = self.seen.1.elapsed();
+        // On a busy machine a worker may wait that long for a CPU, and that is no reason to give up.
+        if waited < patience || is_running(self.steps.thread()) {
+            return Ok(());
+        }
+        let Some(pid) = self.take_over(number) else {
+            return Ok(());
+        };
+        self.avoid.command_of = Some(pid);
+        match step {
+            Step::Naming => {
+                self.avoid.command_of = None;
+                self.avoid.name_services = true;
+            }
+            _ => self.stuck += waited,
+        }
+        self.avoid.commands_in_disk_sleep = self.stuck >= STUCK_MOST;
+        self.spawn()
+    }
+
+    /// Takes the snapshot out of the hands of the worker, if it is still in the step of that number: the process that
+    /// it is stuck with.
+    fn take_over(&mut self, number: u64) -> Option<u32> {
+        let mut progress: MutexGuard<'_, Progress> = self.run.progress()?;
+        if self.steps.now().1 != number {
+            return None;
+        }
+        self.worker += 1;
+        progress.worker = self.worker;
+        progress.in_hand
+    }
+
+    fn what_takes_so_long(&self, timeout: Duration) -> String {
+        let doing = match self.steps.now().0 {
+            Step::Working => "reading processes",
+            Step::Command => "reading a command line",
+            Step::Naming => "asking the system for a user's name",
+            Step::Writing => "writing to standard output: does its reader still read?",
+        };
+        format!("timed out after {} while {doing}", humantime::format_duration(timeout))
+    }
+}

@@ -1,0 +1,236 @@
+//! The thread that makes a snapshot: process after process, gathered, encoded, written. Several may do so one after
+//! the other, as `watch` abandons those that are stuck; what they share is here, and only one of them has its say.
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use anyhow::{Context, anyhow};
+
+use super::collect::{Avoid, Collector};
+use super::procfs::{Pids, Procfs};
+use super::{Process, Request, observe};
+use crate::host::Host;
+use crate::record::{Record, cap};
+use crate::sink::stdout::Lines;
+
+/// What a worker is doing, as far as those who wait for it tell it apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Anything that does not block.
+    Working = 0,
+    /// Reading a command line.
+    Command = 1,
+    /// Asking for a user's name.
+    Naming = 2,
+    /// Writing records.
+    Writing = 3,
+}
+
+/// The steps of one worker, for others to see.
+#[derive(Debug, Default)]
+pub struct Steps {
+    /// How many were entered, times four, and which one the last was.
+    entered: AtomicU64,
+    thread: AtomicI32,
+}
+
+impl Steps {
+    /// Says what is done from here on. Only the worker itself says so.
+    pub fn enter(&self, step: Step) {
+        let entered = self.entered.load(Ordering::Relaxed) | 3;
+        self.entered.store((entered + 1) | step as u64, Ordering::Release);
+    }
+
+    /// The step, and a number that no other step of this worker has.
+    pub fn now(&self) -> (Step, u64) {
+        let entered = self.entered.load(Ordering::Acquire);
+        let step = match entered & 3 {
+            0 => Step::Working,
+            1 => Step::Command,
+            2 => Step::Naming,
+            _ => Step::Writing,
+        };
+        (step, entered)
+    }
+
+    /// The worker's thread id.
+    pub fn thread(&self) -> i32 {
+        self.thread.load(Ordering::Relaxed)
+    }
+}
+
+/// What all workers of a run, and the thread that watches them, share.
+pub struct Run {
+    request: Request,
+    /// Asks the worker to write the lines that it has, and to end.
+    pub stop: AtomicBool,
+    snapshot: OnceLock<Snapshot>,
+}
+
+/// What is there once the first worker has opened /proc.
+struct Snapshot {
+    procfs: Procfs,
+    host: Host,
+    progress: Mutex<Progress>,
+}
+
+/// Where the snapshot is.
+pub struct Progress {
+    /// The number of the worker that may go on; what another one still brings is not used.
+    pub worker: usize,
+    /// The process that is being gathered.
+    pub in_hand: Option<u32>,
+    pids: Pids,
+    any: bool,
+    out: Lines<io::Stdout>,
+    line: Vec<u8>,
+    unread: Unread,
+}
+
+/// Processes that are there but could not be read: how many, and what happened to the first.
+#[derive(Default)]
+struct Unread {
+    count: usize,
+    first: Option<(u32, io::Error)>,
+}
+
+impl Run {
+    /// A run that has not begun.
+    pub fn new(request: Request) -> Self {
+        Run {
+            request,
+            stop: AtomicBool::new(false),
+            snapshot: OnceLock::new(),
+        }
+    }
+
+    /// Where the snapshot is, unless a worker is about to change it or none has begun.
+    pub fn progress(&self) -> Option<MutexGuard<'_, Progress>> {
+        self.snapshot.get()?.progress.try_lock().ok()
+    }
+
+    /// Goes through the processes, from the one in hand to the last, as worker number `me`. None says that another
+    /// worker took over.
+    pub fn work(&self, steps: &Steps, me: usize, avoid: Avoid) -> Option<anyhow::Result<()>> {
+        steps
+            .thread
+            .store(rustix::thread::gettid().as_raw_nonzero().get(), Ordering::Relaxed);
+        let snapshot = match self.snapshot() {
+            Ok(snapshot) => snapshot,
+            Err(error) => return Some(Err(error)),
+        };
+        let mut collector = Collector::new(&snapshot.procfs, &snapshot.host, &self.request, steps, avoid);
+        loop {
+            let mut progress = snapshot.lock();
+            if progress.worker != me {
+                return None;
+            }
+            let pid = match progress.advance() {
+                Ok(Some(pid)) if !self.stop.load(Ordering::Relaxed) => pid,
+                Ok(_) => {
+                    steps.enter(Step::Writing);
+                    return Some(progress.finish(&snapshot.procfs));
+                }
+                Err(error) => return Some(Err(error).context("cannot list the processes")),
+            };
+            drop(progress);
+            let found = collector.collect(pid);
+            let mut progress = snapshot.lock();
+            if progress.worker != me {
+                return None;
+            }
+            progress.in_hand = None;
+            let written = match found {
+                Ok(true) => {
+                    steps.enter(Step::Writing);
+                    progress.write(collector.process(), &snapshot.host, &self.request)
+                }
+                Ok(false) => Ok(()),
+                Err(error) => {
+                    progress.unread.count += 1;
+                    progress.unread.first.get_or_insert((pid, error));
+                    Ok(())
+                }
+            };
+            if let Err(error) = written {
+                return Some(closed_is_quiet(error));
+            }
+        }
+    }
+
+    /// Opens /proc and looks at the machine; only the first worker does.
+    fn snapshot(&self) -> anyhow::Result<&Snapshot> {
+        if let Some(snapshot) = self.snapshot.get() {
+            return Ok(snapshot);
+        }
+        if let Some(root) = &self.request.rootfs {
+            std::fs::read_dir(root).with_context(|| format!("cannot open {} as a root directory", root.display()))?;
+        }
+        let procfs = Procfs::open(self.request.procfs.as_deref().unwrap_or(Path::new("/proc")))?;
+        let host = observe(&procfs, &self.request)?;
+        let progress = Progress {
+            worker: 0,
+            in_hand: None,
+            pids: procfs.pids()?,
+            any: false,
+            out: Lines::new(io::stdout()),
+            line: Vec::new(),
+            unread: Unread::default(),
+        };
+        let progress = Mutex::new(progress);
+        Ok(self.snapshot.get_or_init(|| Snapshot { procfs, host, progress }))
+    }
+}
+
+impl Snapshot {
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Progress {
+    /// The process to gather: the one that an abandoned worker left in hand, or the next.
+    fn advance(&mut self) -> io::Result<Option<u32>> {
+        if self.in_hand.is_none() {
+            self.in_hand = self.pids.next()?;
+            self.any |= self.in_hand.is_some();
+        }
+        Ok(self.in_hand)
+    }
+
+    fn write(&mut self, process: &Process, host: &Host, request: &Request) -> io::Result<()> {
+        let mut record = Record::of(process, host, &request.fields);
+        cap::line(
+            &mut self.line,
+            &mut record,
+            process.command_cut,
+            request.max_record_bytes,
+        );
+        self.out.push(&self.line)
+    }
+
+    fn finish(&mut self, procfs: &Procfs) -> anyhow::Result<()> {
+        self.out.flush().map_or_else(closed_is_quiet, Ok)?;
+        let path = procfs.path().display();
+        if let Some((pid, error)) = self.unread.first.take() {
+            let count = self.unread.count;
+            return Err(error).context(format!(
+                "{count} of the processes left out; cannot read {path}/{pid}/stat"
+            ));
+        }
+        if !self.any {
+            return Err(anyhow!("no process in {path}: is that a proc filesystem, and mounted?"));
+        }
+        Ok(())
+    }
+}
+
+/// A reader that has seen enough is no failure.
+fn closed_is_quiet(error: io::Error) -> anyhow::Result<()> {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(error).context("cannot write to standard output"),
+    }
+}

@@ -1,0 +1,190 @@
+//! What all record kinds share: a field (one row of a kind's table), a value, a record as rows of both, and the two
+//! fields that every record ends with. It knows neither what a process is nor how bytes are written.
+
+pub mod cap;
+pub mod choose;
+
+use std::borrow::Cow;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use crate::host::Host;
+
+/// One row of a record kind's table: everything that is said of a field is said here, once.
+pub struct Field<R: 'static> {
+    /// The key, legal as a column of a Log Analytics table.
+    pub name: &'static str,
+    /// The JSON type, the same in every record.
+    pub kind: Type,
+    /// The unit of a number; empty for none.
+    pub unit: &'static str,
+    /// One sentence of meaning, for `procline fields` and the README.
+    pub doc: &'static str,
+    /// What has to be read before the field can be told: bits that the record kind gives a meaning.
+    pub needs: u32,
+    /// The field's value in one record.
+    pub get: for<'a> fn(&'a R, &'a Host) -> Value<'a>,
+}
+
+/// The type of a field, as a user of the records meets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// Text.
+    String,
+    /// A whole number.
+    Int,
+    /// A number with a fraction, always written with one (`0.0`).
+    Float,
+}
+
+impl Type {
+    /// The word for it in `procline fields`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Type::String => "string",
+            Type::Int => "int",
+            Type::Float => "float",
+        }
+    }
+}
+
+/// A field's value in one record.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// It cannot be known: the key is left out.
+    Absent,
+    /// Text.
+    Str(Cow<'a, str>),
+    /// Text from the kernel or a file: bytes that are not UTF-8 become U+FFFD, here and nowhere else.
+    Bytes(&'a [u8]),
+    /// A whole number.
+    Int(i64),
+    /// A finite number.
+    Float(f64),
+    /// True or false.
+    Bool(bool),
+}
+
+impl Value<'_> {
+    /// A count; one that no signed 64-bit column could hold stops at the largest that it can.
+    pub fn count(number: u64) -> Self {
+        Value::Int(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+
+    /// The text of a string value.
+    fn text(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Value::Str(text) => Some(Cow::Borrowed(text)),
+            Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes)),
+            _ => None,
+        }
+    }
+}
+
+impl Serialize for Value<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Value::Absent => serializer.serialize_none(),
+            Value::Str(text) => serializer.serialize_str(text),
+            Value::Bytes(bytes) => serializer.serialize_str(&String::from_utf8_lossy(bytes)),
+            Value::Int(number) => serializer.serialize_i64(*number),
+            Value::Float(number) => serializer.serialize_f64(*number),
+            Value::Bool(truth) => serializer.serialize_bool(*truth),
+        }
+    }
+}
+
+/// One record: keys and values, in the order in which they are written.
+pub struct Record<'a>(Vec<(&'a str, Value<'a>)>);
+
+impl<'a> Record<'a> {
+    /// The record of one `subject`: the values that are known of the chosen fields.
+    pub fn of<R>(subject: &'a R, host: &'a Host, fields: &[&'static Field<R>]) -> Self {
+        // One spare place, for the mark that a cut record gets.
+        let mut rows = Vec::with_capacity(fields.len() + 1);
+        for field in fields {
+            match (field.get)(subject, host) {
+                Value::Absent => {}
+                // JSON has no such number, and a key of null is no better than none.
+                Value::Float(number) if !number.is_finite() => {}
+                value => rows.push((field.name, value)),
+            }
+        }
+        Record(rows)
+    }
+}
+
+impl Serialize for Record<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+/// The field `Computer`, of every record kind.
+pub const fn computer<R>() -> Field<R> {
+    Field {
+        name: "Computer",
+        kind: Type::String,
+        unit: "",
+        doc: "this machine: its hostname",
+        needs: 0,
+        get: |_, host| Value::Str(Cow::Borrowed(&host.computer)),
+    }
+}
+
+/// The field `timestamp`, of every record kind.
+pub const fn timestamp<R>() -> Field<R> {
+    Field {
+        name: "timestamp",
+        kind: Type::String,
+        unit: "",
+        doc: "when the snapshot was taken, RFC 3339 UTC with milliseconds: one value for the whole snapshot",
+        needs: 0,
+        get: |_, host| Value::Str(Cow::Borrowed(&host.timestamp)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Thing(f64);
+
+    static RATIO: Field<Thing> = Field {
+        name: "ratio",
+        kind: Type::Float,
+        unit: "%",
+        doc: "",
+        needs: 0,
+        get: |thing, _| Value::Float(thing.0),
+    };
+
+    fn json(thing: &Thing) -> String {
+        let host = Host::default();
+        serde_json::to_string(&Record::of(thing, &host, &[&RATIO])).unwrap()
+    }
+
+    #[test]
+    fn a_float_keeps_its_fraction_and_what_json_cannot_say_is_left_out() {
+        assert_eq!(json(&Thing(0.0)), r#"{"ratio":0.0}"#);
+        assert_eq!(json(&Thing(100.0)), r#"{"ratio":100.0}"#);
+        assert_eq!(json(&Thing(f64::NAN)), "{}");
+        assert_eq!(json(&Thing(f64::INFINITY)), "{}");
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_become_replacement_characters() {
+        let text = serde_json::to_string(&Value::Bytes(b"a\xff\xfeb\n")).unwrap();
+        assert_eq!(text, "\"a\u{fffd}\u{fffd}b\\n\"");
+    }
+
+    #[test]
+    fn a_count_beyond_a_signed_column_stops_at_its_largest_number() {
+        assert_eq!(Value::count(7), Value::Int(7));
+        assert_eq!(Value::count(u64::MAX), Value::Int(i64::MAX));
+    }
+}

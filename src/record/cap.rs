@@ -1,0 +1,167 @@
+//! The size cap: a record's encoded line is never longer than the user allows. Long text gives up its middle, as its
+//! ends say most: a Java main class stands after its class path.
+
+use std::borrow::Cow;
+
+use super::{Record, Value};
+use crate::sink::json;
+
+const MARK: char = '…';
+
+/// Writes the record's line into `line`, which is emptied first, at most `max` bytes long (0: no limit).
+///
+/// A record that is too long has its `command` cut, then its longest string, and so on; it says so with
+/// `command_truncated`, as does one whose command was `cut` when it was read.
+pub fn line(line: &mut Vec<u8>, record: &mut Record<'_>, cut: bool, max: usize) {
+    if cut {
+        record.mark_cut();
+    }
+    line.clear();
+    json::line(line, record);
+    if max == 0 || line.len() <= max {
+        return;
+    }
+    if !cut {
+        record.mark_cut();
+    }
+    let mut spent = Vec::new();
+    loop {
+        line.clear();
+        json::line(line, record);
+        let Some(excess) = line.len().checked_sub(max).filter(|excess| *excess > 0) else {
+            return;
+        };
+        let Some(victim) = record.next_to_cut(&spent) else {
+            return;
+        };
+        spent.push(victim);
+        let value = &mut record.0[victim].1;
+        if let Some(text) = value.text() {
+            let room = cost_of(&text).saturating_sub(excess);
+            *value = Value::Str(Cow::Owned(ends(&text, room)));
+        }
+    }
+}
+
+fn cost_of(text: &str) -> usize {
+    text.chars().map(json::cost).sum()
+}
+
+impl Record<'_> {
+    fn mark_cut(&mut self) {
+        self.0.push(("command_truncated", Value::Bool(true)));
+    }
+
+    /// The place of the string to cut next: `command`, then the longest that is not yet `spent`.
+    fn next_to_cut(&self, spent: &[usize]) -> Option<usize> {
+        let strings = || self.0.iter().enumerate().filter(|(place, _)| !spent.contains(place));
+        let command = strings().find(|(_, (name, _))| *name == "command");
+        let longest = || {
+            strings()
+                .filter_map(|(place, (_, value))| Some((cost_of(&value.text()?), place)))
+                .max()
+        };
+        command
+            .map(|(place, _)| place)
+            .or_else(|| longest().map(|(_, place)| place))
+    }
+}
+
+/// The head and the tail of `text`, with a mark between them, that together cost at most `room`; the mark alone where
+/// not even that fits.
+fn ends(text: &str, room: usize) -> String {
+    let room = room.saturating_sub(json::cost(MARK));
+    let mut left = room;
+    let mut take = |share: usize, c: char| {
+        let price = json::cost(c);
+        let fits = price + share <= left;
+        left -= if fits { price } else { 0 };
+        fits
+    };
+    // The head leaves the tail half of the room; the tail takes what the head left.
+    let head: usize = text
+        .chars()
+        .take_while(|c| take(room / 2, *c))
+        .map(char::len_utf8)
+        .sum();
+    let rest = &text[head..];
+    let tail: usize = rest.chars().rev().take_while(|c| take(0, *c)).map(char::len_utf8).sum();
+    format!("{}{MARK}{}", &text[..head], &rest[rest.len() - tail..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(text: &str, max: usize) -> (String, usize) {
+        let mut record = Record(vec![
+            ("user", Value::Str("alice".into())),
+            ("command", Value::Bytes(text.as_bytes())),
+            ("Computer", Value::Str("host".into())),
+        ]);
+        let mut out = Vec::new();
+        line(&mut out, &mut record, false, max);
+        let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        (value["command"].as_str().unwrap().to_owned(), out.len())
+    }
+
+    #[test]
+    fn a_line_that_fits_is_untouched_and_one_byte_more_is_cut() {
+        let text = "x".repeat(1000);
+        let (_, whole) = cut(&text, 0);
+        assert_eq!(cut(&text, whole), (text.clone(), whole));
+        let (short, length) = cut(&text, whole - 1);
+        assert!(short.contains(MARK) && length < whole);
+    }
+
+    #[test]
+    fn head_and_tail_stay_and_the_room_is_used() {
+        let text = format!("/usr/bin/java {} com.example.Main", "-cp x ".repeat(2000));
+        let (short, length) = cut(&text, 1024);
+        assert!(
+            short.starts_with("/usr/bin/java -cp") && short.ends_with("com.example.Main"),
+            "{short}"
+        );
+        assert_eq!(length, 1024);
+        let (head, tail) = short.split_once(MARK).unwrap();
+        assert!(head.len().abs_diff(tail.len()) <= 1);
+    }
+
+    #[test]
+    fn what_json_escapes_is_counted_as_it_is_written() {
+        for text in [
+            "\x01".repeat(9000),
+            "\"\\".repeat(900),
+            "é€😀".repeat(900),
+            "\x7f\u{9b}".repeat(900),
+        ] {
+            let (short, length) = cut(&text, 1024);
+            assert!(length <= 1024 && length > 1024 - 24, "{length} for {:?}", &text[..4]);
+            assert!(short.chars().filter(|c| *c != MARK).all(|c| text.contains(c)));
+        }
+    }
+
+    #[test]
+    fn the_longest_string_is_next_when_the_command_was_not_enough() {
+        let long = "u".repeat(5000);
+        let mut record = Record(vec![
+            ("user", Value::Str(long.as_str().into())),
+            ("command", Value::Bytes(b"cat")),
+            ("pid", Value::Int(7)),
+        ]);
+        let mut out = Vec::new();
+        line(&mut out, &mut record, false, 1024);
+        assert_eq!(out.len(), 1024);
+        let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(value["command"], "…");
+        assert_eq!(value["command_truncated"], true);
+    }
+
+    #[test]
+    fn a_command_that_was_cut_when_read_says_so_without_a_limit() {
+        let mut record = Record(vec![("command", Value::Bytes(b"a\xe2\x80\xa6b"))]);
+        let mut out = Vec::new();
+        line(&mut out, &mut record, true, 0);
+        assert_eq!(out, "{\"command\":\"a…b\",\"command_truncated\":true}\n".as_bytes());
+    }
+}

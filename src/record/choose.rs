@@ -1,0 +1,146 @@
+//! Which fields a record has: the `--fields LIST` language, over any kind's table.
+
+use super::Field;
+
+/// The fields that `list` asks for, in its order; without one, the fields of `default`.
+///
+/// `list` is names and lists (`default`, `all`) separated by commas. `+name` appends and `-name` removes; a list that
+/// begins with either starts from `default`. A name given twice stands once, at its first place.
+///
+/// # Errors
+/// A sentence for the user, if a name is unknown or no field is left.
+pub fn choose<R>(
+    table: &'static [Field<R>],
+    default: &[&str],
+    list: Option<&str>,
+) -> Result<Vec<&'static Field<R>>, String> {
+    let mut chosen: Vec<&'static Field<R>> = Vec::new();
+    let list = list.unwrap_or("default");
+    let changes_default = list.starts_with(['+', '-']);
+    for item in changes_default.then_some("default").into_iter().chain(list.split(',')) {
+        let item = item.trim();
+        let (removes, word) = match item.strip_prefix('-') {
+            Some(word) => (true, word),
+            None => (false, item.strip_prefix('+').unwrap_or(item)),
+        };
+        for field in named(table, default, word)? {
+            let place = chosen.iter().position(|other| other.name == field.name);
+            match (removes, place) {
+                (true, Some(place)) => {
+                    chosen.remove(place);
+                }
+                (false, None) => chosen.push(field),
+                _ => {}
+            }
+        }
+    }
+    if chosen.is_empty() {
+        return Err(format!("--fields {list:?} leaves no field: name at least one"));
+    }
+    Ok(chosen)
+}
+
+/// The fields that one word of the list stands for.
+fn named<R>(table: &'static [Field<R>], default: &[&str], word: &str) -> Result<Vec<&'static Field<R>>, String> {
+    let found: Vec<_> = match word {
+        "all" => table.iter().collect(),
+        "default" => table.iter().filter(|field| default.contains(&field.name)).collect(),
+        name => table.iter().filter(|field| field.name == name).collect(),
+    };
+    if found.is_empty() {
+        return Err(unknown(table, word));
+    }
+    Ok(found)
+}
+
+fn unknown<R>(table: &[Field<R>], word: &str) -> String {
+    /// Jaro-Winkler: what clap asks of an option's near match, too.
+    const ALIKE: f64 = 0.7;
+    let lower = word.to_lowercase();
+    let mut near: Vec<(f64, &str)> = table
+        .iter()
+        .map(|field| field.name)
+        .chain(["default", "all"])
+        .map(|name| (strsim::jaro_winkler(&lower, &name.to_lowercase()), name))
+        .filter(|(likeness, _)| *likeness > ALIKE)
+        .collect();
+    near.sort_by(|a, b| b.0.total_cmp(&a.0));
+    near.truncate(3);
+    let hint = if near.is_empty() {
+        String::new()
+    } else {
+        let names: Vec<_> = near.iter().map(|(_, name)| format!("'{name}'")).collect();
+        format!("did you mean {}? ", names.join(" or "))
+    };
+    format!("unknown field '{word}' in --fields; {hint}`procline fields` lists them all")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Type, Value};
+    use super::*;
+
+    const fn field(name: &'static str) -> Field<()> {
+        Field {
+            name,
+            kind: Type::Int,
+            unit: "",
+            doc: "",
+            needs: 0,
+            get: |(), _| Value::Absent,
+        }
+    }
+
+    static TABLE: [Field<()>; 4] = [field("pid"), field("cpu"), field("command"), field("extra")];
+
+    fn names(list: Option<&str>) -> Result<Vec<&'static str>, String> {
+        let chosen = choose(&TABLE, &["pid", "cpu", "command"], list)?;
+        Ok(chosen.iter().map(|field| field.name).collect())
+    }
+
+    #[test]
+    fn lists() {
+        for (list, expected) in [
+            ("default", "pid cpu command"),
+            ("all", "pid cpu command extra"),
+            ("command,pid", "command pid"),
+            ("pid,pid", "pid"),
+            (" pid , cpu ", "pid cpu"),
+            ("+extra", "pid cpu command extra"),
+            ("-cpu", "pid command"),
+            ("-cpu,+extra", "pid command extra"),
+            ("+extra,-pid", "cpu command extra"),
+            ("extra,default", "extra pid cpu command"),
+            ("all,-default", "extra"),
+            ("pid,-cpu", "pid"),
+            ("-cpu,+cpu", "pid command cpu"),
+        ] {
+            assert_eq!(names(Some(list)).unwrap().join(" "), expected, "{list}");
+        }
+        assert_eq!(names(None).unwrap().join(" "), "pid cpu command");
+    }
+
+    #[test]
+    fn an_unknown_name_is_an_error_that_names_near_ones() {
+        let error = names(Some("pid,comand")).unwrap_err();
+        assert!(
+            error.contains("'comand'") && error.contains("did you mean 'command'"),
+            "{error}"
+        );
+        let error = names(Some("-PID")).unwrap_err();
+        assert!(error.contains("did you mean 'pid'"), "{error}");
+        let error = names(Some("zzz")).unwrap_err();
+        assert!(
+            !error.contains("did you mean") && error.contains("procline fields"),
+            "{error}"
+        );
+        for list in ["", "pid,,cpu", "+", "-", "--pid", "pid cpu"] {
+            assert!(names(Some(list)).is_err(), "{list:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_that_leaves_nothing_is_an_error() {
+        assert!(names(Some("pid,-pid")).unwrap_err().contains("leaves no field"));
+    }
+}

@@ -1,0 +1,69 @@
+//! JSON, one object per line. A line holds no control character but its newline, so that neither a log pipeline nor a
+//! terminal meets one: serde_json escapes what RFC 8259 demands, this adds DEL and the C1 controls.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
+
+/// Appends `record` and a newline to `out`.
+pub fn line<T: Serialize>(out: &mut Vec<u8>, record: &T) {
+    let start = out.len();
+    match record.serialize(&mut Serializer::with_formatter(&mut *out, Controls)) {
+        Ok(()) => out.push(b'\n'),
+        // Writing to memory does not fail and keys are strings; were it to, half a line must not stay.
+        Err(_) => out.truncate(start),
+    }
+}
+
+/// How many bytes a character takes within a JSON string, as [`line`] writes it.
+pub fn cost(c: char) -> usize {
+    match c {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\x08' | '\x0c' => 2,
+        c if c.is_control() => 6,
+        c => c.len_utf8(),
+    }
+}
+
+struct Controls;
+
+impl Formatter for Controls {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        // C1 controls, U+0080 to U+009F, begin with 0xC2 in UTF-8.
+        if memchr::memchr2(0x7f, 0xc2, fragment.as_bytes()).is_none() {
+            return writer.write_all(fragment.as_bytes());
+        }
+        for piece in fragment.split_inclusive(char::is_control) {
+            let plain = piece.trim_end_matches(char::is_control);
+            writer.write_all(plain.as_bytes())?;
+            for control in piece[plain.len()..].chars() {
+                write!(writer, "\\u{:04x}", u32::from(control))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_character_costs_what_it_takes_and_reads_back() {
+        let all = ('\0'..='\u{2fff}').chain('\u{fff0}'..='\u{10010}');
+        for c in all {
+            let mut out = Vec::new();
+            line(&mut out, &c);
+            assert_eq!(out.len(), cost(c) + "\"\"\n".len(), "{c:?}");
+            assert_eq!(serde_json::from_slice::<char>(&out).unwrap(), c);
+            assert!(out[..out.len() - 1].iter().all(|b| *b >= 0x20 && *b != 0x7f), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn controls_between_other_text() {
+        let mut out = Vec::new();
+        line(&mut out, &"é\u{9b}31m\x7f\x7fâ\x1b");
+        assert_eq!(out, "\"é\\u009b31m\\u007f\\u007fâ\\u001b\"\n".as_bytes());
+    }
+}
