@@ -75,10 +75,16 @@ impl Value<'_> {
     fn text(&self) -> Option<Cow<'_, str>> {
         match self {
             Value::Str(text) => Some(Cow::Borrowed(text)),
-            Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes)),
+            Value::Bytes(bytes) => Some(lossy(bytes)),
             _ => None,
         }
     }
+}
+
+/// Bytes as text: what is not UTF-8 becomes U+FFFD.
+fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    // The plain check is several times as fast, and nearly all text passes it.
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 impl Serialize for Value<'_> {
@@ -86,7 +92,7 @@ impl Serialize for Value<'_> {
         match self {
             Value::Absent => serializer.serialize_none(),
             Value::Str(text) => serializer.serialize_str(text),
-            Value::Bytes(bytes) => serializer.serialize_str(&String::from_utf8_lossy(bytes)),
+            Value::Bytes(bytes) => serializer.serialize_str(&lossy(bytes)),
             Value::Int(number) => serializer.serialize_i64(*number),
             Value::Float(number) => serializer.serialize_f64(*number),
             Value::Bool(truth) => serializer.serialize_bool(*truth),

@@ -10,10 +10,9 @@ pub fn join(arguments: &[u8], text: &mut Vec<u8>) {
     let end = arguments.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     let start = text.len();
     text.extend_from_slice(&arguments[..end]);
-    for byte in &mut text[start..] {
-        if *byte == 0 {
-            *byte = b' ';
-        }
+    // Searched in what is read only: `text` is written meanwhile.
+    for place in memchr_iter(0, &arguments[..end]) {
+        text[start + place] = b' ';
     }
 }
 
