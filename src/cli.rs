@@ -92,9 +92,7 @@ impl SnapshotOptions {
 
 /// An empty variable is none: a manifest may well leave it so.
 fn path_in(variable: &str) -> Option<PathBuf> {
-    env::var_os(variable)
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from)
+    env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 fn max_record_bytes(text: &str) -> Result<usize, String> {

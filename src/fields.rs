@@ -31,10 +31,7 @@ pub fn print(format: FieldsFormat) -> anyhow::Result<()> {
         FieldsFormat::Markdown => markdown(&rows),
         FieldsFormat::Json => lines(&rows),
     };
-    match io::stdout()
-        .write_all(text.as_bytes())
-        .and_then(|()| io::stdout().flush())
-    {
+    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(error).context("cannot write to standard output")
         }
@@ -57,9 +54,7 @@ fn rows<R>(record: &'static str, fields: &'static [Field<R>], default: &[&str]) 
 }
 
 fn text(rows: &[Row]) -> String {
-    rows.iter()
-        .map(|row| format!("{:<10} {:<7} {:<4} {}\n", row.name, row.r#type, row.unit, row.meaning))
-        .collect()
+    rows.iter().map(|row| format!("{:<10} {:<7} {:<4} {}\n", row.name, row.r#type, row.unit, row.meaning)).collect()
 }
 
 fn markdown(rows: &[Row]) -> String {

@@ -141,10 +141,5 @@ fn observe(procfs: &Procfs, request: &Request) -> anyhow::Result<Host> {
 
 fn figure<T>(procfs: &Procfs, name: &str, parse: impl FnOnce(&[u8]) -> Option<T>) -> anyhow::Result<T> {
     let text = procfs.read_host(name)?;
-    parse(&text).with_context(|| {
-        format!(
-            "{} is not what a kernel writes there",
-            procfs.path().join(name).display()
-        )
-    })
+    parse(&text).with_context(|| format!("{} is not what a kernel writes there", procfs.path().join(name).display()))
 }

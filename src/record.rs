@@ -160,14 +160,8 @@ mod tests {
 
     struct Thing(f64);
 
-    static RATIO: Field<Thing> = Field {
-        name: "ratio",
-        kind: Type::Float,
-        unit: "%",
-        doc: "",
-        needs: 0,
-        get: |thing, _| Value::Float(thing.0),
-    };
+    static RATIO: Field<Thing> =
+        Field { name: "ratio", kind: Type::Float, unit: "%", doc: "", needs: 0, get: |thing, _| Value::Float(thing.0) };
 
     fn json(thing: &Thing) -> String {
         let host = Host::default();

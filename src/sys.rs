@@ -14,15 +14,8 @@ pub fn user_name(uid: u32) -> Option<String> {
         let mut entry = MaybeUninit::<libc::passwd>::uninit();
         let mut found = ptr::null_mut();
         // SAFETY: the pointers are valid for the call, and the length is that of the buffer.
-        let error = unsafe {
-            libc::getpwuid_r(
-                uid,
-                entry.as_mut_ptr(),
-                buffer.as_mut_ptr(),
-                buffer.len(),
-                &raw mut found,
-            )
-        };
+        let error =
+            unsafe { libc::getpwuid_r(uid, entry.as_mut_ptr(), buffer.as_mut_ptr(), buffer.len(), &raw mut found) };
         if error == libc::ERANGE && buffer.len() < MOST {
             buffer.resize(buffer.len() * 2, 0);
             continue;

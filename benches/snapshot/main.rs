@@ -4,6 +4,8 @@
 //! Each competitor is a program of its own, run in turn, round after round; figures are medians of CPU time (user and
 //! system, `getrusage`) and the largest peak RSS. This program plays all the other parts too, by its first argument.
 
+#![allow(clippy::expect_used, reason = "a benchmark that cannot run says so and ends")]
+
 mod peers;
 
 use std::env;
@@ -26,11 +28,7 @@ fn main() {
         ["idle", ..] => idle(),
         ["bare"] => peers::bare(),
         ["sysinfo"] => peers::sysinfo(),
-        rest => all(rest
-            .iter()
-            .filter_map(|word| word.parse().ok())
-            .next()
-            .unwrap_or(ROUNDS)),
+        rest => all(rest.iter().filter_map(|word| word.parse().ok()).next().unwrap_or(ROUNDS)),
     }
 }
 
@@ -78,10 +76,7 @@ fn competitors() -> Vec<Competitor> {
     let mut all = vec![
         ("bare loop", vec![own.clone(), "bare".to_owned()]),
         ("procline", vec![procline.clone()]),
-        (
-            "procline --fields pid,cpu,command",
-            vec![procline, "--fields".into(), "pid,cpu,command".into()],
-        ),
+        ("procline --fields pid,cpu,command", vec![procline, "--fields".into(), "pid,cpu,command".into()]),
         ("ps aux", words("ps aux")),
         ("sysinfo emitter", vec![own, "sysinfo".to_owned()]),
     ];
@@ -90,23 +85,14 @@ fn competitors() -> Vec<Competitor> {
         ("psutil", "python3 -c 'import psutil'", script("peer_psutil.py")),
         ("ps aux in Python (seed 1)", "python3 --version", script("peer_ps.py")),
     ] {
-        let there = Command::new("sh")
-            .args(["-c", needs])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
+        let there = Command::new("sh").args(["-c", needs]).stdout(Stdio::null()).stderr(Stdio::null()).status();
         if there.is_ok_and(|status| status.success()) {
             all.push((name, command));
         } else {
             println!("not installed: {name}");
         }
     }
-    let begin = |(name, command)| Competitor {
-        name,
-        command,
-        cpu: Vec::new(),
-        rss: 0,
-    };
+    let begin = |(name, command)| Competitor { name, command, cpu: Vec::new(), rss: 0 };
     all.into_iter().map(begin).collect()
 }
 
@@ -128,13 +114,7 @@ fn scene(processes: usize, bytes: usize, rounds: usize) {
         competitor.cpu.sort_by(f64::total_cmp);
     }
     let median = |competitor: &Competitor| competitor.cpu[competitor.cpu.len() / 2];
-    let of = |name: &str| {
-        competitors
-            .iter()
-            .find(|competitor| competitor.name == name)
-            .map(median)
-            .expect("a row")
-    };
+    let of = |name: &str| competitors.iter().find(|competitor| competitor.name == name).map(median).expect("a row");
     let (bare, ps) = (of("bare loop"), of("ps aux"));
     println!("| program | CPU ms | / bare loop | / ps aux | peak RSS KiB |\n|---|---:|---:|---:|---:|");
     for competitor in &competitors {
@@ -176,19 +156,10 @@ fn idle() {
 /// CPU time in microseconds and peak RSS in KiB of a program, by way of a small launcher: a child inherits the peak RSS
 /// of its parent.
 fn run(command: &[String]) -> (f64, u64) {
-    let mut launcher = Command::new(myself())
-        .arg("measure")
-        .args(command)
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the launcher");
+    let mut launcher =
+        Command::new(myself()).arg("measure").args(command).stdout(Stdio::piped()).spawn().expect("the launcher");
     let mut text = String::new();
-    launcher
-        .stdout
-        .take()
-        .expect("its output")
-        .read_to_string(&mut text)
-        .expect("its words");
+    launcher.stdout.take().expect("its output").read_to_string(&mut text).expect("its words");
     assert!(launcher.wait().expect("its end").success(), "{command:?}");
     let (cpu, rss) = text.trim().split_once(' ').expect("two numbers");
     (cpu.parse().expect("microseconds"), rss.parse().expect("KiB"))

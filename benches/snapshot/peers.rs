@@ -48,10 +48,7 @@ pub fn sysinfo() {
     let mut out = BufWriter::with_capacity(64 * 1024, io::stdout());
     for (pid, process) in system.processes() {
         let command: Vec<_> = process.cmd().iter().map(|word| word.to_string_lossy()).collect();
-        let user = process
-            .user_id()
-            .and_then(|id| users.get_user_by_id(id))
-            .map(sysinfo::User::name);
+        let user = process.user_id().and_then(|id| users.get_user_by_id(id)).map(sysinfo::User::name);
         let record = json!({
             "user": user,
             "pid": pid.as_u32(),

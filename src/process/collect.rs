@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use super::needs::{COMMAND, LOCKED, RSS, TTY, USER};
-use super::procfs::{Procfs, is_out_of_sight};
+use super::procfs::{ProcessFiles, Procfs, is_out_of_sight};
 use super::users::Users;
 use super::worker::{Step, Steps};
 use super::{Process, Request, command, parse, tty};
@@ -71,7 +71,8 @@ impl<'a> Collector<'a> {
     /// # Errors
     /// If its `stat` could not be read for a reason that is not the process's own, or makes no sense.
     pub fn collect(&mut self, pid: u32) -> io::Result<bool> {
-        match self.procfs.read_process(pid, "stat", &mut self.text, STAT_MOST) {
+        let mut files = self.procfs.process(pid);
+        match files.read("stat", &mut self.text, STAT_MOST) {
             Err(error) if is_out_of_sight(&error) => return Ok(false),
             read => read?,
         };
@@ -83,9 +84,9 @@ impl<'a> Collector<'a> {
         process.comm.clear();
         process.comm.extend_from_slice(comm);
         process.stat = stat;
-        let euid = self.memory();
+        let euid = self.memory(&mut files);
         if self.wants(USER) {
-            self.process.user = euid.or_else(|| self.owner()).map(|uid| {
+            self.process.user = euid.or_else(|| self.owner(&mut files)).map(|uid| {
                 self.steps.enter(Step::Naming);
                 let name = self.users.name(uid);
                 self.steps.enter(Step::Working);
@@ -95,12 +96,11 @@ impl<'a> Collector<'a> {
         if self.wants(TTY) {
             self.process.tty = tty::name(stat.tty_nr, || {
                 // Without that list a terminal of an uncommon kind has no name.
-                self.tty_drivers
-                    .get_or_insert_with(|| self.procfs.read_host("tty/drivers").unwrap_or_default())
+                self.tty_drivers.get_or_insert_with(|| self.procfs.read_host("tty/drivers").unwrap_or_default())
             });
         }
         if self.wants(COMMAND) {
-            self.command();
+            self.command(&mut files);
         }
         Ok(true)
     }
@@ -110,41 +110,35 @@ impl<'a> Collector<'a> {
     }
 
     /// Reads memory figures, from the cheapest file that tells them, and returns the effective user if it told that too.
-    fn memory(&mut self) -> Option<u32> {
+    fn memory(&mut self, files: &mut ProcessFiles<'_>) -> Option<u32> {
         let process = &mut self.process;
         (process.rss, process.locked) = (Some(0), Some(false));
         if !process.has_memory() || self.needs & (LOCKED | RSS) == 0 {
             return None;
         }
         if self.needs & LOCKED == 0 {
-            let read = self
-                .procfs
-                .read_process(process.pid, "statm", &mut self.text, STAT_MOST);
+            let read = files.read("statm", &mut self.text, STAT_MOST);
             let pages = read.ok().and_then(|_| parse::statm_resident(&self.text));
             process.rss = pages.map(|pages| pages.saturating_mul(self.host.page_size / 1024));
             return None;
         }
         // Not from `stat`: newer kernels keep its rss only roughly, per CPU.
-        let status = self.status();
+        let status = self.status(files);
         self.process.rss = status.map(|status| status.vm_rss);
         self.process.locked = status.map(|status| status.vm_lck > 0);
         status.and_then(|status| status.euid)
     }
 
-    fn owner(&mut self) -> Option<u32> {
-        self.procfs
-            .effective_uid(self.process.pid)
-            .or_else(|| self.status()?.euid)
+    fn owner(&mut self, files: &mut ProcessFiles<'_>) -> Option<u32> {
+        files.effective_uid().or_else(|| self.status(files)?.euid)
     }
 
-    fn status(&mut self) -> Option<parse::Status> {
-        let read = self
-            .procfs
-            .read_process(self.process.pid, "status", &mut self.text, STATUS_MOST);
+    fn status(&mut self, files: &mut ProcessFiles<'_>) -> Option<parse::Status> {
+        let read = files.read("status", &mut self.text, STATUS_MOST);
         read.ok().map(|_| parse::status(&self.text))
     }
 
-    fn command(&mut self) {
+    fn command(&mut self, files: &mut ProcessFiles<'_>) {
         let process = &mut self.process;
         process.command.clear();
         process.command_cut = false;
@@ -154,9 +148,7 @@ impl<'a> Collector<'a> {
             // The one file that can block for ever: it takes the lock of the process's memory.
             self.steps.enter(Step::Command);
             let (arguments, most) = (&mut self.arguments, COMMAND_HEAD + COMMAND_TAIL);
-            let read = self
-                .procfs
-                .read_process_ends(process.pid, "cmdline", arguments, COMMAND_HEAD, most);
+            let read = files.read_ends("cmdline", arguments, COMMAND_HEAD, most);
             self.steps.enter(Step::Working);
             let Ok(whole) = read else {
                 return;

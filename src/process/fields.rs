@@ -10,21 +10,8 @@ use crate::host::Host;
 use crate::record::{Field, Type, Value, computer, timestamp};
 
 /// The fields of a process record without `--fields`, in the order of the table.
-pub const DEFAULT: [&str; 13] = [
-    "user",
-    "pid",
-    "cpu",
-    "mem",
-    "vsz",
-    "rss",
-    "tty",
-    "stat",
-    "start",
-    "time",
-    "command",
-    "Computer",
-    "timestamp",
-];
+pub const DEFAULT: [&str; 13] =
+    ["user", "pid", "cpu", "mem", "vsz", "rss", "tty", "stat", "start", "time", "command", "Computer", "timestamp"];
 
 /// Every field of a process record.
 pub static FIELDS: [Field<Process>; 13] = [
@@ -34,12 +21,7 @@ pub static FIELDS: [Field<Process>; 13] = [
         unit: "",
         doc: "effective user name, whole; the uid in digits where it has no name",
         needs: USER,
-        get: |process, _| {
-            process
-                .user
-                .as_deref()
-                .map_or(Value::Absent, |name| Value::Str(Cow::Borrowed(name)))
-        },
+        get: |process, _| process.user.as_deref().map_or(Value::Absent, |name| Value::Str(Cow::Borrowed(name))),
     },
     Field {
         name: "pid",
@@ -104,11 +86,7 @@ pub static FIELDS: [Field<Process>; 13] = [
         doc: "state as `ps` STAT: a letter, then `<` or `N` for nice, `L` locked memory, `s` session leader, `l` threads, \
               `+` foreground",
         needs: LOCKED,
-        get: |process, _| {
-            process
-                .locked
-                .map_or(Value::Absent, |locked| Value::Str(state(process, locked).into()))
-        },
+        get: |process, _| process.locked.map_or(Value::Absent, |locked| Value::Str(state(process, locked).into())),
     },
     Field {
         name: "start",
@@ -181,11 +159,7 @@ mod tests {
     use super::*;
 
     fn process(stat: Stat) -> Process {
-        Process {
-            pid: 7,
-            stat,
-            ..Process::default()
-        }
+        Process { pid: 7, stat, ..Process::default() }
     }
 
     fn value(name: &str, process: &Process, host: &Host) -> String {
@@ -216,14 +190,8 @@ mod tests {
             assert!((2..=45).contains(&name.len()), "{name}");
             assert!(name.starts_with(|c: char| c.is_ascii_alphabetic()), "{name}");
             assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'), "{name}");
-            assert!(
-                !RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name)),
-                "{name}"
-            );
-            assert!(
-                FIELDS[..place].iter().all(|other| other.name != name),
-                "{name} stands twice"
-            );
+            assert!(!RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name)), "{name}");
+            assert!(FIELDS[..place].iter().all(|other| other.name != name), "{name} stands twice");
         }
     }
 
@@ -233,22 +201,13 @@ mod tests {
             assert!(FIELDS.iter().any(|field| field.name == name), "{name}");
         }
         for field in &FIELDS {
-            assert!(
-                !field.doc.is_empty() && !field.doc.contains('|') && !field.doc.contains("  "),
-                "{}",
-                field.name
-            );
+            assert!(!field.doc.is_empty() && !field.doc.contains('|') && !field.doc.contains("  "), "{}", field.name);
         }
     }
 
     #[test]
     fn cpu_and_mem_are_truncated_not_rounded() {
-        let host = Host {
-            uptime_ticks: 1100,
-            mem_total: 1000,
-            ticks_per_second: 100,
-            ..Host::default()
-        };
+        let host = Host { uptime_ticks: 1100, mem_total: 1000, ticks_per_second: 100, ..Host::default() };
         for (utime, starttime, expected) in [
             (0, 100, "0.0"),
             (1, 100, "0.1"),
@@ -257,21 +216,12 @@ mod tests {
             (29, 1000, "29.0"),
             (5, 1100, "0.0"),
             (5, 2000, "0.0"),
-            (u64::MAX, 100, "1844674407370955200.0"),
+            (u64::MAX, 100, "1.8446744073709553e+18"),
         ] {
-            let busy = process(Stat {
-                utime,
-                starttime,
-                ..Stat::default()
-            });
+            let busy = process(Stat { utime, starttime, ..Stat::default() });
             assert_eq!(value("cpu", &busy, &host), expected, "{utime} ticks since {starttime}");
         }
-        for (rss, expected) in [
-            (Some(0), "0.0"),
-            (Some(999), "99.9"),
-            (Some(2000), "99.9"),
-            (None, "null"),
-        ] {
+        for (rss, expected) in [(Some(0), "0.0"), (Some(999), "99.9"), (Some(2000), "99.9"), (None, "null")] {
             let mut large = process(Stat::default());
             large.rss = rss;
             assert_eq!(value("mem", &large, &host), expected, "{rss:?}");
@@ -283,36 +233,12 @@ mod tests {
 
     #[test]
     fn state_letters_in_the_order_of_ps() {
-        let plain = Stat {
-            state: b'S',
-            tpgid: -1,
-            num_threads: 1,
-            ..Stat::default()
-        };
+        let plain = Stat { state: b'S', tpgid: -1, num_threads: 1, ..Stat::default() };
         for (stat, locked, expected) in [
             (plain, false, "S"),
             (Stat { nice: -1, ..plain }, true, "S<L"),
-            (
-                Stat {
-                    nice: 1,
-                    session: 7,
-                    num_threads: 2,
-                    pgrp: 9,
-                    tpgid: 9,
-                    ..plain
-                },
-                true,
-                "SNLsl+",
-            ),
-            (
-                Stat {
-                    state: b'Z',
-                    num_threads: 2,
-                    ..plain
-                },
-                false,
-                "Zl",
-            ),
+            (Stat { nice: 1, session: 7, num_threads: 2, pgrp: 9, tpgid: 9, ..plain }, true, "SNLsl+"),
+            (Stat { state: b'Z', num_threads: 2, ..plain }, false, "Zl"),
         ] {
             assert_eq!(state(&process(stat), locked), expected);
         }
@@ -320,21 +246,8 @@ mod tests {
 
     #[test]
     fn start_is_the_boot_time_and_whole_seconds() {
-        let host = Host {
-            boot_time: 1_700_000_000,
-            ticks_per_second: 100,
-            ..Host::default()
-        };
-        let at = |starttime| {
-            value(
-                "start",
-                &process(Stat {
-                    starttime,
-                    ..Stat::default()
-                }),
-                &host,
-            )
-        };
+        let host = Host { boot_time: 1_700_000_000, ticks_per_second: 100, ..Host::default() };
+        let at = |starttime| value("start", &process(Stat { starttime, ..Stat::default() }), &host);
         assert_eq!(at(0), "\"2023-11-14T22:13:20Z\"");
         assert_eq!(at(199), "\"2023-11-14T22:13:21Z\"");
         assert_eq!(at(u64::MAX), "null");
@@ -342,15 +255,8 @@ mod tests {
 
     #[test]
     fn time_is_in_seconds() {
-        let host = Host {
-            ticks_per_second: 100,
-            ..Host::default()
-        };
-        let busy = process(Stat {
-            utime: 3,
-            stime: 4,
-            ..Stat::default()
-        });
+        let host = Host { ticks_per_second: 100, ..Host::default() };
+        let busy = process(Stat { utime: 3, stime: 4, ..Stat::default() });
         assert_eq!(value("time", &busy, &host), "0.07");
     }
 }

@@ -169,18 +169,7 @@ mod tests {
 
     #[test]
     fn what_is_not_stat_is_none() {
-        for text in [
-            "",
-            "(",
-            ")",
-            ")(",
-            "42",
-            "42 (cat",
-            "42 (cat)",
-            "42 (cat) S",
-            "42 (cat) S 1 x 44",
-            "1 () ",
-        ] {
+        for text in ["", "(", ")", ")(", "42", "42 (cat", "42 (cat)", "42 (cat) S", "42 (cat) S 1 x 44", "1 () "] {
             assert_eq!(stat(text.as_bytes()), None, "{text:?}");
         }
         let text = line("cat");
@@ -198,11 +187,7 @@ mod tests {
     #[test]
     fn status_is_read_by_key_and_a_name_cannot_pose_as_one() {
         let text = b"Name:\ta Uid: 0\\nVmRSS: 1 kB\nUid:\t1\t1000\t2\t3\nVmLck:\t      64 kB\nVmRSS:\t    1234 kB\nVmRSS:\t9 kB\n";
-        let expected = Status {
-            euid: Some(1000),
-            vm_lck: 64,
-            vm_rss: 1234,
-        };
+        let expected = Status { euid: Some(1000), vm_lck: 64, vm_rss: 1234 };
         assert_eq!(status(text), expected);
         assert_eq!(status(b""), Status::default());
         assert_eq!(status(b"Uid:\nVmLck:\nVmRSS:\n"), Status::default());
@@ -218,9 +203,6 @@ mod tests {
         assert_eq!(uptime_centiseconds(b"18446744073709551615.00 1\n"), None);
         assert_eq!(keyed(b"cpu  1 2\nbtime 1700000000\n", "btime"), Some(1_700_000_000));
         assert_eq!(keyed(b"btimes 1\nbtime\n", "btime"), None);
-        assert_eq!(
-            keyed(b"MemTotal:       24683624 kB\nMemFree: 1 kB\n", "MemTotal:"),
-            Some(24_683_624)
-        );
+        assert_eq!(keyed(b"MemTotal:       24683624 kB\nMemFree: 1 kB\n", "MemTotal:"), Some(24_683_624));
     }
 }

@@ -28,11 +28,7 @@ impl Procfs {
         let root = rustix::fs::open(path, flags, Mode::empty())
             .with_context(|| format!("cannot open {} as a proc filesystem", path.display()))?;
         let is_kernels = rustix::fs::fstatfs(&root).is_ok_and(|fs| fs.f_type == PROC_SUPER_MAGIC);
-        Ok(Procfs {
-            root,
-            path: path.to_owned(),
-            is_kernels,
-        })
+        Ok(Procfs { root, path: path.to_owned(), is_kernels })
     }
 
     /// Where it is mounted, for messages.
@@ -50,68 +46,18 @@ impl Procfs {
         let mut text = Vec::new();
         open(&self.root, name.as_bytes())
             .and_then(|file| File::from(file).take(MOST).read_to_end(&mut text))
-            .with_context(|| {
-                format!(
-                    "cannot read {}: is that a proc filesystem?",
-                    self.path.join(name).display()
-                )
-            })?;
+            .with_context(|| format!("cannot read {}: is that a proc filesystem?", self.path.join(name).display()))?;
         Ok(text)
     }
 
-    /// Reads `PID/name` into `text`, which is emptied first; it ends after about `most` bytes, and false says that it
-    /// did.
-    ///
-    /// # Errors
-    /// Those of open(2) and read(2); see [`is_out_of_sight`].
-    pub fn read_process(&self, pid: u32, name: &str, text: &mut Vec<u8>, most: usize) -> io::Result<bool> {
-        let path = ProcessPath::of(pid, name);
-        let file = open(&self.root, path.as_bytes())?;
-        text.clear();
-        fill(&file, text, most)
-    }
-
-    /// Reads `PID/name` like [`read_process`](Self::read_process), but of a file of more than `most` bytes keeps the
-    /// first `head` and the last `most - head`. True says that nothing had to be left out.
-    ///
-    /// # Errors
-    /// The same.
-    pub fn read_process_ends(
-        &self,
-        pid: u32,
-        name: &str,
-        text: &mut Vec<u8>,
-        head: usize,
-        most: usize,
-    ) -> io::Result<bool> {
-        let path = ProcessPath::of(pid, name);
-        let file = open(&self.root, path.as_bytes())?;
-        text.clear();
-        if fill(&file, text, most)? {
-            return Ok(true);
-        }
-        let mut whole = true;
-        loop {
-            let ended = fill(&file, text, text.len() + most)?;
-            if let Some(surplus) = text.len().checked_sub(most).filter(|surplus| *surplus > 0) {
-                text.drain(head..head + surplus);
-                whole = false;
-            }
-            if ended {
-                return Ok(whole);
-            }
-        }
-    }
-
-    /// The effective user of a process, from the owner of its directory, which is that whatever `dumpable` says
-    /// (`task_dump_owner` in the kernel's fs/proc/base.c); none in a copied tree, where it is whoever copied it.
-    pub fn effective_uid(&self, pid: u32) -> Option<u32> {
-        if !self.is_kernels {
-            return None;
-        }
-        let path = ProcessPath::of(pid, "");
-        let statx = rustix::fs::statx(&self.root, path.as_bytes(), AtFlags::empty(), StatxFlags::UID).ok()?;
-        Some(statx.stx_uid)
+    /// The files of one process.
+    pub fn process(&self, pid: u32) -> ProcessFiles<'_> {
+        let mut path = [0; PATH_MOST];
+        let mut rest = path.as_mut_slice();
+        // A number and a slash always fit.
+        let _ = write!(rest, "{pid}/");
+        let stem = PATH_MOST - rest.len();
+        ProcessFiles { procfs: self, path, stem }
     }
 
     /// Starts listing the processes.
@@ -122,11 +68,68 @@ impl Procfs {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::openat(&self.root, ".", flags, Mode::empty())
             .with_context(|| format!("cannot list {}", self.path.display()))?;
-        Ok(Pids {
-            root,
-            entries: Vec::with_capacity(32 * 1024),
-            chunk: Vec::new(),
-        })
+        Ok(Pids { root, entries: Vec::with_capacity(32 * 1024), chunk: Vec::new() })
+    }
+}
+
+/// Longer than a pid and the longest of our names.
+const PATH_MOST: usize = 32;
+
+/// The files of one process: `PID/…`, opened by path each time. A pid is given anew only after all others were, so
+/// between two reads no other process takes its place; a descriptor of its directory would cost more than it keeps.
+pub struct ProcessFiles<'a> {
+    procfs: &'a Procfs,
+    path: [u8; PATH_MOST],
+    stem: usize,
+}
+
+impl ProcessFiles<'_> {
+    /// Reads a file into `text`, which is emptied first, up to about `most` bytes.
+    ///
+    /// # Errors
+    /// Those of open(2) and read(2); see [`is_out_of_sight`].
+    pub fn read(&mut self, name: &str, text: &mut Vec<u8>, most: usize) -> io::Result<()> {
+        let file = self.open(name)?;
+        text.clear();
+        fill(&file, text, most)?;
+        Ok(())
+    }
+
+    /// Reads a file like [`read`](Self::read), but of one longer than `most` keeps the first `head` bytes and the last
+    /// `most - head`. True says that nothing had to be left out.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn read_ends(&mut self, name: &str, text: &mut Vec<u8>, head: usize, most: usize) -> io::Result<bool> {
+        let file = self.open(name)?;
+        text.clear();
+        let mut ended = fill(&file, text, most)?;
+        let mut whole = true;
+        while !ended {
+            ended = fill(&file, text, 2 * most)?;
+            let surplus = text.len().saturating_sub(most);
+            text.drain(head..head + surplus);
+            whole &= surplus == 0;
+        }
+        Ok(whole)
+    }
+
+    /// The process's effective user, from the owner of its directory, which is that whatever `dumpable` says
+    /// (`task_dump_owner` in the kernel's fs/proc/base.c); none in a copied tree, where it is whoever copied it.
+    pub fn effective_uid(&self) -> Option<u32> {
+        if !self.procfs.is_kernels {
+            return None;
+        }
+        let directory = &self.path[..self.stem];
+        let statx = rustix::fs::statx(&self.procfs.root, directory, AtFlags::empty(), StatxFlags::UID).ok()?;
+        Some(statx.stx_uid)
+    }
+
+    fn open(&mut self, name: &str) -> io::Result<OwnedFd> {
+        let end = self.stem + name.len();
+        let rest = self.path.get_mut(self.stem..end).ok_or(Errno::NAMETOOLONG)?;
+        rest.copy_from_slice(name.as_bytes());
+        open(&self.procfs.root, &self.path[..end])
     }
 }
 
@@ -160,11 +163,7 @@ impl Pids {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
             if name.iter().all(u8::is_ascii_digit) {
-                self.chunk.extend(
-                    std::str::from_utf8(name)
-                        .ok()
-                        .and_then(|digits| digits.parse::<u32>().ok()),
-                );
+                self.chunk.extend(std::str::from_utf8(name).ok().and_then(|digits| digits.parse::<u32>().ok()));
             }
             if entries.is_buffer_empty() {
                 break;
@@ -189,30 +188,6 @@ pub fn is_running(tid: i32) -> bool {
         return false;
     };
     super::parse::stat(&text).is_some_and(|(_, stat)| stat.state == b'R')
-}
-
-/// `PID/name` without an allocation.
-struct ProcessPath {
-    bytes: [u8; 40],
-    length: usize,
-}
-
-impl ProcessPath {
-    fn of(pid: u32, name: &str) -> Self {
-        let mut bytes = [0; 40];
-        let mut rest = bytes.as_mut_slice();
-        // Ten digits and the longest of our names fit; a longer one would be cut and not be found.
-        let _ = write!(rest, "{pid}/{name}");
-        let left = rest.len();
-        ProcessPath {
-            bytes,
-            length: bytes.len() - left,
-        }
-    }
-
-    fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.length]
-    }
 }
 
 fn open(root: &OwnedFd, path: &[u8]) -> io::Result<OwnedFd> {

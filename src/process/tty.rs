@@ -24,7 +24,7 @@ fn by_driver(drivers: &[u8], major: u32, minor: u32) -> Option<String> {
     let drivers = String::from_utf8_lossy(drivers);
     drivers.lines().find_map(|line| {
         let mut words = line.split_ascii_whitespace();
-        let name = words.find_map(|word| word.strip_prefix("/dev/"))?;
+        let name = words.nth(1)?.strip_prefix("/dev/")?;
         let of: u32 = words.next()?.parse().ok()?;
         let range = words.next()?;
         let (first, last) = range.split_once('-').unwrap_or((range, range));
@@ -34,11 +34,7 @@ fn by_driver(drivers: &[u8], major: u32, minor: u32) -> Option<String> {
         }
         let name = name.trim_end_matches("%d");
         // tty_line_name() in the kernel's drivers/tty/tty_io.c.
-        Some(if major == UNNUMBERED {
-            name.to_owned()
-        } else {
-            format!("{name}{}", minor - first)
-        })
+        Some(if major == UNNUMBERED { name.to_owned() } else { format!("{name}{}", minor - first) })
     })
 }
 
@@ -54,7 +50,7 @@ serial               /dev/ttyS       4 64-95 serial
 ttyAMA               /dev/ttyAMA   204 64-77 serial
 usbserial            /dev/ttyUSB   188 0-511 serial
 hvc                  /dev/hvc      229 0-7 system
-odd /dev/odd 250 x-y
+odd                  /dev/odd      250 x-y
 short /dev/short
 pty_slave            /dev/pts      136 0-1048575 pty:slave
 ";

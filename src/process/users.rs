@@ -21,12 +21,7 @@ impl Users {
     /// Names from the passwd(5) file of the machine whose root directory is `rootfs`; with `nss`, also from what
     /// nsswitch.conf(5) names on this machine.
     pub fn new(rootfs: &Path, nss: bool) -> Self {
-        Users {
-            passwd: rootfs.join("etc/passwd"),
-            text: None,
-            nss,
-            names: HashMap::new(),
-        }
+        Users { passwd: rootfs.join("etc/passwd"), text: None, nss, names: HashMap::new() }
     }
 
     /// The user's name, or the uid in digits where it has none. May wait for a name service.
@@ -35,9 +30,7 @@ impl Users {
             return Rc::clone(name);
         }
         // A minimal root has no such file; its users have no names then.
-        let text = self
-            .text
-            .get_or_insert_with(|| fs::read(&self.passwd).unwrap_or_default());
+        let text = self.text.get_or_insert_with(|| fs::read(&self.passwd).unwrap_or_default());
         let name = name_in(text, uid)
             .or_else(|| self.nss.then(|| sys::user_name(uid)).flatten())
             .unwrap_or_else(|| uid.to_string());

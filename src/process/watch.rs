@@ -109,10 +109,7 @@ impl Watch {
                 let _ = finish.send(result);
             }
         };
-        thread::Builder::new()
-            .stack_size(STACK)
-            .spawn(work)
-            .context("cannot start a thread")?;
+        thread::Builder::new().stack_size(STACK).spawn(work).context("cannot start a thread")?;
         Ok(())
     }
 

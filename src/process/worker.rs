@@ -99,11 +99,7 @@ struct Unread {
 impl Run {
     /// A run that has not begun.
     pub fn new(request: Request) -> Self {
-        Run {
-            request,
-            stop: AtomicBool::new(false),
-            snapshot: OnceLock::new(),
-        }
+        Run { request, stop: AtomicBool::new(false), snapshot: OnceLock::new() }
     }
 
     /// Where the snapshot is, unless a worker is about to change it or none has begun.
@@ -114,9 +110,7 @@ impl Run {
     /// Goes through the processes, from the one in hand to the last, as worker number `me`. None says that another
     /// worker took over.
     pub fn work(&self, steps: &Steps, me: usize, avoid: Avoid) -> Option<anyhow::Result<()>> {
-        steps
-            .thread
-            .store(rustix::thread::gettid().as_raw_nonzero().get(), Ordering::Relaxed);
+        steps.thread.store(rustix::thread::gettid().as_raw_nonzero().get(), Ordering::Relaxed);
         let snapshot = match self.snapshot() {
             Ok(snapshot) => snapshot,
             Err(error) => return Some(Err(error)),
@@ -202,12 +196,7 @@ impl Progress {
 
     fn write(&mut self, process: &Process, host: &Host, request: &Request) -> io::Result<()> {
         let mut record = Record::of(process, host, &request.fields);
-        cap::line(
-            &mut self.line,
-            &mut record,
-            process.command_cut,
-            request.max_record_bytes,
-        );
+        cap::line(&mut self.line, &mut record, process.command_cut, request.max_record_bytes);
         self.out.push(&self.line)
     }
 
@@ -216,9 +205,7 @@ impl Progress {
         let path = procfs.path().display();
         if let Some((pid, error)) = self.unread.first.take() {
             let count = self.unread.count;
-            return Err(error).context(format!(
-                "{count} of the processes left out; cannot read {path}/{pid}/stat"
-            ));
+            return Err(error).context(format!("{count} of the processes left out; cannot read {path}/{pid}/stat"));
         }
         if !self.any {
             return Err(anyhow!("no process in {path}: is that a proc filesystem, and mounted?"));

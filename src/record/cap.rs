@@ -56,14 +56,8 @@ impl Record<'_> {
     fn next_to_cut(&self, spent: &[usize]) -> Option<usize> {
         let strings = || self.0.iter().enumerate().filter(|(place, _)| !spent.contains(place));
         let command = strings().find(|(_, (name, _))| *name == "command");
-        let longest = || {
-            strings()
-                .filter_map(|(place, (_, value))| Some((cost_of(&value.text()?), place)))
-                .max()
-        };
-        command
-            .map(|(place, _)| place)
-            .or_else(|| longest().map(|(_, place)| place))
+        let longest = || strings().filter_map(|(place, (_, value))| Some((cost_of(&value.text()?), place))).max();
+        command.map(|(place, _)| place).or_else(|| longest().map(|(_, place)| place))
     }
 }
 
@@ -79,11 +73,7 @@ fn ends(text: &str, room: usize) -> String {
         fits
     };
     // The head leaves the tail half of the room; the tail takes what the head left.
-    let head: usize = text
-        .chars()
-        .take_while(|c| take(room / 2, *c))
-        .map(char::len_utf8)
-        .sum();
+    let head: usize = text.chars().take_while(|c| take(room / 2, *c)).map(char::len_utf8).sum();
     let rest = &text[head..];
     let tail: usize = rest.chars().rev().take_while(|c| take(0, *c)).map(char::len_utf8).sum();
     format!("{}{MARK}{}", &text[..head], &rest[rest.len() - tail..])
@@ -118,10 +108,7 @@ mod tests {
     fn head_and_tail_stay_and_the_room_is_used() {
         let text = format!("/usr/bin/java {} com.example.Main", "-cp x ".repeat(2000));
         let (short, length) = cut(&text, 1024);
-        assert!(
-            short.starts_with("/usr/bin/java -cp") && short.ends_with("com.example.Main"),
-            "{short}"
-        );
+        assert!(short.starts_with("/usr/bin/java -cp") && short.ends_with("com.example.Main"), "{short}");
         assert_eq!(length, 1024);
         let (head, tail) = short.split_once(MARK).unwrap();
         assert!(head.len().abs_diff(tail.len()) <= 1);
@@ -129,12 +116,7 @@ mod tests {
 
     #[test]
     fn what_json_escapes_is_counted_as_it_is_written() {
-        for text in [
-            "\x01".repeat(9000),
-            "\"\\".repeat(900),
-            "é€😀".repeat(900),
-            "\x7f\u{9b}".repeat(900),
-        ] {
+        for text in ["\x01".repeat(9000), "\"\\".repeat(900), "é€😀".repeat(900), "\x7f\u{9b}".repeat(900)] {
             let (short, length) = cut(&text, 1024);
             assert!(length <= 1024 && length > 1024 - 24, "{length} for {:?}", &text[..4]);
             assert!(short.chars().filter(|c| *c != MARK).all(|c| text.contains(c)));

@@ -81,14 +81,7 @@ mod tests {
     use super::*;
 
     const fn field(name: &'static str) -> Field<()> {
-        Field {
-            name,
-            kind: Type::Int,
-            unit: "",
-            doc: "",
-            needs: 0,
-            get: |(), _| Value::Absent,
-        }
+        Field { name, kind: Type::Int, unit: "", doc: "", needs: 0, get: |(), _| Value::Absent }
     }
 
     static TABLE: [Field<()>; 4] = [field("pid"), field("cpu"), field("command"), field("extra")];
@@ -123,17 +116,11 @@ mod tests {
     #[test]
     fn an_unknown_name_is_an_error_that_names_near_ones() {
         let error = names(Some("pid,comand")).unwrap_err();
-        assert!(
-            error.contains("'comand'") && error.contains("did you mean 'command'"),
-            "{error}"
-        );
+        assert!(error.contains("'comand'") && error.contains("did you mean 'command'"), "{error}");
         let error = names(Some("-PID")).unwrap_err();
         assert!(error.contains("did you mean 'pid'"), "{error}");
         let error = names(Some("zzz")).unwrap_err();
-        assert!(
-            !error.contains("did you mean") && error.contains("procline fields"),
-            "{error}"
-        );
+        assert!(!error.contains("did you mean") && error.contains("procline fields"), "{error}");
         for list in ["", "pid,,cpu", "+", "-", "--pid", "pid cpu"] {
             assert!(names(Some(list)).is_err(), "{list:?}");
         }

@@ -17,10 +17,7 @@ pub struct Lines<F> {
 impl<F: AsFd> Lines<F> {
     /// A sink that writes to `to`.
     pub fn new(to: F) -> Self {
-        Lines {
-            to,
-            batch: Vec::with_capacity(BATCH),
-        }
+        Lines { to, batch: Vec::with_capacity(BATCH) }
     }
 
     /// Takes one whole line, and writes those it holds if the batch would grow too long.
