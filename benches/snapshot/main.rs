@@ -16,7 +16,7 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::resource::{UsageWho, getrusage};
 
 /// Idle processes, and bytes of arguments that each has.
-const SCENES: [(usize, usize); 2] = [(2_000, 0), (2_000, 1500)];
+const SCENES: [(usize, usize); 5] = [(100, 0), (2_000, 0), (10_000, 0), (20_000, 0), (2_000, 1_500)];
 const ROUNDS: usize = 25;
 
 fn main() {

@@ -3,13 +3,20 @@
 
 use std::io::{self, Write};
 
+use memchr::memchr2;
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
 /// Appends `record` and a newline to `out`.
 pub fn line<T: Serialize>(out: &mut Vec<u8>, record: &T) {
     let start = out.len();
-    match record.serialize(&mut Serializer::with_formatter(&mut *out, Controls)) {
+    let mut written = record.serialize(&mut Serializer::new(&mut *out));
+    // Rare, so looked for once in a line: DEL, or the first byte of a C1 control (U+0080 to U+009F) in UTF-8.
+    if memchr2(0x7f, 0xc2, &out[start..]).is_some() {
+        out.truncate(start);
+        written = record.serialize(&mut Serializer::with_formatter(&mut *out, Controls));
+    }
+    match written {
         Ok(()) => out.push(b'\n'),
         // Writing to memory does not fail and keys are strings; were it to, half a line must not stay.
         Err(_) => out.truncate(start),
@@ -25,16 +32,11 @@ pub fn cost(c: char) -> usize {
     }
 }
 
+/// Escapes every control character that serde_json leaves as it is.
 struct Controls;
 
 impl Formatter for Controls {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        // C1 controls, U+0080 to U+009F, begin with 0xC2 in UTF-8. Without an early end: so the compiler takes many
-        // at a time.
-        let suspect = |any, byte: &u8| any | (*byte == 0x7f) | (*byte == 0xc2);
-        if !fragment.as_bytes().iter().fold(false, suspect) {
-            return writer.write_all(fragment.as_bytes());
-        }
         for piece in fragment.split_inclusive(char::is_control) {
             let plain = piece.trim_end_matches(char::is_control);
             writer.write_all(plain.as_bytes())?;
