@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     version,
     about = "One JSON line per process, for log pipelines: what `ps aux` is to people.",
     args_conflicts_with_subcommands = true,
+    max_term_width = 100,
     after_help = EXAMPLES
 )]
 pub struct Cli {

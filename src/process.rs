@@ -3,12 +3,12 @@
 //! `collect` gathers one process, and `watch` sees to it that nothing hangs.
 
 mod collect;
-mod command;
+pub mod command;
 pub mod fields;
 pub mod parse;
 mod procfs;
-mod tty;
-mod users;
+pub mod tty;
+pub mod users;
 mod watch;
 mod worker;
 

@@ -41,7 +41,7 @@ impl Users {
 }
 
 /// The first name that a passwd(5) text gives to `uid`.
-fn name_in(passwd: &[u8], uid: u32) -> Option<String> {
+pub fn name_in(passwd: &[u8], uid: u32) -> Option<String> {
     passwd.split(|byte| *byte == b'\n').find_map(|line| {
         let mut parts = line.split(|byte| *byte == b':');
         let name = parts.next()?;

@@ -130,6 +130,7 @@ impl Run {
                 Err(error) => return Some(Err(error).context("cannot list the processes")),
             };
             drop(progress);
+            steps.enter(Step::Working);
             let found = collector.collect(pid);
             let mut progress = snapshot.lock();
             if progress.worker != me {

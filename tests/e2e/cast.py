@@ -1,0 +1,171 @@
+"""Plays processes that are hard to read, for the tests: `cast.py ROLE` makes one, prints its pid once it is ready, and
+keeps it as it is until standard input ends. All but zombies and the traced are stopped then, so that nothing moves."""
+import ctypes
+import mmap
+import os
+import platform
+import pty
+import resource
+import signal
+import sys
+import threading
+import time
+
+libc = ctypes.CDLL(None, use_errno=True)
+PR_SET_NAME = 15
+PTRACE_TRACEME = 0
+MLOCK_ONFAULT = 1
+SYS_EXIT = {"x86_64": 60, "aarch64": 93}.get(platform.machine())
+SYS_MLOCK2 = {"x86_64": 325, "aarch64": 284}.get(platform.machine())
+
+
+def check(result):
+    if result == -1:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def name(comm):
+    check(libc.prctl(PR_SET_NAME, ctypes.c_char_p(comm), 0, 0, 0))
+
+
+def arguments():
+    """Where the arguments of this process are: proc_pid_stat(5), fields 48 and 49."""
+    with open("/proc/self/stat", "rb") as stat:
+        words = stat.read().rpartition(b")")[2].split()
+    return int(words[45]), int(words[46])
+
+
+def thread():
+    threading.Thread(target=time.sleep, args=(100000,), daemon=True).start()
+
+
+def memory():
+    area = mmap.mmap(-1, 1 << 20)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(area))
+    return area, ctypes.c_void_p(address), ctypes.c_size_t(1 << 20)
+
+
+def zombie_leader():
+    thread()
+    libc.syscall(SYS_EXIT, 0)
+
+
+def mlock():
+    area, address, size = memory()
+    check(libc.mlock(address, size))
+    return area
+
+
+def mlock_onfault():
+    area, address, size = memory()
+    check(libc.syscall(SYS_MLOCK2, address, size, MLOCK_ONFAULT))
+    return area
+
+
+def empty_argv():
+    # Since Linux 5.18 the kernel makes of none an empty one; cat waits for its input.
+    program = (ctypes.c_char_p * 1)(None)
+    check(libc.execve(b"/bin/cat", program, program))
+
+
+def no_arguments():
+    # They can be lost: without the memory that they were in, /proc/PID/cmdline is empty.
+    start, end = arguments()
+    page = start // mmap.PAGESIZE * mmap.PAGESIZE
+    check(libc.munmap(ctypes.c_void_p(page), ctypes.c_size_t(end - page)))
+
+
+def rewrite_title():
+    start, end = arguments()
+    title = b"nginx: worker process (idle)"
+    ctypes.memmove(start, title.ljust(end - start, b"\0")[: end - start], end - start)
+
+
+def uid_without_name():
+    os.setuid(4242424)
+
+
+def uid_of_long_name():
+    os.setuid(54321)
+
+
+def command_of_5_mb():
+    resource.setrlimit(resource.RLIMIT_STACK, (64 << 20, resource.RLIM_INFINITY))
+    words = [b"%04d:" % place + b"x" * 40000 for place in range(128)]
+    os.execv("/bin/cat", [b"cat", b"-", *words])
+
+
+ROLES = {
+    "plain": lambda: None,
+    "zombie": lambda: os._exit(0),
+    "zombie_leader": zombie_leader,
+    "traced": lambda: (check(libc.ptrace(PTRACE_TRACEME, 0, 0, 0)), os.kill(os.getpid(), signal.SIGSTOP)),
+    "nice": lambda: os.nice(5),
+    "negative_nice": lambda: os.nice(-5),
+    "session_leader": os.setsid,
+    "threads": lambda: [thread() for _ in range(3)],
+    "mlock": mlock,
+    "mlock_onfault": mlock_onfault,
+    "foreground": lambda: None,
+    "empty_argv": empty_argv,
+    "no_arguments": no_arguments,
+    "empty_comm": lambda: name(b""),
+    "empty_comm_and_argv": lambda: (name(b""), no_arguments()),
+    "title": rewrite_title,
+    "name_like_stat": lambda: (name(b"a) R 1 1 (b"), no_arguments()),
+    "name_with_blanks": lambda: (name(b" two  words "), no_arguments()),
+    "name_with_newline": lambda: (name(b"a\nb\tc"), no_arguments()),
+    "name_not_utf8": lambda: (name(b"a\xff\xc3(\xe9"), no_arguments()),
+    "arguments_of_all_kinds": lambda: os.execv("/bin/cat", [b"cat", b"-", b"", b"a b", b"n\nl", b"t\tb\x01\x7f",
+                                                           "é€😀".encode(), b"\xff\xfe\xc3(", b'q"\\', b"", b""]),
+    "uid_without_name": uid_without_name,
+    "uid_of_long_name": uid_of_long_name,
+    "groups_1000": lambda: os.setgroups(list(range(100000, 101000))),
+    "groups_65000": lambda: os.setgroups(list(range(100000, 165000))),
+    "command_of_5_mb": command_of_5_mb,
+}
+# The state that shows that the role is played, where it is not that of a stopped process.
+STATES = {"zombie": "Z", "zombie_leader": "Z", "traced": "t"}
+
+
+def state(pid):
+    with open(f"/proc/{pid}/stat", "rb") as stat:
+        return stat.read().rpartition(b")")[2].split()[0].decode()
+
+
+def move_to_a_terminal():
+    """Goes on as the leader of a new terminal's session, whose foreground group its children belong to."""
+    output = os.dup(1)
+    leader, _ = pty.fork()
+    if leader:
+        sys.stdin.read()
+        os.kill(leader, signal.SIGKILL)
+        sys.exit()
+    os.dup2(output, 1)
+
+
+def main(role):
+    if role == "foreground":
+        move_to_a_terminal()
+    ready, done = os.pipe()
+    actor = os.fork()
+    if actor == 0:
+        kept = ROLES[role]()
+        os.write(done, b"x")
+        while True:
+            time.sleep(100000)
+    if role not in STATES:
+        os.close(done)
+        # A byte from a role that stays in Python; the pipe's end from one that became another program.
+        os.read(ready, 1)
+        os.kill(actor, signal.SIGSTOP)
+    if role == "traced":
+        os.waitpid(actor, os.WUNTRACED)
+    while state(actor) != STATES.get(role, "T"):
+        time.sleep(0.001)
+    print(actor, flush=True)
+    sys.stdin.read()
+    os.kill(actor, signal.SIGKILL)
+
+
+main(sys.argv[1])

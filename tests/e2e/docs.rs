@@ -1,0 +1,77 @@
+//! What the documents promise.
+
+use std::fs;
+
+use crate::support::{PROCLINE, command, complaint, lacks, lines, procline, quiet};
+
+fn readme() -> String {
+    fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap()
+}
+
+#[test]
+fn the_readme_opens_with_the_two_commands() {
+    let text = readme();
+    let first = text.split("```").nth(1).expect("a block of commands");
+    let commands: Vec<_> = first.lines().filter(|line| line.starts_with("cargo ")).collect();
+    assert_eq!(commands.len(), 2, "{first}");
+    assert!(commands[0].starts_with("cargo run --release") && commands[1].starts_with("cargo test"), "{first}");
+}
+
+#[test]
+fn the_readmes_table_is_that_of_the_program() {
+    let table = String::from_utf8(quiet(&mut procline(&["fields", "--format", "markdown"]))).unwrap();
+    assert!(readme().contains(&table), "put this into README.md:\n{table}");
+}
+
+/// Each example, as it stands in the README and in `--help`, runs and prints something valid.
+#[test]
+fn every_example_runs() {
+    if lacks("every_example_runs", false, &["sh", "jq"]) {
+        return;
+    }
+    let help = String::from_utf8(quiet(&mut procline(&["--help"]))).unwrap();
+    let text = readme();
+    let marked = text.lines().filter_map(|line| line.strip_prefix("$ ")).chain(help.lines().map(str::trim));
+    let examples: Vec<_> = marked.filter(|line| line.starts_with("procline ") && !line.contains("/host")).collect();
+    assert!(examples.len() >= 5, "{examples:?}");
+    let folder = std::path::Path::new(PROCLINE).parent().unwrap().display();
+    for example in examples {
+        let script = format!("PATH={folder}:$PATH; {example}");
+        let output = quiet(&mut command("sh", &["-c", &script]));
+        assert!(example.contains("select") || !output.is_empty(), "{example}");
+    }
+}
+
+#[test]
+fn help_names_defaults_and_units() {
+    let help = String::from_utf8(quiet(&mut procline(&["--help"]))).unwrap();
+    for word in ["32000", "bytes", "[default: 10s]", "HOST_PROC", "HOST_ROOT", "124"] {
+        assert!(help.contains(word), "{word} in {help}");
+    }
+    assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+}
+
+#[test]
+fn a_wrong_option_is_told_with_a_near_one() {
+    let output = procline(&["--field", "pid"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("--fields"));
+    for (arguments, word) in [
+        (["--timeout", "soon"], "10s"),
+        (["--timeout", "0s"], "longer than 0"),
+        (["--max-record-bytes", "1023"], "at least 1024"),
+        (["--max-record-bytes", "-1"], "at least 1024"),
+    ] {
+        let output = procline(&[&arguments.join("=")]).output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && errors.contains(word), "{arguments:?}: {errors}");
+    }
+}
+
+#[test]
+fn fields_cannot_be_written_to_a_full_disk_in_silence() {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let (code, errors) = complaint(&procline(&["fields"]).stdout(full).output().unwrap());
+    assert!(code == 1 && errors.contains("No space left"), "{errors}");
+    assert!(!lines(&quiet(&mut procline(&["--fields", "pid"]))).is_empty());
+}

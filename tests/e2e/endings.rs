@@ -1,0 +1,177 @@
+//! How a run ends: closed and full pipes, full disks, signals, the timeout, and roots that are none.
+
+use std::fs::{self, OpenOptions};
+use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::support::{Tree, command, complaint, lacks, procline, records};
+
+/// A tree of whose records a pipe holds only a part, and procline over it, writing to a pipe that nobody reads.
+fn blocked(arguments: &[&str], both: bool) -> (Tree, Child) {
+    let tree = Tree::copy();
+    let line = "argument\0".repeat(14_000);
+    tree.write("proc/1200/cmdline", line.as_bytes());
+    let mut command = tree.procline(&["--max-record-bytes", "0"]);
+    command.args(arguments);
+    let child = if both {
+        // Standard error is the same full pipe: not even saying so may block.
+        Command::new("sh")
+            .args(["-c", "exec \"$0\" \"$@\" 2>&1"])
+            .arg(command.get_program())
+            .args(command.get_args())
+            .stdout(Stdio::piped())
+            .spawn()
+    } else {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
+    };
+    (tree, child.unwrap())
+}
+
+/// Waits without reading what the program writes; standard error is short enough.
+fn end(child: &mut Child) -> (Option<i32>, Option<i32>, String) {
+    let status = child.wait().unwrap();
+    let mut errors = String::new();
+    if let Some(mut stderr) = child.stderr.take() {
+        stderr.read_to_string(&mut errors).unwrap();
+    }
+    (status.code(), status.signal(), errors)
+}
+
+#[test]
+fn the_timeout_ends_a_blocked_write() {
+    let (_tree, mut child) = blocked(&["--timeout", "300ms"], false);
+    let (code, _, errors) = end(&mut child);
+    assert_eq!(code, Some(124));
+    assert!(errors.contains("timed out after 300ms") && errors.contains("writing"), "{errors}");
+}
+
+#[test]
+fn the_timeout_ends_a_run_that_cannot_even_complain() {
+    let (_tree, mut child) = blocked(&["--timeout", "300ms"], true);
+    assert_eq!(end(&mut child).0, Some(124));
+}
+
+#[test]
+fn the_timeout_ends_a_read_that_blocks() {
+    let tree = Tree::copy();
+    for name in ["proc/uptime", "proc/1200/stat"] {
+        fs::remove_file(tree.path(name)).unwrap();
+        nix::unistd::mkfifo(&tree.path(name), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let (code, errors) = complaint(&tree.procline(&["--timeout", "200ms"]).output().unwrap());
+        assert!(code == 124 && errors.contains("reading"), "{name}: {errors}");
+        fs::remove_file(tree.path(name)).unwrap();
+        fs::copy(crate::support::fixture(name), tree.path(name)).unwrap();
+    }
+}
+
+#[test]
+fn sigterm_and_sigint_end_a_blocked_write() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let (_tree, mut child) = blocked(&["--timeout", "10m"], false);
+        // Once something is written, it handles signals.
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        kill(Pid::from_raw(child.id() as i32), signal).unwrap();
+        let (_, by, errors) = end(&mut child);
+        assert_eq!((by, errors.as_str()), (Some(signal as i32), ""));
+    }
+}
+
+/// The lines in hand are written: a run that a signal ends, and whose reader reads, leaves no open line. It may have
+/// come to its end before it saw the signal.
+#[test]
+fn a_signal_leaves_no_open_line() {
+    let (_tree, mut child) = blocked(&["--timeout", "10m"], false);
+    let mut output = vec![0];
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut output).unwrap();
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
+    stdout.read_to_end(&mut output).unwrap();
+    assert!(!records(&output).is_empty());
+    let (code, by, errors) = end(&mut child);
+    assert!(code == Some(0) || by == Some(Signal::SIGTERM as i32), "{code:?} {by:?}");
+    assert_eq!(errors, "");
+}
+
+#[test]
+fn a_closed_pipe_is_quiet() {
+    let (_tree, mut child) = blocked(&[], false);
+    drop(child.stdout.take());
+    assert_eq!(end(&mut child), (Some(0), None, String::new()));
+    if lacks("a_closed_pipe_is_quiet, with head", false, &["sh", "head"]) {
+        return;
+    }
+    let script = format!(
+        "{} --help | head -n 1; {} | head -n 1; {} fields | head -n 0",
+        crate::support::PROCLINE,
+        crate::support::PROCLINE,
+        crate::support::PROCLINE
+    );
+    let output = command("sh", &["-c", &script]).output().unwrap();
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 2);
+}
+
+#[test]
+fn a_full_disk_is_one_line() {
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let (code, errors) = complaint(&procline(&[]).stdout(full).output().unwrap());
+    assert!(code == 1 && errors.contains("standard output: No space left"), "{errors}");
+}
+
+#[test]
+fn a_proc_that_is_none_is_told() {
+    let tree = Tree::copy();
+    let empty = tempfile::tempdir().unwrap();
+    for (path, reason) in [
+        (tree.path("nonexistent"), "No such file"),
+        (tree.path("proc/uptime"), "Not a directory"),
+        (empty.path().to_owned(), "proc filesystem"),
+    ] {
+        for fields in ["default", "pid"] {
+            let mut command = procline(&["--fields", fields, "--procfs"]);
+            let (code, errors) = complaint(&command.arg(&path).output().unwrap());
+            assert_eq!(code, 1, "{errors}");
+            assert!(errors.contains(reason) && errors.contains(path.to_str().unwrap()), "{errors}");
+        }
+    }
+    for (name, content) in [("uptime", "up"), ("stat", "cpu 1\n"), ("meminfo", "MemFree: 1 kB\n")] {
+        let tree = Tree::copy();
+        tree.write(&format!("proc/{name}"), content.as_bytes());
+        let (code, errors) = complaint(&tree.procline(&[]).output().unwrap());
+        assert!(code == 1 && errors.contains(&format!("proc/{name} is not what")), "{errors}");
+        fs::remove_file(tree.path(&format!("proc/{name}"))).unwrap();
+        let (code, errors) = complaint(&tree.procline(&[]).output().unwrap());
+        assert!(code == 1 && errors.contains(&format!("cannot read {}", tree.path("proc").display())), "{errors}");
+    }
+}
+
+#[test]
+fn without_proc_it_says_so() {
+    if lacks("without_proc_it_says_so", true, &["unshare", "mount"]) {
+        return;
+    }
+    let script = "mount -t tmpfs none /proc && exec \"$0\" \"$@\"";
+    for fields in ["default", "pid"] {
+        let mut command =
+            command("unshare", &["--mount", "sh", "-c", script, crate::support::PROCLINE, "--fields", fields]);
+        let (code, errors) = complaint(&command.output().unwrap());
+        assert!(code == 1 && errors.contains("/proc") && errors.contains("proc filesystem"), "{errors}");
+    }
+}
+
+/// One process that cannot be read for a reason of the machine's is said, and costs no other.
+#[test]
+fn a_process_that_cannot_be_read_is_told_and_the_others_are_there() {
+    let tree = Tree::copy();
+    let before = records(&tree.procline(&[]).output().unwrap().stdout).len();
+    fs::remove_file(tree.path("proc/1200/stat")).unwrap();
+    fs::create_dir(tree.path("proc/1200/stat")).unwrap();
+    let output = tree.procline(&[]).output().unwrap();
+    let (code, errors) = complaint(&output);
+    assert!(code == 1 && errors.contains("1200/stat") && errors.contains("Is a directory"), "{errors}");
+    assert_eq!(records(&output.stdout).len(), before - 1);
+}

@@ -1,0 +1,158 @@
+//! The record: names, order, types; `--fields` and `procline fields`; and that only needed files are opened.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use crate::support::{Tree, complaint, lacks, lines, procline, quiet, records, skip};
+
+const DEFAULT: &str = "user pid cpu mem vsz rss tty stat start time command Computer timestamp";
+
+/// The keys of a line, in its order.
+fn keys(line: &str) -> String {
+    // With the feature `preserve_order` off, serde_json sorts; the order is that of the text.
+    let map: BTreeMap<String, serde_json::Value> = serde_json::from_str(line).unwrap();
+    let mut keys: Vec<_> = map.keys().map(|key| (line.find(&format!("\"{key}\":")).unwrap(), key.as_str())).collect();
+    keys.sort_unstable();
+    keys.into_iter().map(|(_, key)| key).collect::<Vec<_>>().join(" ")
+}
+
+fn keys_with(list: &str) -> String {
+    let output = quiet(&mut Tree::copy().procline(&["--fields", list]));
+    keys(lines(&output)[0])
+}
+
+#[test]
+fn the_default_record() {
+    let output = quiet(&mut procline(&[]));
+    for line in lines(&output) {
+        assert_eq!(keys(line), DEFAULT, "{line}");
+    }
+    let all = records(&output);
+    assert!(all.iter().any(|record| record.pid == 1));
+    assert!(all.windows(2).all(|pair| pair[0].pid < pair[1].pid), "by ascending pid");
+    let first = &all[0];
+    assert!(all.iter().all(|record| record.timestamp == first.timestamp && record.computer == first.computer));
+    let timestamp = chrono::NaiveDateTime::parse_from_str(&first.timestamp, "%Y-%m-%dT%H:%M:%S%.3fZ");
+    assert!(timestamp.is_ok() && first.timestamp.len() == "2026-01-02T03:04:05.678Z".len(), "{}", first.timestamp);
+}
+
+#[test]
+fn the_fields_asked_for_in_the_order_asked() {
+    assert_eq!(keys_with("command,pid"), "command pid");
+    assert_eq!(keys_with("-vsz,-tty"), DEFAULT.replace("vsz ", "").replace("tty ", ""));
+    assert_eq!(keys_with("-pid,+pid"), format!("{} pid", DEFAULT.replace("pid ", "")));
+    assert_eq!(keys_with("default"), DEFAULT);
+    assert_eq!(keys_with("all"), DEFAULT);
+    let output = quiet(&mut Tree::copy().procline(&["--fields=-user"]));
+    assert_eq!(keys(lines(&output)[0]), DEFAULT.replace("user ", ""));
+}
+
+#[test]
+fn an_unknown_field_is_a_wrong_usage_and_near_ones_are_named() {
+    for (list, near) in
+        [("pid,comand", "'command'"), ("-cpus", "'cpu'"), ("+timestmap", "'timestamp'"), ("computer", "'Computer'")]
+    {
+        let (code, errors) = complaint(&procline(&["--fields", list]).output().unwrap());
+        assert_eq!(code, 2, "{list}");
+        assert!(errors.contains(near), "{list}: {errors}");
+    }
+    let (code, errors) = complaint(&procline(&["--fields", "pid,-pid"]).output().unwrap());
+    assert!(code == 2 && errors.contains("no field"), "{errors}");
+}
+
+/// What cannot be known is left out, and nothing else changes.
+#[test]
+fn unknown_is_absent() {
+    let tree = Tree::copy();
+    let whole = records(&quiet(&mut tree.procline(&[])));
+    fs::remove_file(tree.path("proc/1200/status")).unwrap();
+    fs::remove_file(tree.path("proc/1200/cmdline")).unwrap();
+    let parts = records(&quiet(&mut tree.procline(&[])));
+    let place = whole.iter().position(|record| record.pid == 1200).unwrap();
+    let mut expected = whole;
+    let shell = &mut expected[place];
+    (shell.user, shell.mem, shell.rss, shell.stat, shell.command) = (None, None, None, None, None);
+    for (record, now) in expected.iter_mut().zip(&parts) {
+        record.timestamp.clone_from(&now.timestamp);
+    }
+    assert_eq!(parts, expected);
+}
+
+#[test]
+fn the_table_of_fields() {
+    let text = String::from_utf8(quiet(&mut procline(&["fields"]))).unwrap();
+    let names: Vec<_> = text.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
+    assert_eq!(names.join(" "), DEFAULT);
+    let json = quiet(&mut procline(&["fields", "--format", "json"]));
+    let first: serde_json::Value = serde_json::from_str(lines(&json)[2]).unwrap();
+    assert_eq!((&first["record"], &first["name"]), (&"process".into(), &"cpu".into()));
+    assert_eq!((&first["type"], &first["unit"], &first["default"]), (&"float".into(), &"%".into(), &true.into()));
+    assert!(first["meaning"].as_str().unwrap().contains("CPU time"));
+}
+
+/// The table says which type a field has: every record agrees, absent ones aside.
+#[test]
+fn types_are_those_of_the_table() {
+    let table = quiet(&mut procline(&["fields", "--format", "json"]));
+    let table = lines(&table).into_iter().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let types: BTreeMap<String, String> =
+        table.map(|row| (row["name"].as_str().unwrap().into(), row["type"].as_str().unwrap().into())).collect();
+    let output = quiet(&mut procline(&["--fields", "all"]));
+    for line in lines(&output) {
+        for (key, value) in serde_json::from_str::<BTreeMap<String, serde_json::Value>>(line).unwrap() {
+            let found = match value {
+                serde_json::Value::String(_) => "string",
+                serde_json::Value::Number(number) if number.is_f64() => "float",
+                serde_json::Value::Number(_) => "int",
+                _ => "none of them",
+            };
+            assert_eq!(types[&key], found, "{key} in {line}");
+        }
+    }
+}
+
+/// What was opened of process 1, of process 2 (a kernel thread, where there are any), and of the machine, in order.
+fn opened(list: &str) -> [String; 3] {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = folder.path().join("trace");
+    let mut command = crate::support::command("strace", &["-f", "-q", "-e", "trace=openat,statx", "-o"]);
+    command.arg(&trace).args([crate::support::PROCLINE, "--fields", list]);
+    quiet(&mut command);
+    let trace = fs::read_to_string(trace).unwrap();
+    let paths = || trace.lines().filter_map(|line| line.split('"').nth(1));
+    let of = |prefix: &str| {
+        let names = paths().filter_map(|path| path.strip_prefix(prefix));
+        names.map(|name| if name.is_empty() { "(owner)" } else { name }).collect::<Vec<_>>().join(" ")
+    };
+    let machine = paths().filter(|path| ["/etc/passwd", "uptime", "stat", "meminfo"].contains(path));
+    [of("1/"), of("2/"), machine.collect::<Vec<_>>().join(" ")]
+}
+
+#[test]
+fn only_the_files_that_the_fields_need_are_opened() {
+    const TEST: &str = "only_the_files_that_the_fields_need_are_opened";
+    if lacks(TEST, false, &["strace"]) {
+        return;
+    }
+    let has_kernel_threads = fs::read("/proc/2/comm").is_ok_and(|name| name == b"kthreadd\n");
+    if !has_kernel_threads {
+        skip(TEST, "no kernel threads in this PID namespace; the rest of it runs");
+    }
+    for (list, process, kernel_thread, machine) in [
+        ("pid", "stat", "stat", ""),
+        ("pid,vsz,time,Computer,timestamp", "stat", "stat", ""),
+        ("pid,cpu", "stat", "stat", ""),
+        ("pid,start", "stat", "stat", "stat"),
+        ("pid,rss", "stat statm", "stat", ""),
+        ("pid,mem", "stat statm", "stat", "meminfo"),
+        ("pid,user", "stat (owner)", "stat (owner)", "/etc/passwd"),
+        ("pid,stat", "stat status", "stat", ""),
+        ("pid,rss,stat,user", "stat status", "stat (owner)", "/etc/passwd"),
+        ("pid,cpu,command", "stat cmdline", "stat", ""),
+        ("default", "stat status cmdline", "stat (owner)", "stat meminfo /etc/passwd"),
+    ] {
+        let [one, two, whole] = opened(list);
+        assert_eq!((one.as_str(), whole.as_str()), (process, machine), "{list}");
+        assert!(!has_kernel_threads || two == kernel_thread, "{list}: {two}");
+    }
+}

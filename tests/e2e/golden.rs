@@ -1,0 +1,61 @@
+//! The real binary over a small tree that is written down, against lines that are written down.
+//! `UPDATE_GOLDEN=1 cargo test golden` writes the lines anew.
+
+use std::fs;
+
+use crate::support::{complaint, fixture, lines, procline, quiet};
+
+/// What is of the machine that runs the test, and of the moment, is given a name instead.
+fn settled(output: &[u8]) -> String {
+    let settle = |line: &&str| {
+        let (head, _) = line.split_once("\"Computer\":").expect("a name");
+        format!("{head}\"Computer\":\"COMPUTER\",\"timestamp\":\"TIMESTAMP\"}}\n")
+    };
+    lines(output).iter().map(settle).collect()
+}
+
+#[test]
+fn the_fixture_tree_as_lines() {
+    let [proc, root] = ["proc", "root"].map(fixture);
+    let output = quiet(procline(&[]).arg("--procfs").arg(&proc).arg("--rootfs").arg(&root));
+    let found = settled(&output);
+    let golden = fixture("golden.jsonl");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&golden, &found).unwrap();
+    }
+    assert_eq!(found, fs::read_to_string(golden).unwrap());
+}
+
+#[test]
+fn the_environment_names_the_roots_and_an_option_beats_it() {
+    let [proc, root] = ["proc", "root"].map(fixture);
+    let golden = fs::read_to_string(fixture("golden.jsonl")).unwrap();
+    let by_environment = quiet(procline(&[]).env("HOST_PROC", &proc).env("HOST_ROOT", &root));
+    assert_eq!(settled(&by_environment), golden);
+    let by_option = quiet(
+        procline(&[])
+            .env("HOST_PROC", "/nonexistent")
+            .env("HOST_ROOT", "/nonexistent")
+            .arg("--procfs")
+            .arg(&proc)
+            .arg("--rootfs")
+            .arg(&root),
+    );
+    assert_eq!(settled(&by_option), golden);
+    let empty = quiet(procline(&["--fields", "pid"]).env("HOST_PROC", "").env("HOST_ROOT", ""));
+    assert!(lines(&empty).contains(&"{\"pid\":1}"));
+}
+
+/// With another root, nothing is asked of this machine: not its users, nor its clock.
+#[test]
+fn users_of_another_root_are_its_own() {
+    let proc = fixture("proc");
+    let mut command = procline(&["--fields", "user,pid", "--rootfs", "/nonexistent"]);
+    let (code, errors) = complaint(&command.arg("--procfs").arg(&proc).output().unwrap());
+    assert!(code == 1 && errors.contains("/nonexistent"), "{errors}");
+    // A root without etc/passwd: a minimal container's.
+    let empty = tempfile::tempdir().unwrap();
+    let output =
+        quiet(procline(&["--fields", "user,pid"]).arg("--procfs").arg(&proc).arg("--rootfs").arg(empty.path()));
+    assert!(lines(&output).contains(&"{\"user\":\"0\",\"pid\":1}"));
+}

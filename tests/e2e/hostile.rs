@@ -1,0 +1,193 @@
+//! Arbitrary bytes where the kernel's would be: every line stays valid, and within its limit.
+
+use std::borrow::Cow;
+
+use procline::host::Host;
+use procline::process::{command, parse, tty, users};
+use procline::record::{Field, Record, Type, Value, cap};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::support::{Tree, lines, quiet, records};
+
+/// A record of the test's own: texts and numbers that no process would have.
+#[derive(Debug)]
+struct Anything {
+    name: String,
+    command: Vec<u8>,
+    whole: u64,
+    part: f64,
+}
+
+static FIELDS: [Field<Anything>; 4] = [
+    Field {
+        name: "name",
+        kind: Type::String,
+        unit: "",
+        doc: "",
+        needs: 0,
+        get: |anything, _| Value::Str(Cow::Borrowed(&anything.name)),
+    },
+    Field {
+        name: "command",
+        kind: Type::String,
+        unit: "",
+        doc: "",
+        needs: 0,
+        get: |anything, _| Value::Bytes(&anything.command),
+    },
+    Field {
+        name: "whole",
+        kind: Type::Int,
+        unit: "",
+        doc: "",
+        needs: 0,
+        get: |anything, _| Value::count(anything.whole),
+    },
+    Field {
+        name: "part",
+        kind: Type::Float,
+        unit: "",
+        doc: "",
+        needs: 0,
+        get: |anything, _| Value::Float(anything.part),
+    },
+];
+
+/// Bytes of the kinds that matter: any, text, and what JSON escapes.
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        vec(any::<u8>(), 0..6000),
+        vec(0_u8..0x20, 0..3000),
+        "[ -~\u{7f}-\u{2ff}€😀\"\\\\]{0,3000}".prop_map(String::into_bytes),
+        // A line that looks right, with one part that is not.
+        (any::<u8>(), 0_usize..120).prop_map(|(byte, place)| {
+            let mut line =
+                b"7 (cat) S 1 7 7 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 9000 1048576 99 18446744073709551615 1"
+                    .to_vec();
+            let place = place % line.len();
+            line[place] = byte;
+            line
+        }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_a_parser_panic(text in bytes()) {
+        parse::stat(&text);
+        parse::status(&text);
+        parse::statm_resident(&text);
+        parse::uptime_centiseconds(&text);
+        parse::keyed(&text, "btime");
+        parse::keyed(&text, "MemTotal:");
+        users::name_in(&text, 0);
+        let number = text.iter().fold(0_u32, |number, byte| number.wrapping_mul(257) ^ u32::from(*byte));
+        tty::name(number, || &text);
+        let mut out = Vec::new();
+        command::join(command::after_gap(&text), &mut out);
+        command::join(&text, &mut out);
+        prop_assert!(!out.contains(&0));
+    }
+
+    #[test]
+    fn every_line_is_valid_and_within_its_limit(
+        name in any::<String>(), command in bytes(), whole: u64, part in prop::num::f64::ANY,
+        max in prop_oneof![Just(0_usize), 1024_usize..9000], cut: bool,
+    ) {
+        let anything = Anything { name, command, whole, part };
+        let host = Host::default();
+        let fields: Vec<_> = FIELDS.iter().collect();
+        let mut line = Vec::new();
+        cap::line(&mut line, &mut Record::of(&anything, &host, &fields), cut, max);
+        prop_assert_eq!(lines(&line).len(), 1);
+        prop_assert!(max == 0 || line.len() <= max);
+        let value: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        let text = String::from_utf8_lossy(&anything.command);
+        let written = value["command"].as_str().unwrap();
+        if value.get("command_truncated").is_none() {
+            prop_assert!(!cut);
+            prop_assert_eq!(written, text);
+            prop_assert_eq!(value["name"].as_str().unwrap(), anything.name);
+        } else if written != text {
+            // Whatever was cut, some of both ends stays; and what is between them is marked once.
+            let at_mark = |(place, _): (usize, _)| {
+                let (head, tail) = (&written[..place], &written[place + '…'.len_utf8()..]);
+                text.starts_with(head) && text.ends_with(tail)
+            };
+            prop_assert!(written.match_indices('…').any(at_mark), "{}", written);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// The same through the real binary: one process of the tree has arbitrary files, and the others are as they were.
+    #[test]
+    fn files_of_any_bytes(stat in bytes(), status in bytes(), cmdline in bytes(), comm in vec(any::<u8>(), 0..20)) {
+        let tree = Tree::copy();
+        let before = records(&quiet(&mut tree.procline(&[])));
+        tree.write("proc/1200/status", &status);
+        tree.write("proc/1200/cmdline", &cmdline);
+        let right = [b"1200 (", comm.as_slice(), b") S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 1 1 1 1 1"].concat();
+        tree.write("proc/1200/stat", &right);
+        let after = records(&quiet(&mut tree.procline(&["--max-record-bytes", "1024"])));
+        prop_assert_eq!(after.len(), before.len());
+        for (before, after) in before.iter().zip(&after) {
+            prop_assert!(before.pid == 1200 || before.command == after.command && before.user == after.user);
+        }
+        // A `stat` that is none cannot be told of: that is said, and the others are there.
+        tree.write("proc/1200/stat", &stat);
+        let output = tree.procline(&[]).output().unwrap();
+        let there = records(&output.stdout);
+        if parse::stat(&stat).is_some() {
+            prop_assert!(output.status.success() && there.len() == before.len());
+        } else {
+            let (code, errors) = crate::support::complaint(&output);
+            prop_assert!(code == 1 && errors.contains("1200/stat") && there.len() == before.len() - 1, "{}", errors);
+        }
+    }
+}
+
+/// A Java main class stands after its class path.
+#[test]
+fn a_cut_command_keeps_head_and_tail() {
+    let tree = Tree::copy();
+    let line = format!("java\0-cp\0{}\0com.example.Main\0--serve\0", "/opt/lib/some.jar:".repeat(4000));
+    tree.write("proc/1200/cmdline", line.as_bytes());
+    for max in [1024, 4096, 32000] {
+        let output = quiet(&mut tree.procline(&["--max-record-bytes", &max.to_string()]));
+        let longest = lines(&output).iter().map(|line| line.len() + 1).max().unwrap();
+        assert_eq!(longest, max);
+        let cut = records(&output).into_iter().find(|record| record.pid == 1200).unwrap();
+        let text = cut.command.unwrap();
+        assert!(text.starts_with("java -cp /opt/lib") && text.ends_with(" com.example.Main --serve"), "{text}");
+        assert!(text.contains('…') && cut.command_truncated == Some(true));
+    }
+}
+
+/// Of a command line over 144 KiB the middle is not even read; its tail gives up two arguments.
+#[test]
+fn a_very_long_command_line_is_read_at_both_ends() {
+    let tree = Tree::copy();
+    let words: Vec<String> = (0..40_000).map(|place| format!("word{place:05}")).collect();
+    let read = |count: usize| {
+        tree.write("proc/1200/cmdline", (words[..count].join("\0") + "\0").as_bytes());
+        let output = quiet(&mut tree.procline(&["--max-record-bytes", "0"]));
+        records(&output).into_iter().find(|record| record.pid == 1200).unwrap()
+    };
+    // 10 bytes a word: all of it is read …
+    let whole = read(14_700);
+    assert_eq!((whole.command.unwrap(), whole.command_truncated), (words[..14_700].join(" "), None));
+    // … and here the first 128 KiB and the last 16 KiB.
+    for count in [14_800, 20_000, 40_000] {
+        let cut = read(count);
+        let text = cut.command.unwrap();
+        let (head, tail) = text.split_once('…').unwrap();
+        assert_eq!(head, &words.join(" ")[..128 * 1024], "{count}");
+        let first = count - 16 * 1024 / 10 + 1;
+        assert_eq!(tail, words[first..count].join(" "), "{count}");
+        assert_eq!(cut.command_truncated, Some(true));
+    }
+}

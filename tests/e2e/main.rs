@@ -1,0 +1,14 @@
+//! The tests of the real binary: one room per theme. `support` starts programs and judges lines; `cast.py` plays the
+//! processes that are hard to read.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
+
+mod docs;
+mod endings;
+mod fields;
+mod golden;
+mod hostile;
+mod names;
+mod parity;
+mod rights;
+mod stuck;
+mod support;

@@ -1,0 +1,242 @@
+//! Live parity with the machine's own ps. Each comparison is framed: ps, procline, ps. Where both runs of ps agree,
+//! procline must say the same; where they do not, it must say what one of them said, or a number between.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use chrono::DateTime;
+
+use crate::support::{Actor, PROCLINE, Record, command, lacks, procline, quiet, records, skip};
+
+/// What ps is asked for, and the columns that are numbers.
+const COLUMNS: [&str; 9] = ["user:70", "pcpu", "pmem", "vsz", "rss", "tty", "stat", "lstart", "cputimes"];
+const NUMBERS: [&str; 5] = ["pcpu", "pmem", "vsz", "rss", "cputimes"];
+
+/// One process in the words of ps: its columns and its arguments.
+#[derive(Clone, Debug, PartialEq)]
+struct Row {
+    columns: BTreeMap<&'static str, String>,
+    arguments: String,
+}
+
+/// Which machine's view is compared: how ps and procline are started.
+pub struct View {
+    pub ps: fn(&[&str]) -> Command,
+    pub procline: fn(&[&str]) -> Command,
+}
+
+pub const HERE: View = View { ps: |arguments| command("ps", arguments), procline };
+
+fn ps(view: &View, which: &[&str]) -> BTreeMap<u32, Row> {
+    let mut arguments = vec!["-ww", "-o", "pid="];
+    let columns: Vec<_> = COLUMNS.iter().map(|column| format!("{column}=")).collect();
+    for column in &columns {
+        arguments.extend(["-o", column]);
+    }
+    arguments.extend(["-o", "args="]);
+    arguments.extend(which);
+    let output = (view.ps)(&arguments).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).lines().map(row).collect()
+}
+
+fn row(line: &str) -> (u32, Row) {
+    let mut rest = line;
+    let mut word = || {
+        let (word, after) = rest.trim_start().split_once(' ').unwrap_or((rest.trim_start(), ""));
+        rest = after;
+        word.to_owned()
+    };
+    let pid = word().parse().unwrap_or_else(|_| panic!("a line of ps: {line:?}"));
+    let columns = COLUMNS.map(|column| match column {
+        "lstart" => (column, [word(), word(), word(), word(), word()].join(" ")),
+        _ => (column.split(':').next().unwrap(), word()),
+    });
+    (pid, Row { columns: BTreeMap::from(columns), arguments: rest.to_owned() })
+}
+
+/// The record in the words of ps.
+fn in_words_of_ps(record: &Record) -> Row {
+    // ps leaves the fraction out from 100 on.
+    let cpu = if record.cpu < 100.0 { format!("{:.1}", record.cpu) } else { format!("{}", record.cpu as u64) };
+    let start = DateTime::parse_from_rfc3339(&record.start).unwrap();
+    let known = |number: Option<u64>| number.expect("a figure").to_string();
+    let columns = [
+        ("user", record.user.clone().expect("a user")),
+        ("pcpu", cpu),
+        ("pmem", format!("{:.1}", record.mem.expect("a share"))),
+        ("vsz", record.vsz.to_string()),
+        ("rss", known(record.rss)),
+        ("tty", record.tty.clone()),
+        ("stat", record.stat.clone().expect("a state")),
+        ("lstart", start.format("%a %b %-d %H:%M:%S %Y").to_string()),
+        ("cputimes", (record.time as u64).to_string()),
+    ];
+    Row { columns: BTreeMap::from(columns), arguments: record.command.clone().expect("a command") }
+}
+
+/// What one framed comparison found wrong with the processes that both runs of ps saw.
+fn differences(view: &View, which: &[&str]) -> Vec<String> {
+    let before = ps(view, which);
+    let output = quiet(&mut (view.procline)(&["--max-record-bytes", "0"]));
+    let after = ps(view, which);
+    let ours: BTreeMap<u32, Record> = records(&output).into_iter().map(|record| (record.pid, record)).collect();
+    let mut found = Vec::new();
+    for (pid, before) in &before {
+        let Some(after) = after.get(pid).filter(|after| after.columns["lstart"] == before.columns["lstart"]) else {
+            continue;
+        };
+        let Some(ours) = ours.get(pid).map(in_words_of_ps) else {
+            found.push(format!("{pid} is missing, ps has {before:?}"));
+            continue;
+        };
+        for (column, value) in &ours.columns {
+            let (low, high) = (&before.columns[column], &after.columns[column]);
+            if value != low && value != high && !(NUMBERS.contains(column) && between(value, low, high)) {
+                found.push(format!("{pid} {column}: {value}, ps has {low} and {high}: {before:?}"));
+            }
+        }
+        if ![before, after].iter().any(|ps| is_same_text(&ours.arguments, &ps.arguments)) {
+            found.push(format!("{pid} command: {:?}, ps has {:?}", ours.arguments, after.arguments));
+        }
+    }
+    found
+}
+
+fn between(value: &str, one: &str, other: &str) -> bool {
+    let [value, one, other] = [value, one, other].map(|text| text.parse::<f64>().unwrap());
+    (one.min(other)..=one.max(other)).contains(&value)
+}
+
+/// Whether ps would print our text as it did: in the C locale it has `?` for each byte that is not ASCII, `.` for a
+/// control character (a blank for a newline between arguments), ends a line after 128 KiB, and has `?` for no text.
+fn is_same_text(ours: &str, ps: &str) -> bool {
+    const LONG: usize = 120 * 1024;
+    let length = if ps.len() < LONG { usize::MAX } else { ps.len() };
+    let squeeze = |text: &str| {
+        let mut words: Vec<char> = text.chars().collect();
+        // Of bytes that are not UTF-8 it cannot be said how many they were.
+        words.dedup_by(|a, b| *a == '?' && *b == '?');
+        words.into_iter().collect::<String>()
+    };
+    let as_ps = |newline: char| {
+        let word = |c: char| match c {
+            '\n' => newline,
+            c if c.is_ascii_control() => '.',
+            c if !c.is_ascii() => '?',
+            c => c,
+        };
+        squeeze(&ours.chars().take(length).map(word).collect::<String>())
+    };
+    let ps_text = squeeze(ps);
+    let is_bracketed = ours.starts_with('[') && ours.ends_with(']');
+    as_ps(' ') == ps_text || as_ps('.') == ps_text || (ps == "?" && is_bracketed)
+}
+
+/// A process that does not move is compared once, and exactly.
+fn assert_same(role: &str) {
+    if Actor::lacks(role) {
+        return;
+    }
+    let actor = Actor::play(role);
+    let found = differences(&HERE, &["-p", &actor.pid.to_string()]);
+    assert!(found.is_empty(), "{role}: {found:#?}");
+    let (row, record) = (&ps(&HERE, &["-p", &actor.pid.to_string()])[&actor.pid], actor.record(&[]));
+    assert!(!row.arguments.is_empty() && record.pid == actor.pid);
+}
+
+macro_rules! same_as_ps {
+    ($($role:ident)*) => { $(
+        #[test]
+        fn $role() {
+            assert_same(stringify!($role));
+        }
+    )* };
+}
+
+same_as_ps! {
+    plain zombie zombie_leader traced nice negative_nice session_leader threads mlock mlock_onfault foreground
+    empty_argv no_arguments empty_comm empty_comm_and_argv title name_like_stat name_with_blanks name_with_newline
+    name_not_utf8 arguments_of_all_kinds uid_without_name groups_1000 groups_65000 command_of_5_mb
+}
+
+/// The letters that the roles were made for are there: that ps and procline agree is not enough.
+#[test]
+fn the_roles_show_what_they_are_for() {
+    if Actor::lacks("the_roles_show_what_they_are_for") {
+        return;
+    }
+    for (role, stat) in [
+        ("plain", "T"),
+        ("zombie", "Z"),
+        ("zombie_leader", "Zl"),
+        ("traced", "t"),
+        ("nice", "TN"),
+        ("negative_nice", "T<"),
+        ("session_leader", "Ts"),
+        ("threads", "Tl"),
+        ("mlock", "TL"),
+        ("mlock_onfault", "TL"),
+        ("foreground", "T+"),
+    ] {
+        assert_eq!(Actor::play(role).record(&[]).stat.as_deref(), Some(stat), "{role}");
+    }
+    for (role, text) in [
+        ("zombie", "[python3] <defunct>"),
+        ("empty_argv", "[cat]"),
+        ("no_arguments", "[python3]"),
+        ("empty_comm_and_argv", "[]"),
+        ("title", "nginx: worker process (idle)"),
+        ("name_like_stat", "[a) R 1 1 (b]"),
+        ("name_with_newline", "[a\nb\tc]"),
+        ("name_not_utf8", "[a\u{fffd}\u{fffd}(\u{fffd}]"),
+        ("arguments_of_all_kinds", "cat -  a b n\nl t\tb\u{1}\u{7f} é€😀 \u{fffd}\u{fffd}\u{fffd}( q\"\\"),
+    ] {
+        assert_eq!(Actor::play(role).record(&[]).command.as_deref(), Some(text), "{role}");
+    }
+    assert!(Actor::play("foreground").record(&[]).tty.starts_with("pts/"));
+    assert_eq!(Actor::play("uid_without_name").record(&[]).user.as_deref(), Some("4242424"));
+}
+
+/// Every process there is, kernel threads included. What moves faster than three programs run is looked at again.
+#[test]
+fn every_process_of_this_machine() {
+    if lacks("every_process_of_this_machine", false, &["ps"]) {
+        return;
+    }
+    if !records(&quiet(&mut procline(&[]))).iter().any(|record| record.command.as_deref() == Some("[kthreadd]")) {
+        skip("every_process_of_this_machine, kernel threads", "there are none in this PID namespace");
+    }
+    let mut found = Vec::new();
+    for _ in 0..30 {
+        found = differences(&HERE, &["-e"]);
+        if found.is_empty() {
+            return;
+        }
+    }
+    panic!("{found:#?}");
+}
+
+/// On a machine whose clock went on by three days and an hour, every process is from another day.
+#[test]
+fn processes_from_another_day() {
+    if lacks("processes_from_another_day", false, &["ps", "faketime", "python3"]) {
+        return;
+    }
+    const LATER: &[&str] = &["-f", "+73h"];
+    let faked = View {
+        ps: |arguments| command("faketime", &[LATER, &["ps"], arguments].concat()),
+        procline: |arguments| command("faketime", &[LATER, &[PROCLINE], arguments].concat()),
+    };
+    let actor = Actor::play("plain");
+    let found = differences(&faked, &["-p", &actor.pid.to_string()]);
+    assert!(found.is_empty(), "{found:#?}");
+    let there = records(&quiet(&mut (faked.procline)(&[])));
+    let there = there.into_iter().find(|record| record.pid == actor.pid).unwrap();
+    let here = actor.record(&[]);
+    assert_eq!(there.start, here.start);
+    let days = |record: &Record| {
+        let of = |text: &str| DateTime::parse_from_rfc3339(text).unwrap();
+        (of(&record.timestamp) - of(&record.start)).num_days()
+    };
+    assert_eq!((days(&here), days(&there)), (0, 3));
+}

@@ -1,0 +1,47 @@
+//! Without rights: what that user may see, as ps has it, and no noise.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use crate::support::{command, lacks, program_for_all, quiet, records};
+
+const NOBODY: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+
+/// Runs a program as nobody, where /proc is mounted so.
+fn as_nobody(option: &str, program: &[&str]) -> Command {
+    let script = "mount -t proc -o \"$0\" proc /proc && exec \"$@\"";
+    command("unshare", &[&["--mount", "sh", "-c", script, option], NOBODY.as_slice(), program].concat())
+}
+
+fn pids_by_ps(option: &str) -> BTreeSet<u32> {
+    let output = quiet(&mut as_nobody(option, &["ps", "-e", "-o", "pid="]));
+    String::from_utf8(output).unwrap().split_whitespace().map(|word| word.parse().unwrap()).collect()
+}
+
+#[test]
+fn another_user_sees_what_ps_lets_it_see() {
+    const TEST: &str = "another_user_sees_what_ps_lets_it_see";
+    if lacks(TEST, true, &["setpriv", "unshare", "mount", "ps", "python3"]) {
+        return;
+    }
+    let (_folder, program) = program_for_all();
+    let actor = crate::support::Actor::play("plain");
+    for (option, sees_all) in [("hidepid=0", true), ("hidepid=1", false), ("hidepid=2", false)] {
+        let before = pids_by_ps(option);
+        let found = records(&quiet(&mut as_nobody(option, &[program.to_str().unwrap()])));
+        let after = pids_by_ps(option);
+        let ours: BTreeSet<_> = found.iter().map(|record| record.pid).collect();
+        // Those that both runs of ps saw, this run saw.
+        assert!(before.intersection(&after).all(|pid| ours.contains(pid)), "{option}");
+        assert_eq!(ours.contains(&actor.pid), sees_all, "{option}");
+        assert_eq!(ours.contains(&1), sees_all, "{option}");
+        if sees_all {
+            // A stranger's process has all its default fields.
+            let stranger = found.iter().find(|record| record.pid == actor.pid).unwrap();
+            let whole = (&stranger.user, &stranger.rss, &stranger.stat, &stranger.command);
+            assert!(matches!(whole, (Some(_), Some(1..), Some(_), Some(_))), "{stranger:?}");
+        } else {
+            assert_eq!(found.len(), 1, "{option}: {found:?}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What blocks, and what goes while it is read, costs itself and nothing else.
+
+use std::fs::{self, File, OpenOptions};
+use std::process::{Command, Stdio};
+
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+
+use crate::support::{Running, Tree, lacks, procline, quiet, records};
+
+/// Makes the command line of these processes of the tree a FIFO; who holds what is returned writes to them.
+fn block(tree: &Tree, pids: &[u32], written: bool) -> Vec<File> {
+    let make = |pid: &u32| {
+        let path = tree.path(&format!("proc/{pid}/cmdline"));
+        fs::remove_file(&path).unwrap();
+        mkfifo(&path, Mode::S_IRWXU).unwrap();
+        written.then(|| OpenOptions::new().read(true).write(true).open(path).unwrap())
+    };
+    pids.iter().filter_map(make).collect()
+}
+
+#[test]
+fn a_command_line_that_blocks_costs_only_itself() {
+    for written in [false, true] {
+        let tree = Tree::copy();
+        let mut expected = records(&quiet(&mut tree.procline(&[])));
+        let _writers = block(&tree, &[1200, 1300], written);
+        let found = records(&quiet(&mut tree.procline(&["--timeout", "5m"])));
+        for record in &mut expected {
+            record.timestamp.clone_from(&found[0].timestamp);
+            match record.pid {
+                1200 => record.command = Some("[bash]".into()),
+                1300 => record.command = Some("[nginx]".into()),
+                _ => {}
+            }
+        }
+        assert_eq!(found, expected, "with a writer: {written}");
+    }
+}
+
+/// After a second of stuck command lines in all, processes in uninterruptible sleep are not asked any more: 200 of them
+/// end long before 200 times the patience for one.
+#[test]
+fn many_command_lines_that_block_are_given_up_together() {
+    let tree = Tree::copy();
+    for pid in 5000..5200_u32 {
+        for name in ["stat", "status"] {
+            let text = fs::read_to_string(tree.path(&format!("proc/1200/{name}"))).unwrap();
+            let text = text.replace("(bash) S", "(bash) D").replacen("1200", &pid.to_string(), 1);
+            tree.write(&format!("proc/{pid}/{name}"), text.as_bytes());
+        }
+        mkfifo(&tree.path(&format!("proc/{pid}/cmdline")), Mode::S_IRWXU).unwrap();
+    }
+    let found = records(&quiet(&mut tree.procline(&["--timeout", "5m"])));
+    let bracketed = found.iter().filter(|record| (5000..5200).contains(&record.pid));
+    assert!(bracketed.clone().all(|record| record.command.as_deref() == Some("[bash]")));
+    assert_eq!(bracketed.count(), 200);
+    // Those that were read before and after them are as ever, also one that sleeps so but could be read before.
+    let golden = records(&quiet(&mut Tree::copy().procline(&[])));
+    let command = |pid| found.iter().find(|record| record.pid == pid).unwrap().command.clone();
+    for record in golden {
+        assert_eq!(command(record.pid), record.command, "{}", record.pid);
+    }
+}
+
+/// 100,000 visits while processes come and go: each run succeeds, without a word, with valid lines.
+#[test]
+fn a_hundred_thousand_visits_under_churn() {
+    if lacks("a_hundred_thousand_visits_under_churn", false, &["sh", "sleep", "true"]) {
+        return;
+    }
+    let churn = "while :; do /bin/true & /bin/true; (/bin/true); done";
+    let _churns: Vec<_> =
+        (0..3).map(|_| Running::start(Command::new("sh").args(["-c", churn]).stdout(Stdio::null()))).collect();
+    let _idle: Vec<_> = (0..500).map(|_| Running::start(Command::new("sleep").arg("1000"))).collect();
+    let mut visits = 0;
+    while visits < 100_000 {
+        visits += records(&quiet(&mut procline(&[]))).len();
+    }
+}
+
+/// A name service that does not answer: the users that it alone knows are numbers, and the rest is there.
+#[test]
+fn a_name_service_that_blocks_costs_only_its_names() {
+    let Some(extra) = crate::names::Extra::new("a_name_service_that_blocks_costs_only_its_names") else {
+        return;
+    };
+    fs::remove_file(extra.passwd()).unwrap();
+    mkfifo(&extra.passwd(), Mode::S_IRWXU).unwrap();
+    let found = records(&quiet(&mut extra.procline(&["--timeout", "5m"])));
+    let actors: Vec<_> = found.iter().filter(|record| record.user.as_deref() == Some("54321")).collect();
+    assert!(actors.len() >= 2 && actors.iter().all(|record| record.command.as_deref().unwrap().contains("cast.py")));
+    assert!(found.iter().any(|record| record.user.as_deref() == Some("root") && record.pid > actors[0].pid));
+}

@@ -1,0 +1,214 @@
+//! Starting programs, and judging what they print. The record is declared here a second time, so that a key or a type
+//! that changes in the program fails a test.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde::Deserialize;
+use tempfile::TempDir;
+
+/// The program under test.
+pub const PROCLINE: &str = env!("CARGO_BIN_EXE_procline");
+
+/// A process record, as a reader of it would declare it.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    pub user: Option<String>,
+    pub pid: u32,
+    pub cpu: f64,
+    pub mem: Option<f64>,
+    pub vsz: u64,
+    pub rss: Option<u64>,
+    pub tty: String,
+    pub stat: Option<String>,
+    pub start: String,
+    pub time: f64,
+    pub command: Option<String>,
+    #[serde(rename = "Computer")]
+    pub computer: String,
+    pub timestamp: String,
+    pub command_truncated: Option<bool>,
+}
+
+/// The program, with the environment that it would have on a machine that never heard of it.
+pub fn procline(arguments: &[&str]) -> Command {
+    command(PROCLINE, arguments)
+}
+
+/// A program in UTC and the C locale, without variables of ours.
+pub fn command(program: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).env_remove("HOST_PROC").env_remove("HOST_ROOT");
+    command.env("TZ", "UTC").env("LC_ALL", "C").stdin(Stdio::null());
+    command
+}
+
+/// Runs a program that must succeed without a word on standard error, and returns what it printed.
+pub fn quiet(command: &mut Command) -> Vec<u8> {
+    let output = command.output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && errors.is_empty(), "{command:?}: {}\n{errors}", output.status);
+    output.stdout
+}
+
+/// Every line of the output as a record, each of them valid.
+pub fn records(output: &[u8]) -> Vec<Record> {
+    lines(output)
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
+}
+
+/// The lines of the output, each held to what every line must be.
+pub fn lines(output: &[u8]) -> Vec<&str> {
+    let text = std::str::from_utf8(output).expect("UTF-8");
+    assert!(text.is_empty() || text.ends_with('\n'), "the last line is open");
+    let lines: Vec<_> = text.split_terminator('\n').collect();
+    for line in &lines {
+        assert!(!line.contains(char::is_control), "a raw control character: {line:?}");
+        assert!(line.starts_with('{') && line.ends_with('}'), "no object: {line:?}");
+    }
+    lines
+}
+
+/// What a failed run said: its exit code and the one line on standard error.
+pub fn complaint(output: &Output) -> (i32, String) {
+    let errors = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(errors.lines().count(), 1, "{errors:?}");
+    assert!(errors.starts_with("procline: "), "{errors:?}");
+    (output.status.code().expect("an exit code"), errors)
+}
+
+/// Says, past the test harness's capture, that the caller cannot be tested here.
+pub fn skip(test: &str, why: &str) {
+    // The macros' output is only shown of tests that fail.
+    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
+}
+
+/// Whether the test must be skipped: it needs root, or programs that are not there.
+pub fn lacks(test: &str, root: bool, programs: &[&str]) -> bool {
+    if root && !rustix::process::geteuid().is_root() {
+        skip(test, "needs root");
+        return true;
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    for program in programs {
+        if !std::env::split_paths(&path).any(|folder| folder.join(program).is_file()) {
+            skip(test, &format!("{program} is not installed"));
+            return true;
+        }
+    }
+    false
+}
+
+/// A program that is ended with the test.
+pub struct Running(pub Child);
+
+impl Running {
+    pub fn start(command: &mut Command) -> Self {
+        Running(command.spawn().unwrap())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A process of `cast.py` in its role.
+pub struct Actor {
+    pub pid: u32,
+    /// Its standard input keeps the role going.
+    _director: Child,
+}
+
+impl Actor {
+    /// Whether roles cannot be played here.
+    pub fn lacks(test: &str) -> bool {
+        lacks(test, true, &["python3", "ps"])
+    }
+
+    pub fn play(role: &str) -> Self {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/cast.py");
+        let mut director =
+            Command::new("python3").args([script, role]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(director.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let pid = line.trim().parse().unwrap_or_else(|_| panic!("role {role}: {line:?}"));
+        Actor { pid, _director: director }
+    }
+
+    /// Its record in what procline prints of this machine, with the arguments given.
+    pub fn record(&self, arguments: &[&str]) -> Record {
+        let found = records(&quiet(&mut procline(arguments)));
+        found.into_iter().find(|record| record.pid == self.pid).expect("the actor's record")
+    }
+}
+
+impl Drop for Actor {
+    fn drop(&mut self) {
+        drop(self._director.stdin.take());
+        let _ = self._director.wait();
+    }
+}
+
+/// A copy of the fixture tree, to be changed.
+pub struct Tree(TempDir);
+
+impl Tree {
+    pub fn copy() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        copy(&fixture(""), folder.path());
+        Tree(folder)
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, content: &[u8]) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    /// procline over this tree.
+    pub fn procline(&self, arguments: &[&str]) -> Command {
+        let mut command = procline(arguments);
+        command.arg("--procfs").arg(self.path("proc")).arg("--rootfs").arg(self.path("root"));
+        command
+    }
+}
+
+/// A file of the fixture tree.
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixture").join(name)
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// A copy of the program where every user may run it.
+pub fn program_for_all() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let program = folder.path().join("procline");
+    fs::copy(PROCLINE, &program).unwrap();
+    (folder, program)
+}
