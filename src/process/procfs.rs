@@ -162,7 +162,8 @@ impl Pids {
             any = true;
             let entry = entry?;
             let name = entry.file_name().to_bytes();
-            if name.iter().all(u8::is_ascii_digit) {
+            // A number as the kernel writes it: in a copied tree there may be anything.
+            if name.iter().all(u8::is_ascii_digit) && !name.starts_with(b"0") {
                 self.chunk.extend(std::str::from_utf8(name).ok().and_then(|digits| digits.parse::<u32>().ok()));
             }
             if entries.is_buffer_empty() {
@@ -211,4 +212,71 @@ fn fill(file: &OwnedFd, text: &mut Vec<u8>, most: usize) -> io::Result<bool> {
         }
     }
     Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_process_may_do_to_its_files_and_what_only_the_machine_can() {
+        // ENOENT, ESRCH, EACCES, EPERM; then EIO, ENOMEM, EISDIR, ENFILE, EMFILE.
+        for (errno, out_of_sight) in [
+            (2, true),
+            (3, true),
+            (13, true),
+            (1, true),
+            (5, false),
+            (12, false),
+            (21, false),
+            (23, false),
+            (24, false),
+        ] {
+            assert_eq!(is_out_of_sight(&io::Error::from_raw_os_error(errno)), out_of_sight, "{errno}");
+        }
+        assert!(!is_out_of_sight(&io::Error::other("no number")));
+    }
+
+    #[test]
+    fn this_process_in_the_kernels_own_tree() {
+        let procfs = Procfs::open(Path::new("/proc")).unwrap();
+        let mut files = procfs.process(std::process::id());
+        assert_eq!(files.effective_uid(), Some(rustix::process::geteuid().as_raw()));
+        let mut text = Vec::new();
+        files.read("stat", &mut text, 4096).unwrap();
+        assert!(super::super::parse::stat(&text).is_some());
+        assert!(files.read("a-name-that-is-longer-than-any-of-ours", &mut text, 4096).is_err());
+        assert!(is_running(rustix::thread::gettid().as_raw_nonzero().get()));
+    }
+
+    #[test]
+    fn a_copied_tree_says_nothing_of_owners() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("7")).unwrap();
+        std::fs::create_dir(folder.path().join("007")).unwrap();
+        std::fs::create_dir(folder.path().join("4294967296")).unwrap();
+        let procfs = Procfs::open(folder.path()).unwrap();
+        assert_eq!(procfs.process(7).effective_uid(), None);
+        let mut pids = procfs.pids().unwrap();
+        assert_eq!([pids.next().unwrap(), pids.next().unwrap()], [Some(7), None]);
+    }
+
+    /// The length that a reader asks for does not matter to what it gets.
+    #[test]
+    fn both_ends_of_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("7")).unwrap();
+        let procfs = Procfs::open(folder.path()).unwrap();
+        for length in [0, 1, 99, 100, 101, 150, 199, 200, 201, 300, 5000] {
+            let content: Vec<u8> = (0..length).map(|place| (place % 251) as u8).collect();
+            std::fs::write(folder.path().join("7/file"), &content).unwrap();
+            for capacity in [0, 10, 4096] {
+                let mut text = Vec::with_capacity(capacity);
+                let whole = procfs.process(7).read_ends("file", &mut text, 70, 100).unwrap();
+                assert_eq!(whole, length <= 100, "{length}");
+                let expected = if whole { content.clone() } else { [&content[..70], &content[length - 30..]].concat() };
+                assert_eq!(text, expected, "{length}");
+            }
+        }
+    }
 }

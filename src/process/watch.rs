@@ -1,9 +1,9 @@
 //! Sees to it that nothing hangs a snapshot: the main thread looks at the step that the worker is in. A worker that is
 //! stuck is abandoned, and a new one goes on, told what not to wait for. This file reads and writes nothing itself.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use super::Request;
 use super::collect::Avoid;
 use super::procfs::is_running;
-use super::worker::{Progress, Run, Step, Steps};
+use super::worker::{Run, Step, Steps};
 use crate::exit::Stop;
 
 /// How often the main thread looks.
@@ -132,13 +132,11 @@ impl Watch {
         let Some(pid) = self.take_over(number) else {
             return Ok(());
         };
-        self.avoid.command_of = Some(pid);
-        match step {
-            Step::Naming => {
-                self.avoid.command_of = None;
-                self.avoid.name_services = true;
-            }
-            _ => self.stuck += waited,
+        if step == Step::Naming {
+            self.avoid.name_services = true;
+        } else {
+            self.avoid.command_of = Some(pid);
+            self.stuck += waited;
         }
         self.avoid.commands_in_disk_sleep = self.stuck >= STUCK_MOST;
         self.spawn()
@@ -147,13 +145,11 @@ impl Watch {
     /// Takes the snapshot out of the hands of the worker, if it is still in the step of that number: the process that
     /// it is stuck with.
     fn take_over(&mut self, number: u64) -> Option<u32> {
-        let mut progress: MutexGuard<'_, Progress> = self.run.progress()?;
-        if self.steps.now().1 != number {
-            return None;
-        }
+        let mut progress = self.run.progress()?;
+        let pid = progress.in_hand.filter(|_| self.steps.now().1 == number)?;
         self.worker += 1;
         progress.worker = self.worker;
-        progress.in_hand
+        Some(pid)
     }
 
     fn what_takes_so_long(&self, timeout: Duration) -> String {

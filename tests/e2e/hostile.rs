@@ -1,58 +1,11 @@
 //! Arbitrary bytes where the kernel's would be: every line stays valid, and within its limit.
 
-use std::borrow::Cow;
-
-use procline::host::Host;
-use procline::process::{command, parse, tty, users};
-use procline::record::{Field, Record, Type, Value, cap};
+use procline::process::parse;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::support::{Tree, lines, quiet, records};
-
-/// A record of the test's own: texts and numbers that no process would have.
-#[derive(Debug)]
-struct Anything {
-    name: String,
-    command: Vec<u8>,
-    whole: u64,
-    part: f64,
-}
-
-static FIELDS: [Field<Anything>; 4] = [
-    Field {
-        name: "name",
-        kind: Type::String,
-        unit: "",
-        doc: "",
-        needs: 0,
-        get: |anything, _| Value::Str(Cow::Borrowed(&anything.name)),
-    },
-    Field {
-        name: "command",
-        kind: Type::String,
-        unit: "",
-        doc: "",
-        needs: 0,
-        get: |anything, _| Value::Bytes(&anything.command),
-    },
-    Field {
-        name: "whole",
-        kind: Type::Int,
-        unit: "",
-        doc: "",
-        needs: 0,
-        get: |anything, _| Value::count(anything.whole),
-    },
-    Field {
-        name: "part",
-        kind: Type::Float,
-        unit: "",
-        doc: "",
-        needs: 0,
-        get: |anything, _| Value::Float(anything.part),
-    },
-];
+use crate::anything::{Anything, check_line, parse_all};
+use crate::support::{Tree, complaint, lines, quiet, records};
 
 /// Bytes of the kinds that matter: any, text, and what JSON escapes.
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
@@ -75,19 +28,7 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #[test]
     fn no_bytes_make_a_parser_panic(text in bytes()) {
-        parse::stat(&text);
-        parse::status(&text);
-        parse::statm_resident(&text);
-        parse::uptime_centiseconds(&text);
-        parse::keyed(&text, "btime");
-        parse::keyed(&text, "MemTotal:");
-        users::name_in(&text, 0);
-        let number = text.iter().fold(0_u32, |number, byte| number.wrapping_mul(257) ^ u32::from(*byte));
-        tty::name(number, || &text);
-        let mut out = Vec::new();
-        command::join(command::after_gap(&text), &mut out);
-        command::join(&text, &mut out);
-        prop_assert!(!out.contains(&0));
+        parse_all(&text);
     }
 
     #[test]
@@ -95,28 +36,7 @@ proptest! {
         name in any::<String>(), command in bytes(), whole: u64, part in prop::num::f64::ANY,
         max in prop_oneof![Just(0_usize), 1024_usize..9000], cut: bool,
     ) {
-        let anything = Anything { name, command, whole, part };
-        let host = Host::default();
-        let fields: Vec<_> = FIELDS.iter().collect();
-        let mut line = Vec::new();
-        cap::line(&mut line, &mut Record::of(&anything, &host, &fields), cut, max);
-        prop_assert_eq!(lines(&line).len(), 1);
-        prop_assert!(max == 0 || line.len() <= max);
-        let value: serde_json::Value = serde_json::from_slice(&line).unwrap();
-        let text = String::from_utf8_lossy(&anything.command);
-        let written = value["command"].as_str().unwrap();
-        if value.get("command_truncated").is_none() {
-            prop_assert!(!cut);
-            prop_assert_eq!(written, text);
-            prop_assert_eq!(value["name"].as_str().unwrap(), anything.name);
-        } else if written != text {
-            // Whatever was cut, some of both ends stays; and what is between them is marked once.
-            let at_mark = |(place, _): (usize, _)| {
-                let (head, tail) = (&written[..place], &written[place + '…'.len_utf8()..]);
-                text.starts_with(head) && text.ends_with(tail)
-            };
-            prop_assert!(written.match_indices('…').any(at_mark), "{}", written);
-        }
+        check_line(&Anything { name, command, whole, part }, cut, max);
     }
 }
 
@@ -144,7 +64,7 @@ proptest! {
         if parse::stat(&stat).is_some() {
             prop_assert!(output.status.success() && there.len() == before.len());
         } else {
-            let (code, errors) = crate::support::complaint(&output);
+            let (code, errors) = complaint(&output);
             prop_assert!(code == 1 && errors.contains("1200/stat") && there.len() == before.len() - 1, "{}", errors);
         }
     }

@@ -1,0 +1,75 @@
+//! What must hold of any bytes, whoever thinks them up: the property tests here, and the fuzz targets in `fuzz/`.
+
+use std::borrow::Cow;
+
+use procline::host::Host;
+use procline::process::{command, parse, tty, users};
+use procline::record::{Field, Record, Type, Value, cap};
+
+/// The subject of a record that no process would have.
+#[derive(Debug)]
+pub struct Anything {
+    pub name: String,
+    pub command: Vec<u8>,
+    pub whole: u64,
+    pub part: f64,
+}
+
+const fn field(
+    name: &'static str,
+    kind: Type,
+    get: for<'a> fn(&'a Anything, &'a Host) -> Value<'a>,
+) -> Field<Anything> {
+    Field { name, kind, unit: "", doc: "", needs: 0, get }
+}
+
+static FIELDS: [Field<Anything>; 4] = [
+    field("name", Type::String, |anything, _| Value::Str(Cow::Borrowed(&anything.name))),
+    field("command", Type::String, |anything, _| Value::Bytes(&anything.command)),
+    field("whole", Type::Int, |anything, _| Value::count(anything.whole)),
+    field("part", Type::Float, |anything, _| Value::Float(anything.part)),
+];
+
+/// No bytes make a parser panic.
+pub fn parse_all(text: &[u8]) {
+    parse::stat(text);
+    parse::status(text);
+    parse::statm_resident(text);
+    parse::uptime_centiseconds(text);
+    parse::keyed(text, "btime");
+    parse::keyed(text, "MemTotal:");
+    users::name_in(text, 0);
+    let number = text.iter().fold(0_u32, |number, byte| number.wrapping_mul(257) ^ u32::from(*byte));
+    tty::name(number, || text);
+    let mut out = Vec::new();
+    command::join(command::after_gap(text), &mut out);
+    command::join(text, &mut out);
+    command::bracket(b"", false, &mut out);
+    assert!(!out.contains(&0));
+}
+
+/// A record's line is one line of strict JSON, within its limit, and a cut command keeps head and tail.
+pub fn check_line(anything: &Anything, cut: bool, max: usize) {
+    let host = Host::default();
+    let fields: Vec<_> = FIELDS.iter().collect();
+    let mut line = Vec::new();
+    cap::line(&mut line, &mut Record::of(anything, &host, &fields), cut, max);
+    assert!(max == 0 || line.len() <= max, "{} bytes, at most {max}", line.len());
+    let line = std::str::from_utf8(&line).expect("UTF-8").strip_suffix('\n').expect("a newline at its end");
+    assert!(!line.contains(char::is_control), "{line:?}");
+
+    let value: serde_json::Value = serde_json::from_str(line).expect("JSON");
+    let text = String::from_utf8_lossy(&anything.command);
+    let written = value["command"].as_str().expect("a command");
+    if value.get("command_truncated").is_none() {
+        assert!(!cut);
+        assert_eq!((written, value["name"].as_str()), (&*text, Some(anything.name.as_str())));
+    } else if written != text {
+        // The mark may also be a character of the text.
+        let mut marks = written.match_indices('…');
+        let splits = |(place, mark): (usize, &str)| {
+            text.starts_with(&written[..place]) && text.ends_with(&written[place + mark.len()..])
+        };
+        assert!(marks.any(splits), "{written:?}");
+    }
+}
