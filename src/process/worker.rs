@@ -116,8 +116,8 @@ impl Run {
             Err(error) => return Some(Err(error)),
         };
         let mut collector = Collector::new(&snapshot.procfs, &snapshot.host, &self.request, steps, avoid);
+        let mut progress = snapshot.lock();
         loop {
-            let mut progress = snapshot.lock();
             if progress.worker != me {
                 return None;
             }
@@ -129,28 +129,27 @@ impl Run {
                 }
                 Err(error) => return Some(Err(error).context("cannot list the processes")),
             };
+            // Not held while a process is read: who takes over needs it.
             drop(progress);
             steps.enter(Step::Working);
             let found = collector.collect(pid);
-            let mut progress = snapshot.lock();
+            progress = snapshot.lock();
             if progress.worker != me {
                 return None;
             }
+            steps.enter(Step::Writing);
             progress.in_hand = None;
-            let written = match found {
+            match found {
                 Ok(true) => {
-                    steps.enter(Step::Writing);
-                    progress.write(collector.process(), &snapshot.host, &self.request)
+                    if let Err(error) = progress.write(collector.process(), &snapshot.host, &self.request) {
+                        return Some(closed_is_quiet(error));
+                    }
                 }
-                Ok(false) => Ok(()),
+                Ok(false) => {}
                 Err(error) => {
                     progress.unread.count += 1;
                     progress.unread.first.get_or_insert((pid, error));
-                    Ok(())
                 }
-            };
-            if let Err(error) = written {
-                return Some(closed_is_quiet(error));
             }
         }
     }
