@@ -110,24 +110,20 @@ fn scene(processes: usize, bytes: usize, rounds: usize) {
             }
         }
     }
-    for competitor in &mut competitors {
-        competitor.cpu.sort_by(f64::total_cmp);
-    }
-    let median = |competitor: &Competitor| competitor.cpu[competitor.cpu.len() / 2];
-    let of = |name: &str| competitors.iter().find(|competitor| competitor.name == name).map(median).expect("a row");
-    let (bare, ps) = (of("bare loop"), of("ps aux"));
+    let times = |name: &str| competitors.iter().find(|competitor| competitor.name == name).expect("a row").cpu.clone();
+    let (bare, ps) = (times("bare loop"), times("ps aux"));
     println!("| program | CPU ms | / bare loop | / ps aux | peak RSS KiB |\n|---|---:|---:|---:|---:|");
-    for competitor in &competitors {
-        let cpu = median(competitor);
-        println!(
-            "| {} | {:.2} | {:.2} | {:.2} | {} |",
-            competitor.name,
-            cpu / 1000.0,
-            cpu / bare,
-            cpu / ps,
-            competitor.rss
-        );
+    for Competitor { name, cpu, rss, .. } in &competitors {
+        // Ratios are those of each round: what disturbs a round disturbs both.
+        let ratio = |to: &[f64]| median(cpu.iter().zip(to).map(|(cpu, to)| cpu / to).collect());
+        let milliseconds = median(cpu.clone()) / 1000.0;
+        println!("| {name} | {milliseconds:.2} | {:.2} | {:.2} | {rss} |", ratio(&bare), ratio(&ps));
     }
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
 }
 
 /// An idle process, once it is the program that it is to be.

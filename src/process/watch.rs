@@ -35,29 +35,31 @@ const STACK: usize = 256 * 1024;
 /// What ended the snapshot other than its own end: a failure, `timeout`, or a signal.
 pub fn run(request: Request, timeout: Duration) -> Result<(), Stop> {
     let start = Instant::now();
-    let left = || timeout.saturating_sub(start.elapsed());
-    let signal = Arc::new(AtomicUsize::new(0));
+    let mut limit = timeout;
+    let arrived = Arc::new(AtomicUsize::new(0));
     for number in [SIGTERM, SIGINT] {
-        signal_hook::flag::register_usize(number, Arc::clone(&signal), number.unsigned_abs() as usize)
+        signal_hook::flag::register_usize(number, Arc::clone(&arrived), number.unsigned_abs() as usize)
             .context("cannot handle signals")?;
     }
+    let mut signal = None;
     let (send, finished) = channel();
     let mut watch = Watch::start(request, send)?;
     loop {
-        if let Some(result) = wait(&finished, TICK.min(left())) {
-            return Ok(result?);
+        let left = limit.saturating_sub(start.elapsed());
+        let result = wait(&finished, TICK.min(left));
+        match (result, signal) {
+            (Some(result), None) => return Ok(result?),
+            (Some(_), Some(number)) => return Err(Stop::Signal(number)),
+            (None, Some(number)) if left.is_zero() => return Err(Stop::Signal(number)),
+            (None, None) if left.is_zero() => return Err(Stop::Timeout(watch.what_takes_so_long(timeout))),
+            (None, _) => watch.relieve()?,
         }
-        let number = signal.load(Ordering::Relaxed);
-        if number != 0 {
+        let number = arrived.load(Ordering::Relaxed);
+        if signal.is_none() && number != 0 {
+            signal = Some(number);
+            limit = limit.min(start.elapsed() + GRACE);
             watch.run.stop.store(true, Ordering::Relaxed);
-            // Its result does not matter any more.
-            let _ = wait(&finished, GRACE.min(left()));
-            return Err(Stop::Signal(number));
         }
-        if left().is_zero() {
-            return Err(Stop::Timeout(watch.what_takes_so_long(timeout)));
-        }
-        watch.relieve()?;
     }
 }
 

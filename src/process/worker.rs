@@ -127,7 +127,11 @@ impl Run {
                     steps.enter(Step::Writing);
                     return Some(progress.finish(&snapshot.procfs));
                 }
-                Err(error) => return Some(Err(error).context("cannot list the processes")),
+                Err(error) => {
+                    // What was read before is not lost for that; that the list broke off is worth more than its result.
+                    let _ = progress.out.flush();
+                    return Some(Err(error).context("cannot list the processes"));
+                }
             };
             // Not held while a process is read: who takes over needs it.
             drop(progress);

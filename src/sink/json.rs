@@ -7,14 +7,14 @@ use memchr::memchr2;
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
-/// Appends `record` and a newline to `out`.
+/// Appends `record` and a newline to `out`. Bytes are text, see [`text`](super::text).
 pub fn line<T: Serialize>(out: &mut Vec<u8>, record: &T) {
     let start = out.len();
-    let mut written = record.serialize(&mut Serializer::new(&mut *out));
+    let mut written = record.serialize(&mut Serializer::with_formatter(&mut *out, Line { controls: false }));
     // Rare, so looked for once in a line: DEL, or the first byte of a C1 control (U+0080 to U+009F) in UTF-8.
     if memchr2(0x7f, 0xc2, &out[start..]).is_some() {
         out.truncate(start);
-        written = record.serialize(&mut Serializer::with_formatter(&mut *out, Controls));
+        written = record.serialize(&mut Serializer::with_formatter(&mut *out, Line { controls: true }));
     }
     match written {
         Ok(()) => out.push(b'\n'),
@@ -32,11 +32,18 @@ pub fn cost(c: char) -> usize {
     }
 }
 
-/// Escapes every control character that serde_json leaves as it is.
-struct Controls;
+/// How a line is written.
+#[derive(Clone, Copy)]
+struct Line {
+    /// Whether to escape the control characters that serde_json leaves as they are.
+    controls: bool,
+}
 
-impl Formatter for Controls {
+impl Formatter for Line {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        if !self.controls {
+            return writer.write_all(fragment.as_bytes());
+        }
         for piece in fragment.split_inclusive(char::is_control) {
             let plain = piece.trim_end_matches(char::is_control);
             writer.write_all(plain.as_bytes())?;
@@ -46,11 +53,39 @@ impl Formatter for Controls {
         }
         Ok(())
     }
+
+    fn write_byte_array<W: ?Sized + Write>(&mut self, writer: &mut W, value: &[u8]) -> io::Result<()> {
+        let text = super::text(value);
+        // serde_json looks at a string byte by byte, which of a long command line costs more than all else.
+        if !self.controls && is_plain(text.as_bytes()) {
+            writer.write_all(b"\"")?;
+            writer.write_all(text.as_bytes())?;
+            return writer.write_all(b"\"");
+        }
+        text.serialize(&mut Serializer::with_formatter(writer, *self)).map_err(io::Error::from)
+    }
+}
+
+/// Whether nothing in a string is to be escaped.
+fn is_plain(text: &[u8]) -> bool {
+    // Without an early end within a chunk, so that the compiler takes many bytes at a time.
+    text.chunks(64).all(|chunk| {
+        let odd = |odd, byte: &u8| odd | u8::from(*byte < 0x20) | u8::from(*byte == b'"') | u8::from(*byte == b'\\');
+        chunk.iter().fold(0, odd) == 0
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    struct Bytes<'a>(&'a [u8]);
+
+    impl Serialize for Bytes<'_> {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_bytes(self.0)
+        }
+    }
 
     #[test]
     fn every_character_costs_what_it_takes_and_reads_back() {
@@ -61,6 +96,12 @@ mod tests {
             assert_eq!(out.len(), cost(c) + "\"\"\n".len(), "{c:?}");
             assert_eq!(serde_json::from_slice::<char>(&out).unwrap(), c);
             assert!(out[..out.len() - 1].iter().all(|b| *b >= 0x20 && *b != 0x7f), "{c:?}");
+            // The same as bytes, at both ends of a longer text.
+            let long = format!("{c}{}{c}", "x".repeat(100));
+            let [mut as_text, mut as_bytes] = [Vec::new(), Vec::new()];
+            line(&mut as_text, &long);
+            line(&mut as_bytes, &Bytes(long.as_bytes()));
+            assert_eq!(as_text, as_bytes, "{c:?}");
         }
     }
 
@@ -69,5 +110,12 @@ mod tests {
         let mut out = Vec::new();
         line(&mut out, &"é\u{9b}31m\x7f\x7fâ\x1b");
         assert_eq!(out, "\"é\\u009b31m\\u007f\\u007fâ\\u001b\"\n".as_bytes());
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_become_replacement_characters() {
+        let mut out = Vec::new();
+        line(&mut out, &Bytes(b"a\xff\xfeb\n"));
+        assert_eq!(out, "\"a\u{fffd}\u{fffd}b\\n\"\n".as_bytes());
     }
 }
