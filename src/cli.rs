@@ -58,17 +58,21 @@ pub enum FieldsFormat {
 /// The options of the process records.
 #[derive(Args, Debug)]
 pub struct SnapshotOptions {
-    /// Fields, in this order: names, `default`, `all`; +NAME appends, -NAME
+    /// Fields, in this order: names, `default`, `resources`, `all` (with what is
+    /// slow: smaps_rollup and the wait of --sample); +NAME appends, -NAME
     /// removes [default: default; `procline fields` lists them]
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub fields: Option<String>,
+    /// The time over which cpu_now is measured; waits only if that is asked for
+    #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = duration)]
+    pub sample: Duration,
     /// Longest line, its newline included, in bytes: at least 1024, or 0 for no
     /// limit; a longer one has its command cut in the middle
     #[arg(long, value_name = "N", default_value = "32000", value_parser = max_record_bytes)]
     pub max_record_bytes: usize,
     /// End a run that takes longer, even one blocked in a read or a write: 10s,
     /// 500ms, 2m
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = timeout)]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub timeout: Duration,
     /// Another machine's /proc, mounted here [env: HOST_PROC]
     #[arg(long, value_name = "PATH")]
@@ -103,7 +107,7 @@ fn max_record_bytes(text: &str) -> Result<usize, String> {
     }
 }
 
-fn timeout(text: &str) -> Result<Duration, String> {
+fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(duration) if !duration.is_zero() => Ok(duration),
         _ => Err("a duration longer than 0, such as 10s, 500ms or 2m".into()),

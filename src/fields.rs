@@ -6,8 +6,9 @@ use anyhow::Context;
 use serde::Serialize;
 
 use crate::cli::FieldsFormat;
-use crate::process::fields::{DEFAULT, FIELDS};
+use crate::process::fields::{FIELDS, LISTS};
 use crate::record::Field;
+use crate::record::choose::Lists;
 use crate::sink::json;
 
 #[derive(Serialize)]
@@ -25,7 +26,7 @@ struct Row {
 /// # Errors
 /// If that cannot be written; a closed pipe is no error.
 pub fn print(format: FieldsFormat) -> anyhow::Result<()> {
-    let rows = rows("process", &FIELDS, &DEFAULT);
+    let rows = rows("process", &FIELDS, LISTS);
     let text = match format {
         FieldsFormat::Text => text(&rows),
         FieldsFormat::Markdown => markdown(&rows),
@@ -39,7 +40,8 @@ pub fn print(format: FieldsFormat) -> anyhow::Result<()> {
     }
 }
 
-fn rows<R>(record: &'static str, fields: &'static [Field<R>], default: &[&str]) -> Vec<Row> {
+fn rows<R>(record: &'static str, fields: &'static [Field<R>], lists: &Lists) -> Vec<Row> {
+    let default = lists.first().map_or(&[][..], |(_, names)| names);
     fields
         .iter()
         .map(|field| Row {
@@ -54,7 +56,7 @@ fn rows<R>(record: &'static str, fields: &'static [Field<R>], default: &[&str]) 
 }
 
 fn text(rows: &[Row]) -> String {
-    rows.iter().map(|row| format!("{:<10} {:<7} {:<4} {}\n", row.name, row.r#type, row.unit, row.meaning)).collect()
+    rows.iter().map(|row| format!("{:<15} {:<7} {:<6} {}\n", row.name, row.r#type, row.unit, row.meaning)).collect()
 }
 
 fn markdown(rows: &[Row]) -> String {

@@ -14,6 +14,8 @@ pub struct Host {
     pub uptime_ticks: u64,
     /// When the machine booted, in seconds since 1970; `btime` of proc_stat(5).
     pub boot_time: i64,
+    /// The id of this boot; `/proc/sys/kernel/random/boot_id`, random(4).
+    pub boot_id: String,
     /// `MemTotal` of proc_meminfo(5), in KiB.
     pub mem_total: u64,
     /// Bytes per page; sysconf(3), `_SC_PAGESIZE`.

@@ -22,10 +22,11 @@ fn run(cli: Cli) -> Result<(), Stop> {
 
 fn snapshot(options: &SnapshotOptions) -> Result<(), Stop> {
     let request = Request {
-        fields: choose(&table::FIELDS, &table::DEFAULT, options.fields.as_deref()).map_err(Stop::Usage)?,
+        fields: choose(&table::FIELDS, table::LISTS, options.fields.as_deref()).map_err(Stop::Usage)?,
         max_record_bytes: options.max_record_bytes,
         procfs: options.procfs(),
         rootfs: options.rootfs(),
+        sample: options.sample,
     };
     process::run(request, options.timeout)
 }

@@ -1,21 +1,24 @@
 //! The snapshot: one record per process. This file tells what is read for which fields; its rooms do the rest:
-//! `procfs` opens /proc, `parse`, `command` and `tty` understand it, `users` names its owners, `fields` is the table,
+//! `procfs` opens /proc, `parse`, `command` and `tty` understand it, `names` names owners, `fields` is the table,
 //! `collect` gathers one process, and `watch` sees to it that nothing hangs.
 
 mod collect;
 pub mod command;
 pub mod fields;
+pub mod names;
 pub mod parse;
 mod procfs;
+mod sample;
 pub mod tty;
-pub mod users;
 mod watch;
 mod worker;
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::SystemTime;
+use std::thread;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -24,27 +27,56 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::host::Host;
 use crate::record::Field;
 use procfs::Procfs;
+use sample::Sample;
 
 pub use watch::run;
 
 /// What has to be read for a field: the bits of [`Field::needs`].
 pub mod needs {
+    /// The effective user's id.
+    pub const UID: u32 = 1;
     /// The effective user's name.
-    pub const USER: u32 = 1;
+    pub const USER: u32 = 1 << 1;
+    /// `status`, for what it alone tells of every process: real user, group, context switches.
+    pub const STATUS: u32 = 1 << 2;
+    /// The effective group's name, beside `status`.
+    pub const GROUP: u32 = 1 << 3;
     /// Resident memory.
-    pub const RSS: u32 = 1 << 1;
+    pub const RSS: u32 = 1 << 4;
     /// Whether memory is locked.
-    pub const LOCKED: u32 = 1 << 2;
+    pub const LOCKED: u32 = 1 << 5;
+    /// `statm`.
+    pub const STATM: u32 = 1 << 6;
+    /// `smaps_rollup`, for which the kernel walks the process's page tables.
+    pub const SMAPS_ROLLUP: u32 = 1 << 7;
+    /// `io`.
+    pub const IO: u32 = 1 << 8;
+    /// `fd`.
+    pub const FD: u32 = 1 << 9;
+    /// `exe`.
+    pub const EXE: u32 = 1 << 10;
+    /// `cwd`.
+    pub const CWD: u32 = 1 << 11;
+    /// `cgroup`.
+    pub const CGROUP: u32 = 1 << 12;
+    /// `oom_score`.
+    pub const OOM_SCORE: u32 = 1 << 13;
     /// The command line.
-    pub const COMMAND: u32 = 1 << 3;
+    pub const COMMAND: u32 = 1 << 14;
+    /// The command line, where the kernel cut the name.
+    pub const NAME: u32 = 1 << 15;
     /// The terminal's name.
-    pub const TTY: u32 = 1 << 4;
+    pub const TTY: u32 = 1 << 16;
+    /// CPU time some time before.
+    pub const SAMPLE: u32 = 1 << 17;
     /// The machine's time since boot.
-    pub const UPTIME: u32 = 1 << 5;
+    pub const UPTIME: u32 = 1 << 18;
     /// When the machine booted.
-    pub const BOOT_TIME: u32 = 1 << 6;
+    pub const BOOT_TIME: u32 = 1 << 19;
+    /// The id of this boot.
+    pub const BOOT_ID: u32 = 1 << 20;
     /// The machine's memory.
-    pub const MEM_TOTAL: u32 = 1 << 7;
+    pub const MEM_TOTAL: u32 = 1 << 21;
 }
 
 /// What a snapshot is to tell, and of which machine.
@@ -58,6 +90,8 @@ pub struct Request {
     pub procfs: Option<PathBuf>,
     /// Another machine's root directory.
     pub rootfs: Option<PathBuf>,
+    /// The time over which `cpu_now` is measured.
+    pub sample: Duration,
 }
 
 impl Request {
@@ -77,11 +111,29 @@ pub struct Process {
     pid: u32,
     comm: Vec<u8>,
     stat: parse::Stat,
+    uid: Option<u32>,
     user: Option<Rc<str>>,
+    status: Option<parse::Status>,
+    group: Option<Rc<str>>,
+    /// Voluntary and involuntary.
+    context_switches: [Option<u64>; 2],
     /// KiB.
     rss: Option<u64>,
     locked: Option<bool>,
+    /// KiB.
+    shared: Option<u64>,
+    smaps_rollup: Option<parse::SmapsRollup>,
+    io: Option<parse::Io>,
+    fds: Option<u64>,
+    exe: Option<Vec<u8>>,
+    cwd: Option<Vec<u8>>,
+    cgroup: Option<Vec<u8>>,
+    oom_score: Option<i64>,
+    /// CPU time over the sample's time, in hundredths of one CPU.
+    cpu_now: Option<f64>,
     tty: Cow<'static, str>,
+    /// The command line as the kernel has it; empty where it is not known.
+    arguments: Vec<u8>,
     /// Never empty where it is known.
     command: Vec<u8>,
     /// Whether the middle of the command line was too long to be read.
@@ -102,9 +154,29 @@ impl Process {
     fn has_memory(&self) -> bool {
         !self.is_kernel_thread() && !self.is_zombie()
     }
+}
 
-    fn cpu_ticks(&self) -> u64 {
-        self.stat.utime.saturating_add(self.stat.stime)
+/// What every process of a snapshot is read from and measured against.
+struct View {
+    procfs: Procfs,
+    host: Host,
+    sample: Sample,
+}
+
+impl View {
+    /// Opens /proc and looks at the machine; before that, where it is asked for, at what every process has used so far.
+    fn open(request: &Request) -> anyhow::Result<Self> {
+        if let Some(root) = &request.rootfs {
+            fs::read_dir(root).with_context(|| format!("cannot open {} as a root directory", root.display()))?;
+        }
+        let procfs = Procfs::open(request.procfs.as_deref().unwrap_or(Path::new("/proc")))?;
+        let mut sample = Sample::default();
+        if request.needs() & needs::SAMPLE != 0 {
+            sample = Sample::take(&procfs)?;
+            thread::sleep(request.sample);
+        }
+        let host = observe(&procfs, request)?;
+        Ok(View { procfs, host, sample })
     }
 }
 
@@ -132,6 +204,10 @@ fn observe(procfs: &Procfs, request: &Request) -> anyhow::Result<Host> {
     }
     if needs & needs::BOOT_TIME != 0 {
         host.boot_time = figure(procfs, "stat", |text| parse::keyed(text, "btime")?.try_into().ok())?;
+    }
+    if needs & needs::BOOT_ID != 0 {
+        let text = procfs.read_host("sys/kernel/random/boot_id")?;
+        host.boot_id = String::from_utf8_lossy(text.trim_ascii()).into_owned();
     }
     if needs & needs::MEM_TOTAL != 0 {
         host.mem_total = figure(procfs, "meminfo", |text| parse::keyed(text, "MemTotal:"))?;

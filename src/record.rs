@@ -6,7 +6,7 @@ pub mod choose;
 
 use std::borrow::Cow;
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use crate::host::Host;
 use crate::sink;
@@ -36,6 +36,10 @@ pub enum Type {
     Int,
     /// A number with a fraction, always written with one (`0.0`).
     Float,
+    /// True or false.
+    Bool,
+    /// Several texts.
+    List,
 }
 
 impl Type {
@@ -45,6 +49,8 @@ impl Type {
             Type::String => "string",
             Type::Int => "int",
             Type::Float => "float",
+            Type::Bool => "bool",
+            Type::List => "list",
         }
     }
 }
@@ -64,6 +70,8 @@ pub enum Value<'a> {
     Float(f64),
     /// True or false.
     Bool(bool),
+    /// Several texts, as [`Value::Bytes`].
+    List(Vec<&'a [u8]>),
 }
 
 impl Value<'_> {
@@ -91,6 +99,11 @@ impl Serialize for Value<'_> {
             Value::Int(number) => serializer.serialize_i64(*number),
             Value::Float(number) => serializer.serialize_f64(*number),
             Value::Bool(truth) => serializer.serialize_bool(*truth),
+            Value::List(texts) => {
+                let mut list = serializer.serialize_seq(Some(texts.len()))?;
+                texts.iter().try_for_each(|text| list.serialize_element(&Value::Bytes(text)))?;
+                list.end()
+            }
         }
     }
 }

@@ -8,26 +8,50 @@ use std::ptr;
 
 /// The name of a user as the system's name services have it, getpwuid_r(3); none where they know none or fail.
 pub fn user_name(uid: u32) -> Option<String> {
-    /// More than any entry takes: a name and a directory are shorter than a path.
-    const MOST: usize = 1 << 20;
-    let mut buffer = vec![0; 1024];
-    loop {
+    look_up(|buffer| {
         let mut entry = MaybeUninit::<libc::passwd>::uninit();
         let mut found = ptr::null_mut();
         // SAFETY: the pointers are valid for the call, and the length is that of the buffer.
         let error =
             unsafe { libc::getpwuid_r(uid, entry.as_mut_ptr(), buffer.as_mut_ptr(), buffer.len(), &raw mut found) };
-        if error == libc::ERANGE && buffer.len() < MOST {
-            buffer.resize(buffer.len() * 2, 0);
-            continue;
-        }
-        if error != 0 || found.is_null() {
-            return None;
-        }
         // SAFETY: on success `found` points to `entry`, whose name is a string within `buffer`; both are still here.
-        let name = unsafe { CStr::from_ptr((*found).pw_name) };
-        return Some(name.to_string_lossy().into_owned()).filter(|name| !name.is_empty());
+        let name = (error == 0 && !found.is_null()).then(|| unsafe { text((*found).pw_name) });
+        (error, name)
+    })
+}
+
+/// The name of a group likewise, getgrgid_r(3).
+pub fn group_name(gid: u32) -> Option<String> {
+    look_up(|buffer| {
+        let mut entry = MaybeUninit::<libc::group>::uninit();
+        let mut found = ptr::null_mut();
+        // SAFETY: as above.
+        let error =
+            unsafe { libc::getgrgid_r(gid, entry.as_mut_ptr(), buffer.as_mut_ptr(), buffer.len(), &raw mut found) };
+        // SAFETY: as above.
+        let name = (error == 0 && !found.is_null()).then(|| unsafe { text((*found).gr_name) });
+        (error, name)
+    })
+}
+
+/// Calls with a buffer that grows until the entry fits: a group may have many members.
+fn look_up(call: impl Fn(&mut [libc::c_char]) -> (libc::c_int, Option<String>)) -> Option<String> {
+    const MOST: usize = 16 << 20;
+    let mut buffer = vec![0; 1024];
+    loop {
+        let (error, name) = call(&mut buffer);
+        if error != libc::ERANGE || buffer.len() >= MOST {
+            return name.filter(|name| !name.is_empty());
+        }
+        buffer.resize(buffer.len() * 2, 0);
     }
+}
+
+/// # Safety
+/// `string` must point to bytes that end with a NUL.
+unsafe fn text(string: *const libc::c_char) -> String {
+    // SAFETY: as the caller promises.
+    unsafe { CStr::from_ptr(string) }.to_string_lossy().into_owned()
 }
 
 /// Closes a descriptor by the bare system call. The C library's close(2) is a cancellation point, pthreads(7), which in
@@ -45,5 +69,7 @@ mod tests {
     fn names_by_nss() {
         assert_eq!(user_name(0).as_deref(), Some("root"));
         assert_eq!(user_name(4_242_424_242), None);
+        assert_eq!(group_name(0).as_deref(), Some("root"));
+        assert_eq!(group_name(4_242_424_242), None);
     }
 }

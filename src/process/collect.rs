@@ -3,12 +3,17 @@
 use std::io;
 use std::path::Path;
 
-use super::needs::{COMMAND, LOCKED, RSS, TTY, USER};
+use super::names::{Names, Service};
+use super::needs::{
+    CGROUP, COMMAND, CWD, EXE, FD, GROUP, IO, LOCKED, NAME, OOM_SCORE, RSS, SAMPLE, SMAPS_ROLLUP, STATM, STATUS, TTY,
+    UID, USER,
+};
 use super::procfs::{ProcessFiles, Procfs, is_out_of_sight};
-use super::users::Users;
+use super::sample::Sample;
 use super::worker::{Step, Steps};
-use super::{Process, Request, command, parse, tty};
+use super::{Process, Request, View, command, parse, tty};
 use crate::host::Host;
+use crate::sys;
 
 /// Far more than the kernel's longest: 52 numbers and a name.
 const STAT_MOST: usize = 4096;
@@ -24,6 +29,8 @@ pub struct Avoid {
     pub command_of: Option<u32>,
     /// The command line of every process in uninterruptible sleep.
     pub commands_in_disk_sleep: bool,
+    /// The other files of this process that may block.
+    pub files_of: Option<u32>,
     /// The system's name services.
     pub name_services: bool,
 }
@@ -35,29 +42,32 @@ pub struct Collector<'a> {
     steps: &'a Steps,
     avoid: Avoid,
     needs: u32,
-    users: Users,
+    users: Names,
+    groups: Names,
+    sample: &'a Sample,
     tty_drivers: Option<Vec<u8>>,
     text: Vec<u8>,
-    arguments: Vec<u8>,
     process: Process,
 }
 
 impl<'a> Collector<'a> {
     /// A collector of what `request` asks for.
-    pub fn new(procfs: &'a Procfs, host: &'a Host, request: &Request, steps: &'a Steps, avoid: Avoid) -> Self {
+    pub fn new(view: &'a View, request: &Request, steps: &'a Steps, avoid: Avoid) -> Self {
         let rootfs = request.rootfs.as_deref().unwrap_or(Path::new("/"));
-        let nss = !request.is_of_another_root() && !avoid.name_services;
+        let service = |service: Service| (!request.is_of_another_root() && !avoid.name_services).then_some(service);
+        let arguments = Vec::with_capacity(COMMAND_HEAD + COMMAND_TAIL);
         Collector {
-            procfs,
-            host,
+            procfs: &view.procfs,
+            host: &view.host,
+            sample: &view.sample,
             steps,
             avoid,
             needs: request.needs(),
-            users: Users::new(rootfs, nss),
+            users: Names::new(rootfs.join("etc/passwd"), service(sys::user_name)),
+            groups: Names::new(rootfs.join("etc/group"), service(sys::group_name)),
             tty_drivers: None,
             text: Vec::with_capacity(8 * 1024),
-            arguments: Vec::with_capacity(COMMAND_HEAD + COMMAND_TAIL),
-            process: Process::default(),
+            process: Process { arguments, ..Process::default() },
         }
     }
 
@@ -84,14 +94,10 @@ impl<'a> Collector<'a> {
         process.comm.clear();
         process.comm.extend_from_slice(comm);
         process.stat = stat;
-        let euid = self.memory(&mut files);
-        if self.wants(USER) {
-            self.process.user = euid.or_else(|| self.owner(&mut files)).map(|uid| {
-                self.steps.enter(Step::Naming);
-                let name = self.users.name(uid);
-                self.steps.enter(Step::Working);
-                name
-            });
+        self.memory(&mut files);
+        self.owners(&mut files);
+        if self.wants(SAMPLE) {
+            self.process.cpu_now = self.sample.cpu_since(pid, &stat, self.host);
         }
         if self.wants(TTY) {
             self.process.tty = tty::name(stat.tty_nr, || {
@@ -99,9 +105,8 @@ impl<'a> Collector<'a> {
                 self.tty_drivers.get_or_insert_with(|| self.procfs.read_host("tty/drivers").unwrap_or_default())
             });
         }
-        if self.wants(COMMAND) {
-            self.command(&mut files);
-        }
+        self.command(&mut files);
+        self.on_request(&mut files);
         Ok(true)
     }
 
@@ -109,62 +114,137 @@ impl<'a> Collector<'a> {
         self.needs & need != 0
     }
 
-    /// Reads memory figures, from the cheapest file that tells them, and returns the effective user if it told that too.
-    fn memory(&mut self, files: &mut ProcessFiles<'_>) -> Option<u32> {
+    /// Reads what `status` and `statm` tell, each only where it is needed.
+    fn memory(&mut self, files: &mut ProcessFiles<'_>) {
         let process = &mut self.process;
-        (process.rss, process.locked) = (Some(0), Some(false));
-        if !process.has_memory() || self.needs & (LOCKED | RSS) == 0 {
-            return None;
+        let has_memory = process.has_memory();
+        process.status = None;
+        (process.rss, process.shared, process.locked) = (Some(0), Some(0), Some(false));
+        if self.needs & STATUS != 0 || has_memory && self.needs & LOCKED != 0 {
+            process.status = read_status(files, &mut self.text);
+            process.rss = process.status.map(|status| status.vm_rss);
+            process.locked = process.status.map(|status| status.vm_lck > 0);
+            let switches = ["voluntary_ctxt_switches:", "nonvoluntary_ctxt_switches:"];
+            if self.needs & STATUS != 0 {
+                process.context_switches = switches.map(|key| process.status.and(parse::keyed(&self.text, key)));
+            }
         }
-        if self.needs & LOCKED == 0 {
+        let rss_is_open = self.needs & RSS != 0 && process.status.is_none() && self.needs & (LOCKED | STATUS) == 0;
+        if has_memory && (rss_is_open || self.needs & STATM != 0) {
             let read = files.read("statm", &mut self.text, STAT_MOST);
-            let pages = read.ok().and_then(|_| parse::statm_resident(&self.text));
-            process.rss = pages.map(|pages| pages.saturating_mul(self.host.page_size / 1024));
-            return None;
+            let pages = read.ok().and_then(|()| parse::statm(&self.text));
+            let kib = |pages: u64| pages.saturating_mul(self.host.page_size / 1024);
+            process.shared = pages.map(|(_, shared)| kib(shared));
+            // Not from `stat`: newer kernels keep its rss only roughly, per CPU.
+            if rss_is_open {
+                process.rss = pages.map(|(resident, _)| kib(resident));
+            }
         }
-        // Not from `stat`: newer kernels keep its rss only roughly, per CPU.
-        let status = self.status(files);
-        self.process.rss = status.map(|status| status.vm_rss);
-        self.process.locked = status.map(|status| status.vm_lck > 0);
-        status.and_then(|status| status.euid)
     }
 
-    fn owner(&mut self, files: &mut ProcessFiles<'_>) -> Option<u32> {
-        files.effective_uid().or_else(|| self.status(files)?.euid)
-    }
-
-    fn status(&mut self, files: &mut ProcessFiles<'_>) -> Option<parse::Status> {
-        let read = files.read("status", &mut self.text, STATUS_MOST);
-        read.ok().map(|_| parse::status(&self.text))
+    /// Whose process it is: the effective user from the cheapest source, and names.
+    fn owners(&mut self, files: &mut ProcessFiles<'_>) {
+        if self.wants(UID | USER) {
+            let known = self.process.status.and_then(|status| status.euid).or_else(|| files.effective_uid());
+            self.process.uid = known.or_else(|| read_status(files, &mut self.text)?.euid);
+        }
+        if self.wants(USER | GROUP) {
+            self.steps.enter(Step::Naming);
+            let process = &mut self.process;
+            process.user = process.uid.filter(|_| self.needs & USER != 0).map(|uid| self.users.name(uid));
+            let gid = process.status.and_then(|status| status.egid).filter(|_| self.needs & GROUP != 0);
+            process.group = gid.map(|gid| self.groups.name(gid));
+            self.steps.enter(Step::Working);
+        }
     }
 
     fn command(&mut self, files: &mut ProcessFiles<'_>) {
         let process = &mut self.process;
+        process.arguments.clear();
         process.command.clear();
         process.command_cut = false;
+        /// The length at which the kernel cuts a name, and only the arguments tell the whole.
+        const CUT_NAME: usize = 15;
+        let for_name = self.needs & NAME != 0 && process.comm.len() == CUT_NAME;
+        if self.needs & COMMAND == 0 && !for_name {
+            return;
+        }
         let in_disk_sleep = process.stat.state == b'D';
         let avoided = self.avoid.command_of == Some(process.pid) || self.avoid.commands_in_disk_sleep && in_disk_sleep;
+        let mut whole = true;
         if process.has_memory() && !avoided {
-            // The one file that can block for ever: it takes the lock of the process's memory.
+            // It can block for ever: it takes the lock of the process's memory.
             self.steps.enter(Step::Command);
-            let (arguments, most) = (&mut self.arguments, COMMAND_HEAD + COMMAND_TAIL);
-            let read = files.read_ends("cmdline", arguments, COMMAND_HEAD, most);
+            let most = COMMAND_HEAD + COMMAND_TAIL;
+            let read = files.read_ends("cmdline", &mut process.arguments, COMMAND_HEAD, most);
             self.steps.enter(Step::Working);
-            let Ok(whole) = read else {
+            let Ok(read_whole) = read else {
+                process.arguments.clear();
                 return;
             };
-            if whole {
-                command::join(arguments, &mut process.command);
-            } else {
-                let (head, tail) = arguments.split_at(COMMAND_HEAD);
-                command::join(head, &mut process.command);
-                process.command.extend_from_slice(command::GAP.as_bytes());
-                command::join(command::after_gap(tail), &mut process.command);
-                process.command_cut = true;
-            }
+            whole = read_whole;
+        }
+        if whole {
+            command::join(&process.arguments, &mut process.command);
+        } else {
+            let (head, tail) = process.arguments.split_at(COMMAND_HEAD);
+            let rest = command::after_gap(tail);
+            command::join(head, &mut process.command);
+            process.command.extend_from_slice(command::GAP.as_bytes());
+            command::join(rest, &mut process.command);
+            process.command_cut = true;
+            let argument = [command::GAP.as_bytes(), b"\0"].concat();
+            let gap = COMMAND_HEAD..process.arguments.len() - rest.len();
+            process.arguments.splice(gap, argument);
         }
         if process.command.is_empty() {
             command::bracket(&process.comm, process.is_zombie(), &mut process.command);
         }
     }
+
+    /// Reads the files that only fields on request need. Each may be closed to this user, and some may block as
+    /// `cmdline` does.
+    fn on_request(&mut self, files: &mut ProcessFiles<'_>) {
+        let process = &mut self.process;
+        let text = &mut self.text;
+        (process.exe, process.cwd, process.smaps_rollup) = (None, None, None);
+        (process.io, process.fds, process.cgroup, process.oom_score) = (None, None, None, None);
+        const FILES: u32 = EXE | CWD | SMAPS_ROLLUP | IO | FD | CGROUP | OOM_SCORE;
+        if self.needs & FILES == 0 || self.avoid.files_of == Some(process.pid) {
+            return;
+        }
+        self.steps.enter(Step::Files);
+        let wants = |need: u32| self.needs & need != 0;
+        if process.has_memory() {
+            if wants(EXE) {
+                process.exe = files.link("exe").ok();
+            }
+            if wants(SMAPS_ROLLUP) {
+                let read = files.read("smaps_rollup", text, STAT_MOST);
+                process.smaps_rollup = read.ok().and_then(|()| parse::smaps_rollup(text));
+            }
+        }
+        if wants(CWD) {
+            process.cwd = files.link("cwd").ok();
+        }
+        if wants(IO) {
+            process.io = files.read("io", text, STAT_MOST).ok().and_then(|()| parse::io(text));
+        }
+        if wants(FD) {
+            process.fds = files.count("fd").ok();
+        }
+        if wants(CGROUP) {
+            let read = files.read("cgroup", text, STATUS_MOST);
+            process.cgroup = read.ok().and_then(|()| parse::cgroup(text)).map(<[u8]>::to_vec);
+        }
+        if wants(OOM_SCORE) {
+            process.oom_score = files.read("oom_score", text, STAT_MOST).ok().and_then(|()| parse::only_number(text));
+        }
+        self.steps.enter(Step::Working);
+    }
+}
+
+fn read_status(files: &mut ProcessFiles<'_>, text: &mut Vec<u8>) -> Option<parse::Status> {
+    let read = files.read("status", text, STATUS_MOST);
+    read.ok().map(|()| parse::status(text))
 }

@@ -1,6 +1,6 @@
 //! The text of `command`, from the bytes of /proc/PID/cmdline. Pure.
 
-use memchr::memchr_iter;
+use memchr::{memchr, memchr_iter, memrchr};
 
 /// Stands where the middle of a very long command line was not read.
 pub const GAP: &str = "…";
@@ -14,6 +14,27 @@ pub fn join(arguments: &[u8], text: &mut Vec<u8>) {
         // Stored either way: so the compiler takes many at a time.
         *byte = if *byte == 0 { b' ' } else { *byte };
     }
+}
+
+/// The arguments one by one; none if there are none, or if they are a title: a program that rewrites them leaves one
+/// string, which has no end of its own, or blanks in it and a tail of NULs.
+pub fn list(arguments: &[u8]) -> Option<Vec<&[u8]>> {
+    let arguments = arguments.strip_suffix(b"\0")?;
+    let first_end = memchr(0, arguments);
+    let is_title = first_end.is_some_and(|end| arguments[end..].iter().all(|byte| *byte == 0))
+        && arguments[..first_end.unwrap_or(0)].contains(&b' ');
+    let is_empty = arguments.iter().all(|byte| *byte == 0);
+    (!is_title && !is_empty).then(|| arguments.split(|byte| *byte == 0).collect())
+}
+
+/// The process's name: `comm`, of which the kernel keeps 15 bytes, lengthened to the program's name in the first
+/// argument where that begins with it.
+pub fn name<'a>(comm: &'a [u8], arguments: &'a [u8]) -> &'a [u8] {
+    /// `TASK_COMM_LEN` less the NUL, include/linux/sched.h.
+    const CUT: usize = 15;
+    let first = memchr(0, arguments).map_or(arguments, |end| &arguments[..end]);
+    let program = memrchr(b'/', first).map_or(first, |slash| &first[slash + 1..]);
+    if comm.len() == CUT && program.starts_with(comm) { program } else { comm }
 }
 
 /// The `tail` of a command line whose middle was not read, without its first two arguments: the first has lost its
@@ -65,6 +86,39 @@ mod tests {
         assert_eq!(after_gap(b"ssword\0secret\0rest\0more\0"), b"rest\0more\0");
         for tail in [b"".as_slice(), b"one", b"one\0two", b"one\0two\0"] {
             assert_eq!(after_gap(tail), b"", "{tail:?}");
+        }
+    }
+
+    #[test]
+    fn lists_and_titles() {
+        let words = |arguments: &'static [u8]| list(arguments).map(|list| list.join(&b'|'));
+        for (arguments, expected) in [
+            (b"cat\0".as_slice(), Some(b"cat".as_slice())),
+            (b"cat\0-n\0a b\0", Some(b"cat|-n|a b")),
+            (b"cat\0\0\0", Some(b"cat||")),
+            (b"my program\0", Some(b"my program")),
+            (b"my program\0x\0", Some(b"my program|x")),
+            (b"nginx: worker process\0\0\0", None),
+            (b"sshd: alice [priv]", None),
+            (b"", None),
+            (b"\0", None),
+            (b"\0\0", None),
+        ] {
+            assert_eq!(words(arguments).as_deref(), expected, "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn names() {
+        for (comm, arguments, expected) in [
+            (b"cat".as_slice(), b"/bin/cat\0".as_slice(), b"cat".as_slice()),
+            (b"a-long-program-", b"/usr/bin/a-long-program-name\0-x\0", b"a-long-program-name"),
+            (b"a-long-program-", b"a-long-program-name", b"a-long-program-name"),
+            (b"a-long-program-", b"python3\0a-long-program-name\0", b"a-long-program-"),
+            (b"a-long-program-", b"", b"a-long-program-"),
+            (b"short", b"shorter\0", b"short"),
+        ] {
+            assert_eq!(name(comm, arguments), expected);
         }
     }
 

@@ -4,120 +4,295 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, SecondsFormat};
 
-use super::Process;
-use super::needs::{BOOT_TIME, COMMAND, LOCKED, MEM_TOTAL, RSS, TTY, UPTIME, USER};
+use super::needs::{
+    BOOT_ID, BOOT_TIME, CGROUP, COMMAND, CWD, EXE, FD, GROUP, IO, LOCKED, MEM_TOTAL, NAME, OOM_SCORE, RSS, SAMPLE,
+    SMAPS_ROLLUP, STATM, STATUS, TTY, UID, UPTIME, USER,
+};
+use super::parse::{self, Io, SmapsRollup};
+use super::{Process, command};
 use crate::host::Host;
+use crate::record::Type::{Bool, Float, Int, List, String as Text};
+use crate::record::choose::Lists;
 use crate::record::{Field, Type, Value, computer, timestamp};
 
-/// The fields of a process record without `--fields`, in the order of the table.
-pub const DEFAULT: [&str; 13] =
-    ["user", "pid", "cpu", "mem", "vsz", "rss", "tty", "stat", "start", "time", "command", "Computer", "timestamp"];
+/// The names for several fields. `resources` is what a sampler of a few daemons wants.
+pub const LISTS: &Lists = &[
+    (
+        "default",
+        &[
+            "user",
+            "pid",
+            "cpu",
+            "mem",
+            "vsz",
+            "rss",
+            "tty",
+            "stat",
+            "start",
+            "time",
+            "command",
+            "Computer",
+            "timestamp",
+        ],
+    ),
+    (
+        "resources",
+        &[
+            "name",
+            "pid",
+            "cpu_now",
+            "vsz",
+            "rss",
+            "uss",
+            "pss",
+            "swap",
+            "fds",
+            "read_ops",
+            "write_ops",
+            "read_bytes",
+            "write_bytes",
+            "Computer",
+            "timestamp",
+        ],
+    ),
+];
 
-/// Every field of a process record.
-pub static FIELDS: [Field<Process>; 13] = [
-    Field {
-        name: "user",
-        kind: Type::String,
-        unit: "",
-        doc: "effective user name, whole; the uid in digits where it has no name",
-        needs: USER,
-        get: |process, _| process.user.as_deref().map_or(Value::Absent, |name| Value::Str(Cow::Borrowed(name))),
-    },
-    Field {
-        name: "pid",
-        kind: Type::Int,
-        unit: "",
-        doc: "process id",
-        needs: 0,
-        get: |process, _| Value::Int(process.pid.into()),
-    },
-    Field {
-        name: "cpu",
-        kind: Type::Float,
-        unit: "%",
-        doc: "CPU time used / time since start, of one CPU, as `ps` %CPU: a lifetime average, truncated to 0.1, not clamped",
-        needs: UPTIME,
-        get: |process, host| {
-            let elapsed = host.uptime_ticks.saturating_sub(process.stat.starttime);
+type Get = for<'a> fn(&'a Process, &'a Host) -> Value<'a>;
+
+const fn field(
+    name: &'static str,
+    kind: Type,
+    unit: &'static str,
+    needs: u32,
+    doc: &'static str,
+    get: Get,
+) -> Field<Process> {
+    Field { name, kind, unit, doc, needs, get }
+}
+
+/// Every field of a process record: those of the default list first, then those on request.
+pub static FIELDS: [Field<Process>; 50] = [
+    field(
+        "user",
+        Text,
+        "",
+        USER,
+        "effective user name, whole; the uid in digits where it has no name",
+        |process, _| text(process.user.as_deref()),
+    ),
+    field("pid", Int, "", 0, "process id", |process, _| Value::Int(process.pid.into())),
+    field(
+        "cpu",
+        Float,
+        "%",
+        UPTIME,
+        "CPU time used / time since start, of one CPU, as `ps` %CPU: a lifetime average, truncated to 0.1, not clamped",
+        |process, host| {
             // ps has 0 for a process as old as the clock.
-            tenths_of_percent(process.cpu_ticks(), elapsed).map_or(Value::Float(0.0), Value::Float)
+            tenths_of_percent(process.stat.cpu_ticks(), age(process, host)).map_or(Value::Float(0.0), Value::Float)
         },
-    },
-    Field {
-        name: "mem",
-        kind: Type::Float,
-        unit: "%",
-        doc: "resident memory / the machine's memory, as `ps` %MEM: truncated to 0.1",
-        needs: RSS | MEM_TOTAL,
-        get: |process, host| {
+    ),
+    field(
+        "mem",
+        Float,
+        "%",
+        RSS | MEM_TOTAL,
+        "resident memory / the machine's memory, as `ps` %MEM: truncated to 0.1",
+        |process, host| {
             let share = process.rss.and_then(|rss| tenths_of_percent(rss, host.mem_total));
             // ps never says more.
             share.map_or(Value::Absent, |share| Value::Float(share.min(99.9)))
         },
-    },
-    Field {
-        name: "vsz",
-        kind: Type::Int,
-        unit: "KiB",
-        doc: "virtual memory; 0 for kernel threads and zombies",
-        needs: 0,
-        get: |process, _| Value::count(process.stat.vsize / 1024),
-    },
-    Field {
-        name: "rss",
-        kind: Type::Int,
-        unit: "KiB",
-        doc: "resident memory; 0 for kernel threads and zombies",
-        needs: RSS,
-        get: |process, _| process.rss.map_or(Value::Absent, Value::count),
-    },
-    Field {
-        name: "tty",
-        kind: Type::String,
-        unit: "",
-        doc: "controlling terminal (`pts/0`, `tty1`, `ttyS0`); `?` for none",
-        needs: TTY,
-        get: |process, _| Value::Str(Cow::Borrowed(&process.tty)),
-    },
-    Field {
-        name: "stat",
-        kind: Type::String,
-        unit: "",
-        doc: "state as `ps` STAT: a letter, then `<` or `N` for nice, `L` locked memory, `s` session leader, `l` threads, \
-              `+` foreground",
-        needs: LOCKED,
-        get: |process, _| process.locked.map_or(Value::Absent, |locked| Value::Str(state(process, locked).into())),
-    },
-    Field {
-        name: "start",
-        kind: Type::String,
-        unit: "",
-        doc: "when the process started, RFC 3339 UTC, whole seconds, as `ps` lstart",
-        needs: BOOT_TIME,
-        get: |process, host| start(process, host).map_or(Value::Absent, |text| Value::Str(text.into())),
-    },
-    Field {
-        name: "time",
-        kind: Type::Float,
-        unit: "s",
-        doc: "CPU time used, user and system",
-        needs: 0,
-        get: |process, host| Value::Float(process.cpu_ticks() as f64 / host.ticks_per_second as f64),
-    },
-    Field {
-        name: "command",
-        kind: Type::String,
-        unit: "",
-        doc: "arguments joined by spaces; `[comm]` for none; `[comm] <defunct>` for a zombie",
-        needs: COMMAND,
-        get: |process, _| match process.command.as_slice() {
-            [] => Value::Absent,
-            command => Value::Bytes(command),
-        },
-    },
+    ),
+    field("vsz", Int, "KiB", 0, "virtual memory; 0 for kernel threads and zombies", |process, _| {
+        Value::count(process.stat.vsize / 1024)
+    }),
+    field("rss", Int, "KiB", RSS, "resident memory; 0 for kernel threads and zombies", |process, _| count(process.rss)),
+    field("tty", Text, "", TTY, "controlling terminal (`pts/0`, `tty1`, `ttyS0`); `?` for none", |process, _| {
+        text(Some(&process.tty))
+    }),
+    field(
+        "stat",
+        Text,
+        "",
+        LOCKED,
+        "state as `ps` STAT: a letter, then `<` or `N` for nice, `L` locked memory, `s` session leader, `l` threads, `+` foreground",
+        |process, _| owned(process.locked.map(|locked| state(process, locked))),
+    ),
+    field(
+        "start",
+        Text,
+        "",
+        BOOT_TIME,
+        "when the process started, RFC 3339 UTC, whole seconds, as `ps` lstart",
+        |process, host| owned(start(process, host)),
+    ),
+    field("time", Float, "s", 0, "CPU time used, user and system", |process, host| {
+        seconds(process.stat.cpu_ticks(), host)
+    }),
+    field(
+        "command",
+        Text,
+        "",
+        COMMAND,
+        "arguments joined by spaces; `[comm]` for none; `[comm] <defunct>` for a zombie",
+        |process, _| bytes(Some(&process.command)),
+    ),
     computer(),
     timestamp(),
+    field(
+        "name",
+        Text,
+        "",
+        NAME,
+        "the program's name: comm, lengthened where the kernel cut it at 15 bytes",
+        |process, _| Value::Bytes(command::name(&process.comm, &process.arguments)),
+    ),
+    field("ppid", Int, "", 0, "parent's process id", |process, _| Value::Int(process.stat.ppid)),
+    field("uid", Int, "", UID, "effective user id", |process, _| count(process.uid.map(u64::from))),
+    field("gid", Int, "", STATUS, "effective group id", |process, _| {
+        count(process.status.and_then(|status| status.egid).map(u64::from))
+    }),
+    field("ruid", Int, "", STATUS, "real user id", |process, _| {
+        count(process.status.and_then(|status| status.ruid).map(u64::from))
+    }),
+    field(
+        "group",
+        Text,
+        "",
+        STATUS | GROUP,
+        "effective group's name; the gid in digits where it has no name",
+        |process, _| text(process.group.as_deref()),
+    ),
+    field("exe", Text, "", EXE, "path of the executable; with ` (deleted)` where it was replaced", |process, _| {
+        bytes(process.exe.as_deref())
+    }),
+    field("cwd", Text, "", CWD, "working directory", |process, _| bytes(process.cwd.as_deref())),
+    field(
+        "args",
+        List,
+        "",
+        COMMAND,
+        "the arguments one by one; absent for none and for a rewritten title",
+        |process, _| command::list(&process.arguments).map_or(Value::Absent, Value::List),
+    ),
+    field(
+        "state",
+        Text,
+        "",
+        0,
+        "state letter: R running, S sleeping, D in disk sleep, T stopped, t traced, Z zombie, I idle",
+        |process, _| owned(Some(char::from(process.stat.state).to_string())),
+    ),
+    field("nice", Int, "", 0, "nice value, -20 to 19", |process, _| Value::Int(process.stat.nice)),
+    field("priority", Int, "", 0, "the kernel's priority, as in /proc/PID/stat", |process, _| {
+        Value::Int(process.stat.priority)
+    }),
+    field("threads", Int, "", 0, "number of threads", |process, _| Value::Int(process.stat.num_threads)),
+    field("session", Int, "", 0, "session id", |process, _| Value::Int(process.stat.session)),
+    field("pgrp", Int, "", 0, "process group id", |process, _| Value::Int(process.stat.pgrp)),
+    field("elapsed", Float, "s", UPTIME, "time since start", |process, host| seconds(age(process, host), host)),
+    field(
+        "entity_id",
+        Text,
+        "",
+        BOOT_ID,
+        "boot id, pid and start ticks: the same process as long as it is the same",
+        |process, host| owned(Some(format!("{}-{}-{}", host.boot_id, process.pid, process.stat.starttime))),
+    ),
+    field("kernel_thread", Bool, "", 0, "whether it is a thread of the kernel", |process, _| {
+        Value::Bool(process.is_kernel_thread())
+    }),
+    field(
+        "cpu_now",
+        Float,
+        "%",
+        SAMPLE | UPTIME,
+        "CPU time used / time, of one CPU, over the sample's time; over its life if that is shorter",
+        |process, _| process.cpu_now.map_or(Value::Absent, Value::Float),
+    ),
+    field("uss", Int, "KiB", SMAPS_ROLLUP, "memory of its own, that would be free if it ended", |process, _| {
+        memory(process, |memory| memory.uss)
+    }),
+    field(
+        "pss",
+        Int,
+        "KiB",
+        SMAPS_ROLLUP,
+        "resident memory, where what is shared counts by its share",
+        |process, _| memory(process, |memory| memory.pss),
+    ),
+    field("swap", Int, "KiB", SMAPS_ROLLUP, "memory swapped out", |process, _| memory(process, |memory| memory.swap)),
+    field("shared", Int, "KiB", STATM, "resident memory that is of files or shared", |process, _| {
+        count(process.shared)
+    }),
+    field("fds", Int, "", FD, "open file descriptors", |process, _| count(process.fds)),
+    field("read_ops", Int, "", IO, "reading system calls", |process, _| io(process, |io| io.syscr)),
+    field("write_ops", Int, "", IO, "writing system calls", |process, _| io(process, |io| io.syscw)),
+    field("read_bytes", Int, "bytes", IO, "fetched from storage", |process, _| io(process, |io| io.read_bytes)),
+    field("write_bytes", Int, "bytes", IO, "sent to storage", |process, _| io(process, |io| io.write_bytes)),
+    field("rchar", Int, "bytes", IO, "read by system calls, cached or not", |process, _| io(process, |io| io.rchar)),
+    field("wchar", Int, "bytes", IO, "written by system calls, cached or not", |process, _| io(process, |io| io.wchar)),
+    field("minflt", Int, "", 0, "page faults that needed nothing from disk", |process, _| {
+        Value::count(process.stat.minflt)
+    }),
+    field("majflt", Int, "", 0, "page faults that needed the disk", |process, _| Value::count(process.stat.majflt)),
+    field("ctx_voluntary", Int, "", STATUS, "times it gave up the CPU by itself (its main thread)", |process, _| {
+        count(process.context_switches[0])
+    }),
+    field("ctx_involuntary", Int, "", STATUS, "times the CPU was taken from it (its main thread)", |process, _| {
+        count(process.context_switches[1])
+    }),
+    field(
+        "cgroup",
+        Text,
+        "",
+        CGROUP,
+        "path of its control group: version 2's, else systemd's, else the first",
+        |process, _| bytes(process.cgroup.as_deref()),
+    ),
+    field("container", Text, "", CGROUP, "container id: the 64 hexadecimal digits in that path", |process, _| {
+        text(process.cgroup.as_deref().and_then(parse::container))
+    }),
+    field("oom_score", Int, "", OOM_SCORE, "how soon the kernel would kill it for memory", |process, _| {
+        process.oom_score.map_or(Value::Absent, Value::Int)
+    }),
 ];
+
+fn text(text: Option<&str>) -> Value<'_> {
+    text.map_or(Value::Absent, |text| Value::Str(Cow::Borrowed(text)))
+}
+
+fn owned<'a>(text: Option<String>) -> Value<'a> {
+    text.map_or(Value::Absent, |text| Value::Str(Cow::Owned(text)))
+}
+
+/// No path and no command is empty: that stands for one that is not known.
+fn bytes(bytes: Option<&[u8]>) -> Value<'_> {
+    bytes.filter(|bytes| !bytes.is_empty()).map_or(Value::Absent, Value::Bytes)
+}
+
+fn count<'a>(number: Option<u64>) -> Value<'a> {
+    number.map_or(Value::Absent, Value::count)
+}
+
+fn memory(process: &Process, get: fn(&SmapsRollup) -> u64) -> Value<'_> {
+    count(process.smaps_rollup.as_ref().map(get))
+}
+
+fn io(process: &Process, get: fn(&Io) -> u64) -> Value<'_> {
+    count(process.io.as_ref().map(get))
+}
+
+/// Clock ticks in seconds.
+fn seconds<'a>(ticks: u64, host: &Host) -> Value<'a> {
+    Value::Float(ticks as f64 / host.ticks_per_second as f64)
+}
+
+/// Time since start, in clock ticks.
+fn age(process: &Process, host: &Host) -> u64 {
+    host.uptime_ticks.saturating_sub(process.stat.starttime)
+}
 
 /// `part` of `whole` in percent, truncated to a tenth; none of nothing.
 fn tenths_of_percent(part: u64, whole: u64) -> Option<f64> {
@@ -196,9 +371,9 @@ mod tests {
     }
 
     #[test]
-    fn every_default_is_a_field_and_every_field_is_told_of() {
-        for name in DEFAULT {
-            assert!(FIELDS.iter().any(|field| field.name == name), "{name}");
+    fn every_list_is_of_fields_and_every_field_is_told_of() {
+        for name in LISTS.iter().flat_map(|(_, names)| *names) {
+            assert!(FIELDS.iter().any(|field| field.name == *name), "{name}");
         }
         for field in &FIELDS {
             assert!(!field.doc.is_empty() && !field.doc.contains('|') && !field.doc.contains("  "), "{}", field.name);

@@ -7,6 +7,8 @@ use memchr::{memchr, memchr_iter, memrchr};
 pub struct Stat {
     /// (3) One letter: R, S, D, Z, T, t, X, I …
     pub state: u8,
+    /// (4) The parent.
+    pub ppid: i64,
     /// (5) The process group.
     pub pgrp: i64,
     /// (6) The session.
@@ -17,10 +19,16 @@ pub struct Stat {
     pub tpgid: i64,
     /// (9) The kernel's flags, `PF_*`.
     pub flags: u64,
+    /// (10) Page faults that needed no reading from disk.
+    pub minflt: u64,
+    /// (12) Page faults that did.
+    pub majflt: u64,
     /// (14) Clock ticks in user mode.
     pub utime: u64,
     /// (15) Clock ticks in kernel mode.
     pub stime: u64,
+    /// (18) The kernel's priority.
+    pub priority: i64,
     /// (19) The nice value.
     pub nice: i64,
     /// (20) The number of threads.
@@ -29,6 +37,13 @@ pub struct Stat {
     pub starttime: u64,
     /// (23) Virtual memory, in bytes.
     pub vsize: u64,
+}
+
+impl Stat {
+    /// Clock ticks of CPU time, of all threads.
+    pub fn cpu_ticks(&self) -> u64 {
+        self.utime.saturating_add(self.stime)
+    }
 }
 
 /// /proc/PID/stat as its `comm` and the rest; none if it is not of that form.
@@ -43,15 +58,19 @@ pub fn stat(text: &[u8]) -> Option<(&[u8], Stat)> {
     // Fields in the order of the file; what stands between those used is passed over.
     let stat = Stat {
         state: *words.next()?.first()?,
-        pgrp: number(words.nth(1)?)?,
+        ppid: number(words.next()?)?,
+        pgrp: number(words.next()?)?,
         session: number(words.next()?)?,
         // The kernel prints the 32 bits as a signed number.
         tty_nr: number::<i32>(words.next()?)?.cast_unsigned(),
         tpgid: number(words.next()?)?,
         flags: number(words.next()?)?,
-        utime: number(words.nth(4)?)?,
+        minflt: number(words.next()?)?,
+        majflt: number(words.nth(1)?)?,
+        utime: number(words.nth(1)?)?,
         stime: number(words.next()?)?,
-        nice: number(words.nth(3)?)?,
+        priority: number(words.nth(2)?)?,
+        nice: number(words.next()?)?,
         num_threads: number(words.next()?)?,
         starttime: number(words.nth(1)?)?,
         vsize: number(words.next()?)?,
@@ -62,8 +81,12 @@ pub fn stat(text: &[u8]) -> Option<(&[u8], Stat)> {
 /// /proc/PID/status, proc_pid_status(5): what is used of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Status {
-    /// `Uid:`, the second of the four: the effective user.
+    /// `Uid:`, the first of the four: the real user.
+    pub ruid: Option<u32>,
+    /// `Uid:`, the second: the effective user.
     pub euid: Option<u32>,
+    /// `Gid:`, the second of the four: the effective group.
+    pub egid: Option<u32>,
     /// `VmLck:` in KiB; 0 for a process without memory of its own, which has no such line.
     pub vm_lck: u64,
     /// `VmRSS:` in KiB; 0 likewise.
@@ -78,7 +101,12 @@ pub fn status(text: &[u8]) -> Status {
         let line = &text[start..end];
         start = end + 1;
         match line {
-            [b'U', b'i', b'd', b':', ids @ ..] => status.euid = words(ids).nth(1).and_then(number),
+            [b'U', b'i', b'd', b':', ids @ ..] => {
+                let mut ids = words(ids);
+                status.ruid = ids.next().and_then(number);
+                status.euid = ids.next().and_then(number);
+            }
+            [b'G', b'i', b'd', b':', ids @ ..] => status.egid = words(ids).nth(1).and_then(number),
             [b'V', b'm', b'L', b'c', b'k', b':', size @ ..] => status.vm_lck = first_number(size).unwrap_or(0),
             [b'V', b'm', b'R', b'S', b'S', b':', size @ ..] => {
                 status.vm_rss = first_number(size).unwrap_or(0);
@@ -91,9 +119,81 @@ pub fn status(text: &[u8]) -> Status {
     status
 }
 
-/// /proc/PID/statm, proc_pid_statm(5): the second number, resident pages.
-pub fn statm_resident(text: &[u8]) -> Option<u64> {
-    words(text).nth(1).and_then(number)
+/// /proc/PID/statm, proc_pid_statm(5): the second and third number, resident and shared pages.
+pub fn statm(text: &[u8]) -> Option<(u64, u64)> {
+    let mut words = words(text).skip(1);
+    Some((number(words.next()?)?, number(words.next()?)?))
+}
+
+/// /proc/PID/smaps_rollup, proc_pid_smaps(5), in KiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SmapsRollup {
+    /// The sum of `Private_*`: memory that would be free if the process ended.
+    pub uss: u64,
+    /// `Pss:`, where what is shared counts by its share.
+    pub pss: u64,
+    /// `Swap:`.
+    pub swap: u64,
+}
+
+/// /proc/PID/smaps_rollup.
+pub fn smaps_rollup(text: &[u8]) -> Option<SmapsRollup> {
+    let private = ["Private_Clean:", "Private_Dirty:", "Private_Hugetlb:"].map(|key| keyed(text, key));
+    let uss = private.into_iter().flatten().fold(0, u64::saturating_add);
+    Some(SmapsRollup { uss, pss: keyed(text, "Pss:")?, swap: keyed(text, "Swap:")? })
+}
+
+/// /proc/PID/io, proc_pid_io(5): counts and bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Io {
+    /// Bytes read by system calls.
+    pub rchar: u64,
+    /// Bytes written by system calls.
+    pub wchar: u64,
+    /// Reading system calls.
+    pub syscr: u64,
+    /// Writing system calls.
+    pub syscw: u64,
+    /// Bytes fetched from storage.
+    pub read_bytes: u64,
+    /// Bytes sent to storage.
+    pub write_bytes: u64,
+}
+
+/// /proc/PID/io.
+pub fn io(text: &[u8]) -> Option<Io> {
+    Some(Io {
+        rchar: keyed(text, "rchar:")?,
+        wchar: keyed(text, "wchar:")?,
+        syscr: keyed(text, "syscr:")?,
+        syscw: keyed(text, "syscw:")?,
+        read_bytes: keyed(text, "read_bytes:")?,
+        write_bytes: keyed(text, "write_bytes:")?,
+    })
+}
+
+/// The path in /proc/PID/cgroup, cgroups(7), that tells most: that of version 2, else systemd's, else the first.
+pub fn cgroup(text: &[u8]) -> Option<&[u8]> {
+    let lines = || {
+        text.split(|byte| *byte == b'\n').filter_map(|line| {
+            let mut parts = line.splitn(3, |byte| *byte == b':');
+            Some((parts.next()?, parts.next()?, parts.next()?))
+        })
+    };
+    let version_2 = lines().find(|(id, controllers, _)| *id == b"0" && controllers.is_empty());
+    let systemd = || lines().find(|(_, controllers, _)| *controllers == b"name=systemd");
+    version_2.or_else(systemd).or_else(|| lines().next()).map(|(_, _, path)| path).filter(|path| !path.is_empty())
+}
+
+/// The container's id in a control group's path: 64 hexadecimal digits, as every runtime writes it.
+pub fn container(cgroup: &[u8]) -> Option<&str> {
+    let mut runs = cgroup.split(|byte| !byte.is_ascii_digit() && !(b'a'..=b'f').contains(byte));
+    runs.rfind(|run| run.len() == 64).and_then(|run| std::str::from_utf8(run).ok())
+}
+
+/// A file that is one number: /proc/PID/oom_score.
+pub fn only_number(text: &[u8]) -> Option<i64> {
+    number(text.trim_ascii())
 }
 
 /// /proc/uptime, proc_uptime(5): hundredths of a second since boot.
@@ -159,13 +259,17 @@ mod tests {
         let text = line("cat");
         let expected = Stat {
             state: b'S',
+            ppid: 1,
             pgrp: 43,
             session: 44,
             tty_nr: 34817,
             tpgid: 45,
             flags: 4_194_304,
+            minflt: 1,
+            majflt: 3,
             utime: 500,
             stime: 600,
+            priority: 20,
             nice: -5,
             num_threads: 3,
             starttime: 9000,
@@ -203,8 +307,8 @@ mod tests {
 
     #[test]
     fn status_is_read_by_key_and_a_name_cannot_pose_as_one() {
-        let text = b"Name:\ta Uid: 0\\nVmRSS: 1 kB\nUid:\t1\t1000\t2\t3\nVmLck:\t      64 kB\nVmRSS:\t    1234 kB\nVmRSS:\t9 kB\n";
-        let expected = Status { euid: Some(1000), vm_lck: 64, vm_rss: 1234 };
+        let text = b"Name:\ta Uid: 0\\nVmRSS: 1 kB\nUid:\t1\t1000\t2\t3\nGid:\t4\t5\t6\t7\nVmLck:\t      64 kB\nVmRSS:\t    1234 kB\nVmRSS:\t9 kB\n";
+        let expected = Status { ruid: Some(1), euid: Some(1000), egid: Some(5), vm_lck: 64, vm_rss: 1234 };
         assert_eq!(status(text), expected);
         assert_eq!(status(b""), Status::default());
         assert_eq!(status(b"Uid:\nVmLck:\nVmRSS:\n"), Status::default());
@@ -227,13 +331,51 @@ mod tests {
 
     #[test]
     fn host_files() {
-        assert_eq!(statm_resident(b"765 437 409 5 0 123 0\n"), Some(437));
-        assert_eq!(statm_resident(b"765"), None);
+        assert_eq!(statm(b"765 437 409 5 0 123 0\n"), Some((437, 409)));
+        assert_eq!(statm(b"765 437"), None);
         assert_eq!(uptime_centiseconds(b"68.36 126.15\n"), Some(6836));
         assert_eq!(uptime_centiseconds(b"68 126\n"), None);
         assert_eq!(uptime_centiseconds(b"18446744073709551615.00 1\n"), None);
         assert_eq!(keyed(b"cpu  1 2\nbtime 1700000000\n", "btime"), Some(1_700_000_000));
         assert_eq!(keyed(b"btimes 1\nbtime\n", "btime"), None);
         assert_eq!(keyed(b"MemTotal:       24683624 kB\nMemFree: 1 kB\n", "MemTotal:"), Some(24_683_624));
+    }
+
+    #[test]
+    fn memory_and_io() {
+        let text = b"55-7f ---p 0 [rollup]\nRss: 9 kB\nPss:  643 kB\nPss_Dirty: 1 kB\nPrivate_Clean: 10 kB\nPrivate_Dirty: 2 kB\n\
+            Private_Hugetlb: 4 kB\nSwap: 5 kB\nSwapPss: 6 kB\n";
+        assert_eq!(smaps_rollup(text), Some(SmapsRollup { uss: 16, pss: 643, swap: 5 }));
+        assert_eq!(smaps_rollup(b""), None);
+        let text = b"rchar: 1\nwchar: 2\nsyscr: 3\nsyscw: 4\nread_bytes: 5\nwrite_bytes: 6\ncancelled_write_bytes: 7\n";
+        let expected = Io { rchar: 1, wchar: 2, syscr: 3, syscw: 4, read_bytes: 5, write_bytes: 6 };
+        assert_eq!(io(text), Some(expected));
+        assert_eq!(io(b"rchar: 1\n"), None);
+        assert_eq!(only_number(b"666\n"), Some(666));
+        assert_eq!(only_number(b"\n"), None);
+    }
+
+    #[test]
+    fn control_groups() {
+        let id = "0123456789abcdef".repeat(4);
+        for (text, path) in [
+            ("0::/init.scope\n", Some("/init.scope")),
+            ("12:cpu:/a\n1:name=systemd:/b:c\n0::/d\n", Some("/d")),
+            ("12:cpu:/a\n1:name=systemd:/b:c\n", Some("/b:c")),
+            ("12:cpu,cpuacct:/a\n11:pids:/b\n", Some("/a")),
+            ("0::\n", None),
+            ("", None),
+            ("nonsense", None),
+        ] {
+            assert_eq!(cgroup(text.as_bytes()), path.map(str::as_bytes), "{text:?}");
+        }
+        for (path, found) in [
+            (format!("/system.slice/docker-{id}.scope"), true),
+            (format!("/kubepods/pod12-34/{id}"), true),
+            (format!("/lxc/{id}0"), false),
+            ("/user.slice".to_owned(), false),
+        ] {
+            assert_eq!(container(path.as_bytes()), found.then_some(id.as_str()), "{path}");
+        }
     }
 }

@@ -132,11 +132,40 @@ impl ProcessFiles<'_> {
         Some(statx.stx_uid)
     }
 
+    /// What a link points to: `exe`, `cwd`.
+    ///
+    /// # Errors
+    /// Those of readlink(2).
+    pub fn link(&mut self, name: &str) -> io::Result<Vec<u8>> {
+        let root = &self.procfs.root;
+        Ok(rustix::fs::readlinkat(root, self.path_of(name)?, Vec::new())?.into_bytes())
+    }
+
+    /// How many entries a directory has: `fd`.
+    ///
+    /// # Errors
+    /// Those of open(2) and getdents64(2).
+    pub fn count(&mut self, name: &str) -> io::Result<u64> {
+        let directory = self.open(name)?;
+        let mut entries = Vec::with_capacity(8 * 1024);
+        let mut list = RawDir::new(&directory, entries.spare_capacity_mut());
+        let mut count = 0;
+        while let Some(entry) = list.next() {
+            count += u64::from(!entry?.file_name().to_bytes().starts_with(b"."));
+        }
+        Ok(count)
+    }
+
     fn open(&mut self, name: &str) -> io::Result<OwnedFd> {
+        let root = &self.procfs.root;
+        open(root, self.path_of(name)?)
+    }
+
+    fn path_of(&mut self, name: &str) -> io::Result<&[u8]> {
         let end = self.stem + name.len();
         let rest = self.path.get_mut(self.stem..end).ok_or(Errno::NAMETOOLONG)?;
         rest.copy_from_slice(name.as_bytes());
-        open(&self.procfs.root, &self.path[..end])
+        Ok(&self.path[..end])
     }
 }
 

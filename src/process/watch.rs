@@ -18,8 +18,8 @@ use crate::exit::Stop;
 
 /// How often the main thread looks.
 const TICK: Duration = Duration::from_millis(10);
-/// How long reading one command line may take.
-const COMMAND_PATIENCE: Duration = Duration::from_millis(50);
+/// How long a process's command line, or its other files, may take.
+const READING_PATIENCE: Duration = Duration::from_millis(50);
 /// How long the system's name services may take for one user: they may ask the network.
 const NAMING_PATIENCE: Duration = Duration::from_secs(1);
 /// How long stuck reads may take in all before no process in uninterruptible sleep is asked for its command line.
@@ -122,7 +122,7 @@ impl Watch {
             self.seen = (number, Instant::now());
         }
         let patience = match step {
-            Step::Command => COMMAND_PATIENCE,
+            Step::Command | Step::Files => READING_PATIENCE,
             Step::Naming => NAMING_PATIENCE,
             Step::Working | Step::Writing => return Ok(()),
         };
@@ -134,11 +134,13 @@ impl Watch {
         let Some(pid) = self.take_over(number) else {
             return Ok(());
         };
-        if step == Step::Naming {
-            self.avoid.name_services = true;
-        } else {
-            self.avoid.command_of = Some(pid);
-            self.stuck += waited;
+        match step {
+            Step::Naming => self.avoid.name_services = true,
+            Step::Files => self.avoid.files_of = Some(pid),
+            _ => {
+                self.avoid.command_of = Some(pid);
+                self.stuck += waited;
+            }
         }
         self.avoid.commands_in_disk_sleep = self.stuck >= STUCK_MOST;
         self.spawn()
@@ -158,7 +160,8 @@ impl Watch {
         let doing = match self.steps.now().0 {
             Step::Working => "reading processes",
             Step::Command => "reading a command line",
-            Step::Naming => "asking the system for a user's name",
+            Step::Files => "reading what a process uses",
+            Step::Naming => "asking the system for a name",
             Step::Writing => "writing to standard output: does its reader still read?",
         };
         format!("timed out after {} while {doing}", humantime::format_duration(timeout))

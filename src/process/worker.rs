@@ -2,7 +2,6 @@
 //! the other, as `watch` abandons those that are stuck; what they share is here, and only one of them has its say.
 
 use std::io;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -10,7 +9,7 @@ use anyhow::{Context, anyhow};
 
 use super::collect::{Avoid, Collector};
 use super::procfs::{Pids, Procfs};
-use super::{Process, Request, observe};
+use super::{Process, Request, View};
 use crate::host::Host;
 use crate::record::{Record, cap};
 use crate::sink::stdout::Lines;
@@ -22,16 +21,18 @@ pub enum Step {
     Working = 0,
     /// Reading a command line.
     Command = 1,
-    /// Asking for a user's name.
-    Naming = 2,
+    /// Reading the other files that may block.
+    Files = 2,
+    /// Asking for a user's or a group's name.
+    Naming = 3,
     /// Writing records.
-    Writing = 3,
+    Writing = 4,
 }
 
 /// The steps of one worker, for others to see.
 #[derive(Debug, Default)]
 pub struct Steps {
-    /// How many were entered, times four, and which one the last was.
+    /// How many were entered, times eight, and which one the last was.
     entered: AtomicU64,
     thread: AtomicI32,
 }
@@ -39,17 +40,18 @@ pub struct Steps {
 impl Steps {
     /// Says what is done from here on. Only the worker itself says so.
     pub fn enter(&self, step: Step) {
-        let entered = self.entered.load(Ordering::Relaxed) | 3;
+        let entered = self.entered.load(Ordering::Relaxed) | 7;
         self.entered.store((entered + 1) | step as u64, Ordering::Release);
     }
 
     /// The step, and a number that no other step of this worker has.
     pub fn now(&self) -> (Step, u64) {
         let entered = self.entered.load(Ordering::Acquire);
-        let step = match entered & 3 {
+        let step = match entered & 7 {
             0 => Step::Working,
             1 => Step::Command,
-            2 => Step::Naming,
+            2 => Step::Files,
+            3 => Step::Naming,
             _ => Step::Writing,
         };
         (step, entered)
@@ -71,8 +73,7 @@ pub struct Run {
 
 /// What is there once the first worker has opened /proc.
 struct Snapshot {
-    procfs: Procfs,
-    host: Host,
+    view: View,
     progress: Mutex<Progress>,
 }
 
@@ -115,7 +116,7 @@ impl Run {
             Ok(snapshot) => snapshot,
             Err(error) => return Some(Err(error)),
         };
-        let mut collector = Collector::new(&snapshot.procfs, &snapshot.host, &self.request, steps, avoid);
+        let mut collector = Collector::new(&snapshot.view, &self.request, steps, avoid);
         let mut progress = snapshot.lock();
         loop {
             if progress.worker != me {
@@ -125,7 +126,7 @@ impl Run {
                 Ok(Some(pid)) if !self.stop.load(Ordering::Relaxed) => pid,
                 Ok(_) => {
                     steps.enter(Step::Writing);
-                    return Some(progress.finish(&snapshot.procfs));
+                    return Some(progress.finish(&snapshot.view.procfs));
                 }
                 Err(error) => {
                     // What was read before is not lost for that; that the list broke off is worth more than its result.
@@ -145,7 +146,7 @@ impl Run {
             progress.in_hand = None;
             match found {
                 Ok(true) => {
-                    if let Err(error) = progress.write(collector.process(), &snapshot.host, &self.request) {
+                    if let Err(error) = progress.write(collector.process(), &snapshot.view.host, &self.request) {
                         return Some(closed_is_quiet(error));
                     }
                 }
@@ -163,22 +164,18 @@ impl Run {
         if let Some(snapshot) = self.snapshot.get() {
             return Ok(snapshot);
         }
-        if let Some(root) = &self.request.rootfs {
-            std::fs::read_dir(root).with_context(|| format!("cannot open {} as a root directory", root.display()))?;
-        }
-        let procfs = Procfs::open(self.request.procfs.as_deref().unwrap_or(Path::new("/proc")))?;
-        let host = observe(&procfs, &self.request)?;
+        let view = View::open(&self.request)?;
         let progress = Progress {
             worker: 0,
             in_hand: None,
-            pids: procfs.pids()?,
+            pids: view.procfs.pids()?,
             any: false,
             out: Lines::new(io::stdout()),
             line: Vec::new(),
             unread: Unread::default(),
         };
         let progress = Mutex::new(progress);
-        Ok(self.snapshot.get_or_init(|| Snapshot { procfs, host, progress }))
+        Ok(self.snapshot.get_or_init(|| Snapshot { view, progress }))
     }
 }
 

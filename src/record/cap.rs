@@ -4,14 +4,14 @@
 use std::borrow::Cow;
 
 use super::{Record, Value};
-use crate::sink::json;
+use crate::sink::{self, json};
 
 const MARK: char = '…';
 
 /// Writes the record's line into `line`, which is emptied first, at most `max` bytes long (0: no limit).
 ///
-/// A record that is too long has its `command` cut, then its longest string, and so on; it says so with
-/// `command_truncated`, as does one whose command was `cut` when it was read.
+/// A record that is too long has its `command` cut, then its `args`, then its longest string, and so on; it says so
+/// with `command_truncated`, as does one whose command was `cut` when it was read.
 pub fn line(line: &mut Vec<u8>, record: &mut Record<'_>, cut: bool, max: usize) {
     if cut {
         record.mark_cut();
@@ -36,15 +36,33 @@ pub fn line(line: &mut Vec<u8>, record: &mut Record<'_>, cut: bool, max: usize) 
         };
         spent.push(victim);
         let value = &mut record.0[victim].1;
-        if let Some(text) = value.text() {
-            let room = cost_of(&text).saturating_sub(excess);
-            *value = Value::Str(Cow::Owned(ends(&text, room)));
+        let room = cost(value).saturating_sub(excess);
+        match value {
+            Value::List(texts) => *texts = outer(texts, room),
+            value => {
+                if let Some(text) = value.text() {
+                    *value = Value::Str(Cow::Owned(ends(&text, room)));
+                }
+            }
         }
     }
 }
 
-fn cost_of(text: &str) -> usize {
+/// How many bytes what can be cut of a value takes; 0 of a number.
+fn cost(value: &Value<'_>) -> usize {
+    match value {
+        Value::List(texts) => texts.iter().map(|text| element_cost(text)).sum(),
+        value => value.text().map_or(0, |text| text_cost(&text)),
+    }
+}
+
+fn text_cost(text: &str) -> usize {
     text.chars().map(json::cost).sum()
+}
+
+/// A list's element has two quotes and a comma.
+fn element_cost(text: &[u8]) -> usize {
+    text_cost(&sink::text(text)) + "\"\",".len()
 }
 
 impl Record<'_> {
@@ -52,13 +70,28 @@ impl Record<'_> {
         self.0.push(("command_truncated", Value::Bool(true)));
     }
 
-    /// The place of the string to cut next: `command`, then the longest that is not yet `spent`.
+    /// The place of the value to cut next: `command`, then `args`, then the longest that is not yet `spent`.
     fn next_to_cut(&self, spent: &[usize]) -> Option<usize> {
-        let strings = || self.0.iter().enumerate().filter(|(place, _)| !spent.contains(place));
-        let command = strings().find(|(_, (name, _))| *name == "command");
-        let longest = || strings().filter_map(|(place, (_, value))| Some((cost_of(&value.text()?), place))).max();
-        command.map(|(place, _)| place).or_else(|| longest().map(|(_, place)| place))
+        let left = || self.0.iter().enumerate().filter(|(place, (_, value))| !spent.contains(place) && cost(value) > 0);
+        let named = |wanted| left().find(|(_, (name, _))| *name == wanted);
+        let longest = || left().max_by_key(|(_, (_, value))| cost(value));
+        named("command").or_else(|| named("args")).or_else(longest).map(|(place, _)| place)
     }
+}
+
+/// The first and the last of `texts`, with a mark between them, that together cost at most `room`.
+fn outer<'a>(texts: &[&'a [u8]], room: usize) -> Vec<&'a [u8]> {
+    const MARK_ELEMENT: &[u8] = "…".as_bytes();
+    let mut left = room.saturating_sub(element_cost(MARK_ELEMENT));
+    let half = left / 2;
+    let mut take = |keep: usize, text: &[u8]| {
+        let fits = element_cost(text) + keep <= left;
+        left -= if fits { element_cost(text) } else { 0 };
+        fits
+    };
+    let head = texts.iter().take_while(|text| take(half, text)).count();
+    let tail = texts[head..].iter().rev().take_while(|text| take(0, text)).count();
+    [&texts[..head], &[MARK_ELEMENT], &texts[texts.len() - tail..]].concat()
 }
 
 /// The head and the tail of `text`, with a mark between them, that together cost at most `room`; the mark alone where
@@ -137,6 +170,20 @@ mod tests {
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(value["command"], "…");
         assert_eq!(value["command_truncated"], true);
+    }
+
+    #[test]
+    fn arguments_give_up_those_in_the_middle() {
+        let words: Vec<String> = (0..500).map(|place| format!("word\"{place}")).collect();
+        let args: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
+        let mut record = Record(vec![("command", Value::Bytes(b"cat")), ("args", Value::List(args))]);
+        let mut out = Vec::new();
+        line(&mut out, &mut record, false, 1024);
+        assert!(out.len() <= 1024 && out.len() > 1024 - 30, "{}", out.len());
+        let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        let kept = value["args"].as_array().unwrap();
+        assert_eq!((&kept[0], kept.last().unwrap()), (&"word\"0".into(), &"word\"499".into()));
+        assert_eq!(kept.iter().filter(|word| *word == "…").count(), 1);
     }
 
     #[test]

@@ -2,16 +2,19 @@
 
 use super::Field;
 
+/// Names for several fields: the name and the fields, `default` first.
+pub type Lists = [(&'static str, &'static [&'static str])];
+
 /// The fields that `list` asks for, in its order; without one, the fields of `default`.
 ///
-/// `list` is names and lists (`default`, `all`) separated by commas. `+name` appends and `-name` removes; a list that
-/// begins with either starts from `default`. A name given twice stands once, at its first place.
+/// `list` is names, `lists` and `all`, separated by commas. `+name` appends and `-name` removes; a list that begins with
+/// either starts from `default`. A name given twice stands once, at its first place.
 ///
 /// # Errors
 /// A sentence for the user, if a name is unknown or no field is left.
 pub fn choose<R>(
     table: &'static [Field<R>],
-    default: &[&str],
+    lists: &Lists,
     list: Option<&str>,
 ) -> Result<Vec<&'static Field<R>>, String> {
     let mut chosen: Vec<&'static Field<R>> = Vec::new();
@@ -23,7 +26,7 @@ pub fn choose<R>(
             Some(word) => (true, word),
             None => (false, item.strip_prefix('+').unwrap_or(item)),
         };
-        for field in named(table, default, word)? {
+        for field in named(table, lists, word)? {
             let place = chosen.iter().position(|other| other.name == field.name);
             match (removes, place) {
                 (true, Some(place)) => {
@@ -41,26 +44,28 @@ pub fn choose<R>(
 }
 
 /// The fields that one word of the list stands for.
-fn named<R>(table: &'static [Field<R>], default: &[&str], word: &str) -> Result<Vec<&'static Field<R>>, String> {
-    let found: Vec<_> = match word {
-        "all" => table.iter().collect(),
-        "default" => table.iter().filter(|field| default.contains(&field.name)).collect(),
-        name => table.iter().filter(|field| field.name == name).collect(),
+fn named<R>(table: &'static [Field<R>], lists: &Lists, word: &str) -> Result<Vec<&'static Field<R>>, String> {
+    let of_name = |name: &str| table.iter().find(|field| field.name == name);
+    let found: Vec<_> = match lists.iter().find(|(list, _)| *list == word) {
+        Some((_, names)) => names.iter().filter_map(|name| of_name(name)).collect(),
+        None if word == "all" => table.iter().collect(),
+        None => of_name(word).into_iter().collect(),
     };
     if found.is_empty() {
-        return Err(unknown(table, word));
+        return Err(unknown(table, lists, word));
     }
     Ok(found)
 }
 
-fn unknown<R>(table: &[Field<R>], word: &str) -> String {
+fn unknown<R>(table: &[Field<R>], lists: &Lists, word: &str) -> String {
     /// Jaro-Winkler: what clap asks of an option's near match, too.
     const ALIKE: f64 = 0.7;
     let lower = word.to_lowercase();
     let mut near: Vec<(f64, &str)> = table
         .iter()
         .map(|field| field.name)
-        .chain(["default", "all"])
+        .chain(lists.iter().map(|(list, _)| *list))
+        .chain(["all"])
         .map(|name| (strsim::jaro_winkler(&lower, &name.to_lowercase()), name))
         .filter(|(likeness, _)| *likeness > ALIKE)
         .collect();
@@ -87,7 +92,8 @@ mod tests {
     static TABLE: [Field<()>; 4] = [field("pid"), field("cpu"), field("command"), field("extra")];
 
     fn names(list: Option<&str>) -> Result<Vec<&'static str>, String> {
-        let chosen = choose(&TABLE, &["pid", "cpu", "command"], list)?;
+        let lists: &Lists = &[("default", &["pid", "cpu", "command"]), ("few", &["extra", "pid"])];
+        let chosen = choose(&TABLE, lists, list)?;
         Ok(chosen.iter().map(|field| field.name).collect())
     }
 
@@ -96,6 +102,8 @@ mod tests {
         for (list, expected) in [
             ("default", "pid cpu command"),
             ("all", "pid cpu command extra"),
+            ("few", "extra pid"),
+            ("few,cpu", "extra pid cpu"),
             ("command,pid", "command pid"),
             ("pid,pid", "pid"),
             (" pid , cpu ", "pid cpu"),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use procline::host::Host;
-use procline::process::{command, parse, tty, users};
+use procline::process::{command, names, parse, tty};
 use procline::record::{Field, Record, Type, Value, cap};
 
 /// The subject of a record that no process would have.
@@ -34,11 +34,17 @@ static FIELDS: [Field<Anything>; 4] = [
 pub fn parse_all(text: &[u8]) {
     parse::stat(text);
     parse::status(text);
-    parse::statm_resident(text);
+    parse::statm(text);
+    parse::smaps_rollup(text);
+    parse::io(text);
+    parse::cgroup(text).map(parse::container);
+    parse::only_number(text);
+    command::list(text);
+    command::name(text, text);
     parse::uptime_centiseconds(text);
     parse::keyed(text, "btime");
     parse::keyed(text, "MemTotal:");
-    users::name_in(text, 0);
+    names::name_in(text, 0);
     let number = text.iter().fold(0_u32, |number, byte| number.wrapping_mul(257) ^ u32::from(*byte));
     tty::name(number, || text);
     let mut out = Vec::new();

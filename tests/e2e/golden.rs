@@ -14,16 +14,26 @@ fn settled(output: &[u8]) -> String {
     lines(output).iter().map(settle).collect()
 }
 
-#[test]
-fn the_fixture_tree_as_lines() {
-    let [proc, root] = ["proc", "root"].map(fixture);
-    let output = quiet(procline(&[]).arg("--procfs").arg(&proc).arg("--rootfs").arg(&root));
+/// What procline prints of the fixture tree, held to a file.
+fn assert_golden(fields: &str, name: &str) {
+    let mut command = procline(&["--fields", fields, "--sample", "1ms", "--procfs"]);
+    let output = quiet(command.arg(fixture("proc")).arg("--rootfs").arg(fixture("root")));
     let found = settled(&output);
-    let golden = fixture("golden.jsonl");
+    let golden = fixture(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(&golden, &found).unwrap();
     }
     assert_eq!(found, fs::read_to_string(golden).unwrap());
+}
+
+#[test]
+fn the_fixture_tree_as_lines() {
+    assert_golden("default", "golden.jsonl");
+}
+
+#[test]
+fn the_fixture_tree_with_every_field() {
+    assert_golden("all,-Computer,-timestamp,+Computer,+timestamp", "golden-all.jsonl");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod golden;
 mod hostile;
 mod names;
 mod parity;
+mod requested;
 mod rights;
 mod stuck;
 mod support;

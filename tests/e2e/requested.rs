@@ -1,0 +1,237 @@
+//! The fields on request, held against the system's own tools: ps, ls, readlink, and psutil.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::{Command, Stdio};
+
+use serde_json::{Map, Value};
+
+use crate::support::{Actor, Running, command, lacks, lines, procline, program_for_all, quiet, skip};
+
+type Fields = Map<String, Value>;
+
+/// One process with all its fields, as the program given prints it.
+fn fields_of(command: &mut Command, pid: u32) -> Fields {
+    let output = quiet(command.args(["--fields", "all", "--sample", "1ms"]));
+    let mut all = lines(&output).into_iter().map(|line| serde_json::from_str::<Fields>(line).unwrap());
+    all.find(|fields| fields["pid"] == pid).expect("the process")
+}
+
+/// The text of a number or of a string.
+fn text(fields: &Fields, name: &str) -> String {
+    match fields.get(name) {
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+        None => panic!("{name} is absent"),
+    }
+}
+
+fn output_of(program: &str, arguments: &[&str]) -> String {
+    String::from_utf8(quiet(&mut command(program, arguments))).unwrap().trim().to_owned()
+}
+
+/// Ours and the format of ps that says the same.
+const AS_PS: [(&str, &str); 14] = [
+    ("ppid", "ppid"),
+    ("uid", "uid"),
+    ("ruid", "ruid"),
+    ("gid", "gid"),
+    ("group", "group:70"),
+    ("state", "s"),
+    ("nice", "ni"),
+    ("priority", "priority"),
+    ("threads", "nlwp"),
+    ("session", "sess"),
+    ("pgrp", "pgrp"),
+    ("minflt", "min_flt"),
+    ("majflt", "maj_flt"),
+    ("name", "comm"),
+];
+
+#[test]
+fn as_ps_has_them() {
+    if Actor::lacks("as_ps_has_them") {
+        return;
+    }
+    for role in
+        ["plain", "nice", "negative_nice", "session_leader", "threads", "foreground", "uid_without_name", "zombie"]
+    {
+        let actor = Actor::play(role);
+        let fields = fields_of(&mut procline(&[]), actor.pid);
+        for (ours, theirs) in AS_PS {
+            let ps = output_of("ps", &["-o", &format!("{theirs}="), "-p", &actor.pid.to_string()]);
+            let ps = ps.strip_suffix(" <defunct>").unwrap_or(&ps);
+            assert_eq!(text(&fields, ours), ps, "{role}: {ours}");
+        }
+        let seconds = |text: String| text.parse::<u64>().unwrap();
+        let etimes = || seconds(output_of("ps", &["-o", "etimes=", "-p", &actor.pid.to_string()]));
+        let before = etimes();
+        let elapsed = fields_of(&mut procline(&[]), actor.pid)["elapsed"].as_f64().unwrap();
+        assert!((before..=etimes()).contains(&(elapsed as u64)), "{role}: {elapsed}");
+    }
+}
+
+#[test]
+fn as_the_files_of_proc_have_them() {
+    if Actor::lacks("as_the_files_of_proc_have_them") {
+        return;
+    }
+    for role in ["plain", "threads", "mlock"] {
+        let actor = Actor::play(role);
+        let proc = |name: &str| format!("/proc/{}/{name}", actor.pid);
+        let fields = fields_of(&mut procline(&[]), actor.pid);
+        assert_eq!(text(&fields, "exe"), output_of("readlink", &[&proc("exe")]));
+        assert_eq!(text(&fields, "cwd"), output_of("readlink", &[&proc("cwd")]));
+        assert_eq!(text(&fields, "fds"), output_of("ls", &[&proc("fd")]).lines().count().to_string());
+        assert_eq!(text(&fields, "oom_score"), output_of("cat", &[&proc("oom_score")]));
+        let cgroup = fs::read_to_string(proc("cgroup")).unwrap();
+        assert!(cgroup.lines().any(|line| line.ends_with(&format!(":{}", text(&fields, "cgroup")))), "{cgroup}");
+        let status = fs::read_to_string(proc("status")).unwrap();
+        for (ours, key) in
+            [("ctx_voluntary", "voluntary_ctxt_switches"), ("ctx_involuntary", "nonvoluntary_ctxt_switches")]
+        {
+            assert!(status.lines().any(|line| line == format!("{key}:\t{}", text(&fields, ours))), "{ours}: {status}");
+        }
+        let arguments: Vec<_> =
+            fs::read_to_string(proc("cmdline")).unwrap().trim_end_matches('\0').split('\0').map(Value::from).collect();
+        assert_eq!(fields["args"], Value::Array(arguments));
+        let boot_id = output_of("cat", &["/proc/sys/kernel/random/boot_id"]);
+        let start = fs::read_to_string(proc("stat")).unwrap().split(' ').nth(21).unwrap().to_owned();
+        assert_eq!(text(&fields, "entity_id"), format!("{boot_id}-{}-{start}", actor.pid));
+        assert_eq!(fields["kernel_thread"], false);
+    }
+    let zombie = Actor::play("zombie");
+    let fields = fields_of(&mut procline(&[]), zombie.pid);
+    for name in ["exe", "args", "uss", "pss", "swap"] {
+        assert!(!fields.contains_key(name), "{name} of a zombie: {fields:?}");
+    }
+    if fs::read("/proc/2/comm").is_ok_and(|name| name == b"kthreadd\n") {
+        assert_eq!(fields_of(&mut procline(&[]), 2)["kernel_thread"], true);
+    }
+}
+
+#[test]
+fn as_psutil_has_them() {
+    const TEST: &str = "as_psutil_has_them";
+    if Actor::lacks(TEST) {
+        return;
+    }
+    let script = "import json, sys, psutil\n\
+                  p = psutil.Process(int(sys.argv[1])); m = p.memory_full_info(); i = p.io_counters()\n\
+                  print(json.dumps({'uss': m.uss // 1024, 'pss': m.pss // 1024, 'swap': m.swap // 1024,\n\
+                  'shared': m.shared // 1024, 'rss': m.rss // 1024, 'vsz': m.vms // 1024, 'fds': p.num_fds(),\n\
+                  'read_ops': i.read_count, 'write_ops': i.write_count, 'read_bytes': i.read_bytes,\n\
+                  'write_bytes': i.write_bytes, 'rchar': i.read_chars, 'wchar': i.write_chars}))";
+    let has_psutil = Command::new("python3").args(["-c", "import psutil"]).stderr(Stdio::null()).status();
+    if !has_psutil.is_ok_and(|status| status.success()) {
+        skip(TEST, "psutil (PyPI) is not installed");
+        return;
+    }
+    for role in ["plain", "mlock", "threads"] {
+        let actor = Actor::play(role);
+        let psutil = || {
+            let text = output_of("python3", &["-c", script, &actor.pid.to_string()]);
+            serde_json::from_str::<BTreeMap<String, u64>>(&text).unwrap()
+        };
+        // The same, but for pss: it moves as others come and go that share its memory, back and forth.
+        let framed = || {
+            let (before, ours, after) = (psutil(), fields_of(&mut procline(&[]), actor.pid), psutil());
+            for (name, value) in before.iter().filter(|(name, _)| *name != "pss") {
+                assert_eq!(ours[name], *value, "{role}: {name}");
+            }
+            let range = before["pss"].min(after["pss"])..=before["pss"].max(after["pss"]);
+            range.contains(&ours["pss"].as_u64().unwrap())
+        };
+        assert!((0..50).any(|_| framed()), "{role}: pss");
+    }
+}
+
+/// Without rights, what is not for this user is left out, and nothing else changes.
+#[test]
+fn without_rights_each_is_left_out() {
+    if Actor::lacks("without_rights_each_is_left_out") || lacks("without_rights_each_is_left_out", true, &["setpriv"]) {
+        return;
+    }
+    let (_folder, program) = program_for_all();
+    let actor = Actor::play("plain");
+    let mut whole = fields_of(&mut procline(&[]), actor.pid);
+    let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", program.to_str().unwrap()];
+    let mut part = fields_of(&mut command("setpriv", &nobody), actor.pid);
+    for name in [
+        "exe",
+        "cwd",
+        "uss",
+        "pss",
+        "swap",
+        "fds",
+        "read_ops",
+        "write_ops",
+        "read_bytes",
+        "write_bytes",
+        "rchar",
+        "wchar",
+    ] {
+        assert!(whole.remove(name).is_some(), "{name} with rights");
+        assert!(!part.contains_key(name), "{name} without rights");
+    }
+    // What goes on while two programs run.
+    for name in ["timestamp", "elapsed", "cpu"] {
+        part[name] = whole[name].clone();
+    }
+    assert_eq!(part, whole);
+}
+
+/// A busy process tells its own getrusage all the time: over any window within the run, that is what `cpu_now` says.
+#[test]
+fn cpu_now_is_what_the_process_itself_measures() {
+    if lacks("cpu_now_is_what_the_process_itself_measures", false, &["python3"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let script = "import sys, time, resource\n\
+                  log = open(sys.argv[1], 'w')\n\
+                  while True:\n\
+                  \x20   u = resource.getrusage(resource.RUSAGE_SELF)\n\
+                  \x20   print(time.monotonic(), u.ru_utime + u.ru_stime, file=log, flush=True)\n\
+                  \x20   end = time.monotonic() + 0.01\n\
+                  \x20   while time.monotonic() < end: pass\n";
+    let busy = Running::start(Command::new("python3").args(["-c", script]).arg(&log));
+    let logged = || -> Vec<(f64, f64)> {
+        let text = fs::read_to_string(&log).unwrap_or_default();
+        let number = |word: &str| word.parse::<f64>().ok();
+        // The last line may not be whole yet.
+        let lines = text.lines().take(text.matches('\n').count());
+        lines
+            .filter_map(|line| line.split_once(' '))
+            .filter_map(|(at, cpu)| Some((number(at)?, number(cpu)?)))
+            .collect()
+    };
+    while logged().len() < 5 {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let first = logged().len() - 1;
+    let pid = busy.0.id();
+    let output = quiet(&mut procline(&["--fields", "pid,cpu_now", "--sample", "2s", "--timeout", "1m"]));
+    let during = logged().split_off(first);
+    let all: BTreeMap<u32, f64> = lines(&output)
+        .into_iter()
+        .map(|line| {
+            let fields: Fields = serde_json::from_str(line).unwrap();
+            (fields["pid"].as_u64().unwrap() as u32, fields["cpu_now"].as_f64().unwrap())
+        })
+        .collect();
+    // Every window of about that length that the process measured while procline ran.
+    let mut rates = Vec::new();
+    for (place, (at, cpu)) in during.iter().enumerate() {
+        if let Some((later, more)) = during[place..].iter().find(|(later, _)| later - at >= 2.0) {
+            rates.push((more - cpu) / (later - at) * 100.0);
+        }
+    }
+    let (low, high) = rates.iter().fold((f64::MAX, f64::MIN), |(low, high), rate| (low.min(*rate), high.max(*rate)));
+    assert!(!rates.is_empty(), "{during:?}");
+    // The kernel tells CPU time in ticks of 10 ms: two of them in 2 s are 1 %, and its clock and ours differ a little.
+    let ours = all[&pid];
+    assert!((low - 3.0..=high + 3.0).contains(&ours), "{ours}, by itself {low} to {high}");
+    assert!(ours > 0.0);
+}
