@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use glob::Pattern;
+
+use crate::process::select::{By, Filter};
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -29,6 +32,8 @@ Examples:
   procline | jq 'select(.cpu > 50)'
   procline --fields pid,user,command
   procline --fields -vsz,-tty
+  procline --top 10 --by rss
+  procline --name 'nginx*' --children --fields resources
   procline --procfs /host/proc --rootfs /host
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 124 timed out.";
@@ -63,6 +68,35 @@ pub struct SnapshotOptions {
     /// removes [default: default; `procline fields` lists them]
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub fields: Option<String>,
+    /// Only processes of this name: a pattern (* ? [a-z]) for the whole name, the
+    /// program's or, of an interpreter, the script's; repeat it for alternatives
+    #[arg(long, value_name = "GLOB", value_parser = glob, help_heading = "Which processes")]
+    pub name: Vec<Pattern>,
+    /// No processes of this name
+    #[arg(long, value_name = "GLOB", value_parser = glob, help_heading = "Which processes")]
+    pub exclude: Vec<Pattern>,
+    /// Only processes of this user, by name or uid; repeat it for alternatives
+    #[arg(long, value_name = "USER", help_heading = "Which processes")]
+    pub user: Vec<String>,
+    /// Only this process; repeat it for alternatives
+    #[arg(long, value_name = "PID", help_heading = "Which processes")]
+    pub pid: Vec<u32>,
+    /// Only processes with at least this much CPU, in percent: of cpu_now if that
+    /// is asked for, else of cpu
+    #[arg(long, value_name = "PCT", value_parser = percent, help_heading = "Which processes")]
+    pub min_cpu: Option<f64>,
+    /// No threads of the kernel
+    #[arg(long, help_heading = "Which processes")]
+    pub no_kernel_threads: bool,
+    /// Also the descendants of those
+    #[arg(long, help_heading = "Which processes")]
+    pub children: bool,
+    /// Only the N that have most, and these first
+    #[arg(long, value_name = "N", help_heading = "Which processes")]
+    pub top: Option<usize>,
+    /// What --top goes by: cpu, cpu_now, mem, rss or time
+    #[arg(long, value_name = "FIELD", default_value = "cpu", value_parser = by, help_heading = "Which processes")]
+    pub by: By,
     /// The time over which cpu_now is measured; waits only if that is asked for
     #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = duration)]
     pub sample: Duration,
@@ -84,6 +118,20 @@ pub struct SnapshotOptions {
 }
 
 impl SnapshotOptions {
+    /// Which processes are asked for.
+    pub fn filter(&self) -> Filter {
+        Filter {
+            names: self.name.clone(),
+            excludes: self.exclude.clone(),
+            users: self.user.clone(),
+            pids: self.pid.clone(),
+            min_cpu: self.min_cpu,
+            no_kernel_threads: self.no_kernel_threads,
+            children: self.children,
+            top: self.top.map(|most| (most, self.by)),
+        }
+    }
+
     /// The /proc asked for: the option beats the environment.
     pub fn procfs(&self) -> Option<PathBuf> {
         self.procfs.clone().or_else(|| path_in("HOST_PROC"))
@@ -98,6 +146,22 @@ impl SnapshotOptions {
 /// An empty variable is none: a manifest may well leave it so.
 fn path_in(variable: &str) -> Option<PathBuf> {
     env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+fn glob(text: &str) -> Result<Pattern, String> {
+    Pattern::new(text).map_err(|error| format!("{error}; a pattern has * ? [a-z] [!a-z]"))
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
+        _ => Err("a number of percent, 0 or more".into()),
+    }
+}
+
+fn by(text: &str) -> Result<By, String> {
+    let found = By::ALL.into_iter().find(|(name, _)| *name == text).map(|(_, by)| by);
+    found.ok_or_else(|| format!("one of {}", By::ALL.map(|(name, _)| name).join(", ")))
 }
 
 fn max_record_bytes(text: &str) -> Result<usize, String> {

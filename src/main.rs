@@ -23,6 +23,7 @@ fn run(cli: Cli) -> Result<(), Stop> {
 fn snapshot(options: &SnapshotOptions) -> Result<(), Stop> {
     let request = Request {
         fields: choose(&table::FIELDS, table::LISTS, options.fields.as_deref()).map_err(Stop::Usage)?,
+        filter: options.filter(),
         max_record_bytes: options.max_record_bytes,
         procfs: options.procfs(),
         rootfs: options.rootfs(),

@@ -9,6 +9,7 @@ pub mod names;
 pub mod parse;
 mod procfs;
 mod sample;
+pub mod select;
 pub mod tty;
 mod watch;
 mod worker;
@@ -28,6 +29,7 @@ use crate::host::Host;
 use crate::record::Field;
 use procfs::Procfs;
 use sample::Sample;
+use select::Filter;
 
 pub use watch::run;
 
@@ -84,6 +86,8 @@ pub mod needs {
 pub struct Request {
     /// The fields of each record, in order.
     pub fields: Vec<&'static Field<Process>>,
+    /// Which processes have one.
+    pub filter: Filter,
     /// The longest line, its newline included, in bytes; 0 for no limit.
     pub max_record_bytes: usize,
     /// Another machine's /proc.
@@ -95,8 +99,13 @@ pub struct Request {
 }
 
 impl Request {
-    fn needs(&self) -> u32 {
+    /// What the fields need of each process.
+    fn fields_need(&self) -> u32 {
         self.fields.iter().fold(0, |all, field| all | field.needs)
+    }
+
+    fn needs(&self) -> u32 {
+        self.fields_need() | self.filter.needs()
     }
 
     /// Whether it is about a machine other than the one it runs on: then nothing is asked of this one.
@@ -150,10 +159,26 @@ impl Process {
         self.stat.state == b'Z'
     }
 
+    /// Time since start, in clock ticks.
+    fn age(&self, host: &Host) -> u64 {
+        host.uptime_ticks.saturating_sub(self.stat.starttime)
+    }
+
+    /// CPU time / time since start in percent, as ps has it: 0 for a process as old as the clock.
+    fn cpu(&self, host: &Host) -> f64 {
+        tenths_of_percent(self.stat.cpu_ticks(), self.age(host)).unwrap_or(0.0)
+    }
+
     /// Kernel threads and zombies have none: neither `status` nor `cmdline` would tell anything.
     fn has_memory(&self) -> bool {
         !self.is_kernel_thread() && !self.is_zombie()
     }
+}
+
+/// `part` of `whole` in percent, truncated to a tenth; none of nothing.
+fn tenths_of_percent(part: u64, whole: u64) -> Option<f64> {
+    let tenths = part.saturating_mul(1000).checked_div(whole)?;
+    Some(tenths as f64 / 10.0)
 }
 
 /// What every process of a snapshot is read from and measured against.

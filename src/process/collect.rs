@@ -62,7 +62,7 @@ impl<'a> Collector<'a> {
             sample: &view.sample,
             steps,
             avoid,
-            needs: request.needs(),
+            needs: 0,
             users: Names::new(rootfs.join("etc/passwd"), service(sys::user_name)),
             groups: Names::new(rootfs.join("etc/group"), service(sys::group_name)),
             tty_drivers: None,
@@ -76,11 +76,12 @@ impl<'a> Collector<'a> {
         &self.process
     }
 
-    /// Gathers process `pid`; false if there is nothing to tell of it.
+    /// Gathers process `pid` as far as `needs` asks for; false if there is nothing to tell of it.
     ///
     /// # Errors
     /// If its `stat` could not be read for a reason that is not the process's own, or makes no sense.
-    pub fn collect(&mut self, pid: u32) -> io::Result<bool> {
+    pub fn collect(&mut self, pid: u32, needs: u32) -> io::Result<bool> {
+        self.needs = needs;
         let mut files = self.procfs.process(pid);
         match files.read("stat", &mut self.text, STAT_MOST) {
             Err(error) if is_out_of_sight(&error) => return Ok(false),
@@ -96,6 +97,7 @@ impl<'a> Collector<'a> {
         process.stat = stat;
         self.memory(&mut files);
         self.owners(&mut files);
+        self.process.cpu_now = None;
         if self.wants(SAMPLE) {
             self.process.cpu_now = self.sample.cpu_since(pid, &stat, self.host);
         }

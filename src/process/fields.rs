@@ -9,7 +9,7 @@ use super::needs::{
     SMAPS_ROLLUP, STATM, STATUS, TTY, UID, UPTIME, USER,
 };
 use super::parse::{self, Io, SmapsRollup};
-use super::{Process, command};
+use super::{Process, command, tenths_of_percent};
 use crate::host::Host;
 use crate::record::Type::{Bool, Float, Int, List, String as Text};
 use crate::record::choose::Lists;
@@ -87,10 +87,7 @@ pub static FIELDS: [Field<Process>; 50] = [
         "%",
         UPTIME,
         "CPU time used / time since start, of one CPU, as `ps` %CPU: a lifetime average, truncated to 0.1, not clamped",
-        |process, host| {
-            // ps has 0 for a process as old as the clock.
-            tenths_of_percent(process.stat.cpu_ticks(), age(process, host)).map_or(Value::Float(0.0), Value::Float)
-        },
+        |process, host| Value::Float(process.cpu(host)),
     ),
     field(
         "mem",
@@ -191,7 +188,7 @@ pub static FIELDS: [Field<Process>; 50] = [
     field("threads", Int, "", 0, "number of threads", |process, _| Value::Int(process.stat.num_threads)),
     field("session", Int, "", 0, "session id", |process, _| Value::Int(process.stat.session)),
     field("pgrp", Int, "", 0, "process group id", |process, _| Value::Int(process.stat.pgrp)),
-    field("elapsed", Float, "s", UPTIME, "time since start", |process, host| seconds(age(process, host), host)),
+    field("elapsed", Float, "s", UPTIME, "time since start", |process, host| seconds(process.age(host), host)),
     field(
         "entity_id",
         Text,
@@ -287,17 +284,6 @@ fn io(process: &Process, get: fn(&Io) -> u64) -> Value<'_> {
 /// Clock ticks in seconds.
 fn seconds<'a>(ticks: u64, host: &Host) -> Value<'a> {
     Value::Float(ticks as f64 / host.ticks_per_second as f64)
-}
-
-/// Time since start, in clock ticks.
-fn age(process: &Process, host: &Host) -> u64 {
-    host.uptime_ticks.saturating_sub(process.stat.starttime)
-}
-
-/// `part` of `whole` in percent, truncated to a tenth; none of nothing.
-fn tenths_of_percent(part: u64, whole: u64) -> Option<f64> {
-    let tenths = part.saturating_mul(1000).checked_div(whole)?;
-    Some(tenths as f64 / 10.0)
 }
 
 /// The letters of ps(1), "PROCESS STATE CODES", in its order.

@@ -70,7 +70,7 @@ impl Procfs {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::openat(&self.root, ".", flags, Mode::empty())
             .with_context(|| format!("cannot list {}", self.path.display()))?;
-        Ok(Pids { root, entries: Vec::with_capacity(32 * 1024), chunk: Vec::new() })
+        Ok(Pids { root, entries: Vec::with_capacity(32 * 1024), chunk: Vec::new(), listed: false })
     }
 }
 
@@ -175,18 +175,25 @@ pub struct Pids {
     entries: Vec<u8>,
     /// What one getdents64(2) gave, the next pid last.
     chunk: Vec<u32>,
+    /// Whether the list has come to its end.
+    listed: bool,
 }
 
 impl Pids {
+    /// Goes on with these instead, in their order, and then ends.
+    pub fn only(&mut self, mut pids: Vec<u32>) {
+        pids.reverse();
+        self.chunk = pids;
+        self.listed = true;
+    }
+
     /// The next process, or none.
     ///
     /// # Errors
     /// Those of getdents64(2).
     pub fn next(&mut self) -> io::Result<Option<u32>> {
-        while self.chunk.is_empty() {
-            if !self.read_chunk()? {
-                return Ok(None);
-            }
+        while self.chunk.is_empty() && !self.listed {
+            self.listed = !self.read_chunk()?;
         }
         Ok(self.chunk.pop())
     }

@@ -9,6 +9,7 @@ use anyhow::{Context, anyhow};
 
 use super::collect::{Avoid, Collector};
 use super::procfs::{Pids, Procfs};
+use super::select::{Filter, Seen};
 use super::{Process, Request, View};
 use crate::host::Host;
 use crate::record::{Record, cap};
@@ -84,6 +85,10 @@ pub struct Progress {
     /// The process that is being gathered.
     pub in_hand: Option<u32>,
     pids: Pids,
+    /// What was seen of every process, while that has to be known before the first record.
+    survey: Option<Vec<Seen>>,
+    /// Whether `pids` is what a survey chose.
+    surveyed: bool,
     any: bool,
     out: Lines<io::Stdout>,
     line: Vec<u8>,
@@ -122,7 +127,7 @@ impl Run {
             if progress.worker != me {
                 return None;
             }
-            let pid = match progress.advance() {
+            let pid = match progress.advance(&self.request.filter) {
                 Ok(Some(pid)) if !self.stop.load(Ordering::Relaxed) => pid,
                 Ok(_) => {
                     steps.enter(Step::Writing);
@@ -134,10 +139,11 @@ impl Run {
                     return Some(Err(error).context("cannot list the processes"));
                 }
             };
+            let needs = if progress.survey.is_some() { self.request.filter.needs() } else { self.request.needs() };
             // Not held while a process is read: who takes over needs it.
             drop(progress);
             steps.enter(Step::Working);
-            let found = collector.collect(pid);
+            let found = collector.collect(pid, needs);
             progress = snapshot.lock();
             if progress.worker != me {
                 return None;
@@ -146,7 +152,7 @@ impl Run {
             progress.in_hand = None;
             match found {
                 Ok(true) => {
-                    if let Err(error) = progress.write(collector.process(), &snapshot.view.host, &self.request) {
+                    if let Err(error) = progress.take(collector.process(), &snapshot.view.host, &self.request) {
                         return Some(closed_is_quiet(error));
                     }
                 }
@@ -168,7 +174,9 @@ impl Run {
         let progress = Progress {
             worker: 0,
             in_hand: None,
-            pids: view.procfs.pids()?,
+            pids: self.pids(&view.procfs)?,
+            survey: self.request.filter.surveys().then(Vec::new),
+            surveyed: false,
             any: false,
             out: Lines::new(io::stdout()),
             line: Vec::new(),
@@ -179,6 +187,21 @@ impl Run {
     }
 }
 
+impl Run {
+    /// The processes to visit first.
+    fn pids(&self, procfs: &Procfs) -> anyhow::Result<Pids> {
+        let mut pids = procfs.pids()?;
+        let filter = &self.request.filter;
+        if !filter.pids.is_empty() && !filter.children {
+            let mut asked = filter.pids.clone();
+            asked.sort_unstable();
+            asked.dedup();
+            pids.only(asked);
+        }
+        Ok(pids)
+    }
+}
+
 impl Snapshot {
     fn lock(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
@@ -186,16 +209,32 @@ impl Snapshot {
 }
 
 impl Progress {
-    /// The process to gather: the one that an abandoned worker left in hand, or the next.
-    fn advance(&mut self) -> io::Result<Option<u32>> {
+    /// The process to gather: the one that an abandoned worker left in hand, or the next. After the last of a survey
+    /// comes the first of what it chose.
+    fn advance(&mut self, filter: &Filter) -> io::Result<Option<u32>> {
         if self.in_hand.is_none() {
             self.in_hand = self.pids.next()?;
             self.any |= self.in_hand.is_some();
         }
+        if self.in_hand.is_none()
+            && let Some(seen) = self.survey.take()
+        {
+            self.surveyed = true;
+            self.pids.only(filter.choose(&seen));
+            self.in_hand = self.pids.next()?;
+        }
         Ok(self.in_hand)
     }
 
-    fn write(&mut self, process: &Process, host: &Host, request: &Request) -> io::Result<()> {
+    /// Takes a process that was gathered: into the survey, or to the records if it is one of those asked for.
+    fn take(&mut self, process: &Process, host: &Host, request: &Request) -> io::Result<()> {
+        if let Some(seen) = &mut self.survey {
+            seen.push(request.filter.see(process, host));
+            return Ok(());
+        }
+        if !self.surveyed && !request.filter.takes(process, host) {
+            return Ok(());
+        }
         let mut record = Record::of(process, host, &request.fields);
         cap::line(&mut self.line, &mut record, process.command_cut, request.max_record_bytes);
         self.out.push(&self.line)

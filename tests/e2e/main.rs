@@ -6,6 +6,7 @@ mod anything;
 mod docs;
 mod endings;
 mod fields;
+mod filters;
 mod golden;
 mod hostile;
 mod names;

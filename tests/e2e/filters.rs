@@ -1,0 +1,106 @@
+//! Which processes have a record: rows of arguments and the pids that they leave of the fixture tree.
+
+use crate::support::{Actor, Tree, lines, procline, quiet, records};
+
+fn pids(tree: &Tree, arguments: &str) -> Vec<u64> {
+    let words: Vec<_> = arguments.split(' ').filter(|word| !word.is_empty()).collect();
+    let output = quiet(tree.procline(&words).args(["--fields", "pid"]));
+    let value = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["pid"].as_u64().unwrap();
+    lines(&output).into_iter().map(value).collect()
+}
+
+#[test]
+fn alone_and_combined() {
+    let tree = Tree::copy();
+    for (arguments, expected) in [
+        ("", &[1, 2, 17, 1200, 1201, 1202, 1300, 1400, 1500][..]),
+        ("--no-kernel-threads", &[1, 1200, 1201, 1202, 1300, 1400, 1500]),
+        ("--user alice", &[1200, 1201, 1202]),
+        ("--user 1000", &[1200, 1201, 1202]),
+        ("--user 4242 --user www-data", &[1300, 1500]),
+        ("--user nobody-has-this-name", &[]),
+        ("--pid 1300 --pid 1 --pid 999 --pid 1", &[1, 1300]),
+        ("--name nginx", &[1300]),
+        ("--name n*x --name vim", &[1201, 1300]),
+        ("--name NGINX", &[]),
+        ("--name ngin", &[]),
+        ("--name kworker*", &[17]),
+        ("--name agetty", &[1400]),
+        ("--name init", &[1]),
+        ("--name bash", &[1200]),
+        ("--exclude *", &[]),
+        ("--exclude k* --exclude bash --no-kernel-threads", &[1, 1201, 1202, 1300, 1400, 1500]),
+        ("--user alice --name vim", &[1201]),
+        ("--user alice --name vim --exclude v*", &[]),
+        ("--min-cpu 50", &[1300, 1500]),
+        ("--min-cpu 91.4", &[1300, 1500]),
+        ("--min-cpu 91.5", &[1500]),
+        ("--name bash --children", &[1200, 1201, 1202]),
+        ("--pid 1 --children --no-kernel-threads", &[1, 1200, 1201, 1202, 1300, 1400, 1500]),
+        ("--pid 2 --children", &[2, 17]),
+        ("--top 2", &[1500, 1300]),
+        ("--top 3 --by rss", &[1500, 1300, 1]),
+        ("--top 2 --by mem", &[1500, 1300]),
+        ("--top 2 --by time --user alice", &[1201, 1200]),
+        ("--top 0", &[]),
+        ("--name bash --children --top 1 --by rss", &[1201]),
+        // Of equals, the lower pid.
+        ("--top 2 --by cpu_now --sample 1ms", &[1, 2]),
+        ("--top 100 --by rss --no-kernel-threads", &[1500, 1300, 1, 1201, 1200, 1400, 1202]),
+    ] {
+        assert_eq!(pids(&tree, arguments), expected, "{arguments}");
+    }
+}
+
+#[test]
+fn a_script_by_its_own_name_and_comm_cut_at_15_bytes() {
+    let tree = Tree::copy();
+    tree.write("proc/1200/cmdline", b"/usr/bin/bash\0-x\0/opt/jobs/nightly.sh\0--all\0");
+    let stat = std::fs::read_to_string(tree.path("proc/1300/stat")).unwrap();
+    tree.write("proc/1300/stat", stat.replace("(nginx)", "(a-long-program-)").as_bytes());
+    tree.write("proc/1300/cmdline", b"/opt/a-long-program-name\0");
+    for (pattern, expected) in
+        [("nightly.sh", &[1200][..]), ("bash", &[1200]), ("a-long-program-name", &[1300]), ("a-long-program", &[])]
+    {
+        assert_eq!(pids(&tree, &format!("--name {pattern}")), expected, "{pattern}");
+    }
+}
+
+#[test]
+fn what_is_malformed_is_told() {
+    for (argument, words) in [
+        ("--name=[", "a pattern has"),
+        ("--exclude=a[b", "a pattern has"),
+        ("--min-cpu=much", "a number of percent"),
+        ("--min-cpu=-1", "a number of percent"),
+        ("--min-cpu=NaN", "a number of percent"),
+        ("--by=size", "one of cpu, cpu_now, mem, rss, time"),
+        ("--pid=self", "invalid"),
+        ("--top=-1", "invalid"),
+        ("--sample=0", "a duration"),
+    ] {
+        let output = procline(&[argument]).output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && errors.contains(words), "{argument}: {errors}");
+    }
+}
+
+/// On the live machine: one process by its id, and a parent with its child.
+#[test]
+fn of_this_machine() {
+    let me = std::process::id().to_string();
+    let found = records(&quiet(&mut procline(&["--pid", &me])));
+    assert_eq!(found.iter().map(|record| record.pid).collect::<Vec<_>>(), [std::process::id()]);
+    if Actor::lacks("of_this_machine, with children") {
+        return;
+    }
+    let actor = Actor::play("plain");
+    let output = quiet(&mut procline(&["--pid", &me, "--children", "--name", "e2e*", "--name", "python3*"]));
+    let found = records(&output);
+    assert!(
+        found.iter().any(|record| record.pid == actor.pid)
+            && found.iter().any(|record| record.pid == std::process::id())
+    );
+    let top = records(&quiet(&mut procline(&["--top", "3", "--by", "rss"])));
+    assert!(top.len() == 3 && top.windows(2).all(|pair| pair[0].rss >= pair[1].rss));
+}
