@@ -97,6 +97,16 @@ pub struct SnapshotOptions {
     /// What --top goes by: cpu, cpu_now, mem, rss or time
     #[arg(long, value_name = "FIELD", default_value = "cpu", value_parser = by, help_heading = "Which processes")]
     pub by: By,
+    /// The value of Computer [default: the hostname] [env: PROCLINE_COMPUTER]
+    #[arg(long, value_name = "NAME")]
+    computer: Option<String>,
+    /// A constant on every record, after all fields; repeat it for more
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
+    pub label: Vec<(String, String)>,
+    /// Leave command lines unread: command is [comm], args are absent, and --name
+    /// knows no scripts
+    #[arg(long)]
+    pub no_args: bool,
     /// The time over which cpu_now is measured; waits only if that is asked for
     #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = duration)]
     pub sample: Duration,
@@ -137,6 +147,12 @@ impl SnapshotOptions {
         self.procfs.clone().or_else(|| path_in("HOST_PROC"))
     }
 
+    /// The machine's name asked for, likewise.
+    pub fn computer(&self) -> Option<String> {
+        let variable = || env::var("PROCLINE_COMPUTER").ok().filter(|value| !value.is_empty());
+        self.computer.clone().or_else(variable)
+    }
+
     /// The root directory asked for, likewise.
     pub fn rootfs(&self) -> Option<PathBuf> {
         self.rootfs.clone().or_else(|| path_in("HOST_ROOT"))
@@ -150,6 +166,17 @@ fn path_in(variable: &str) -> Option<PathBuf> {
 
 fn glob(text: &str) -> Result<Pattern, String> {
     Pattern::new(text).map_err(|error| format!("{error}; a pattern has * ? [a-z] [!a-z]"))
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let legal = |key: &str| {
+        key.starts_with(|c: char| c.is_ascii_alphabetic())
+            && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
+    };
+    match text.split_once('=') {
+        Some((key, value)) if legal(key) => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("KEY=VALUE, whose key is a letter, then letters, digits, '_', '.' or '-'".into()),
+    }
 }
 
 fn percent(text: &str) -> Result<f64, String> {

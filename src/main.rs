@@ -6,7 +6,7 @@ use clap::Parser;
 use procline::cli::{Cli, Command, SnapshotOptions};
 use procline::exit::{Stop, code};
 use procline::process::{self, Request};
-use procline::record::choose::choose;
+use procline::record::choose::{check_labels, choose};
 use procline::{fields, process::fields as table};
 
 fn main() -> ExitCode {
@@ -21,12 +21,18 @@ fn run(cli: Cli) -> Result<(), Stop> {
 }
 
 fn snapshot(options: &SnapshotOptions) -> Result<(), Stop> {
+    let fields = choose(&table::FIELDS, table::LISTS, options.fields.as_deref()).map_err(Stop::Usage)?;
+    let keys: Vec<_> = fields.iter().map(|field| field.name).collect();
+    check_labels(&options.label, &keys).map_err(Stop::Usage)?;
     let request = Request {
-        fields: choose(&table::FIELDS, table::LISTS, options.fields.as_deref()).map_err(Stop::Usage)?,
+        fields,
         filter: options.filter(),
         max_record_bytes: options.max_record_bytes,
         procfs: options.procfs(),
         rootfs: options.rootfs(),
+        computer: options.computer(),
+        labels: options.label.clone(),
+        no_args: options.no_args,
         sample: options.sample,
     };
     process::run(request, options.timeout)

@@ -94,6 +94,12 @@ pub struct Request {
     pub procfs: Option<PathBuf>,
     /// Another machine's root directory.
     pub rootfs: Option<PathBuf>,
+    /// The machine's name, where it is not its hostname.
+    pub computer: Option<String>,
+    /// Constant keys and values, after the fields of each record.
+    pub labels: Vec<(String, String)>,
+    /// Whether command lines are left unread.
+    pub no_args: bool,
     /// The time over which `cpu_now` is measured.
     pub sample: Duration,
 }
@@ -210,7 +216,7 @@ fn observe(procfs: &Procfs, request: &Request) -> anyhow::Result<Host> {
     let needs = request.needs();
     let ticks_per_second = rustix::param::clock_ticks_per_second();
     let mut host = Host {
-        computer: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        computer: request.computer.clone().unwrap_or_else(hostname),
         timestamp: DateTime::<Utc>::from(SystemTime::now()).to_rfc3339_opts(SecondsFormat::Millis, true),
         ticks_per_second,
         page_size: rustix::param::page_size() as u64,
@@ -238,6 +244,10 @@ fn observe(procfs: &Procfs, request: &Request) -> anyhow::Result<Host> {
         host.mem_total = figure(procfs, "meminfo", |text| parse::keyed(text, "MemTotal:"))?;
     }
     Ok(host)
+}
+
+fn hostname() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 fn figure<T>(procfs: &Procfs, name: &str, parse: impl FnOnce(&[u8]) -> Option<T>) -> anyhow::Result<T> {

@@ -128,6 +128,14 @@ impl<'a> Record<'a> {
     }
 }
 
+impl<'a> Record<'a> {
+    /// The record with constant keys and values at its end.
+    pub fn labelled(mut self, labels: &'a [(String, String)]) -> Self {
+        self.0.extend(labels.iter().map(|(key, value)| (key.as_str(), Value::Str(Cow::Borrowed(value)))));
+        self
+    }
+}
+
 impl Serialize for Record<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;

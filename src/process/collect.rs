@@ -42,6 +42,7 @@ pub struct Collector<'a> {
     steps: &'a Steps,
     avoid: Avoid,
     needs: u32,
+    no_args: bool,
     users: Names,
     groups: Names,
     sample: &'a Sample,
@@ -63,6 +64,7 @@ impl<'a> Collector<'a> {
             steps,
             avoid,
             needs: 0,
+            no_args: request.no_args,
             users: Names::new(rootfs.join("etc/passwd"), service(sys::user_name)),
             groups: Names::new(rootfs.join("etc/group"), service(sys::group_name)),
             tty_drivers: None,
@@ -174,7 +176,7 @@ impl<'a> Collector<'a> {
         let in_disk_sleep = process.stat.state == b'D';
         let avoided = self.avoid.command_of == Some(process.pid) || self.avoid.commands_in_disk_sleep && in_disk_sleep;
         let mut whole = true;
-        if process.has_memory() && !avoided {
+        if process.has_memory() && !avoided && !self.no_args {
             // It can block for ever: it takes the lock of the process's memory.
             self.steps.enter(Step::Command);
             let most = COMMAND_HEAD + COMMAND_TAIL;

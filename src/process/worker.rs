@@ -235,7 +235,7 @@ impl Progress {
         if !self.surveyed && !request.filter.takes(process, host) {
             return Ok(());
         }
-        let mut record = Record::of(process, host, &request.fields);
+        let mut record = Record::of(process, host, &request.fields).labelled(&request.labels);
         cap::line(&mut self.line, &mut record, process.command_cut, request.max_record_bytes);
         self.out.push(&self.line)
     }

@@ -43,6 +43,22 @@ pub fn choose<R>(
     Ok(chosen)
 }
 
+/// Sees to it that no key stands twice in a record.
+///
+/// # Errors
+/// A sentence for the user, if a label is one of `keys`, or is given twice.
+pub fn check_labels(labels: &[(String, String)], keys: &[&str]) -> Result<(), String> {
+    for (place, (key, _)) in labels.iter().enumerate() {
+        if keys.contains(&key.as_str()) || key == "command_truncated" {
+            return Err(format!("--label {key}: every record has a field of that name; choose another"));
+        }
+        if labels[..place].iter().any(|(other, _)| other == key) {
+            return Err(format!("--label {key} is given twice; a record has each key once"));
+        }
+    }
+    Ok(())
+}
+
 /// The fields that one word of the list stands for.
 fn named<R>(table: &'static [Field<R>], lists: &Lists, word: &str) -> Result<Vec<&'static Field<R>>, String> {
     let of_name = |name: &str| table.iter().find(|field| field.name == name);

@@ -83,6 +83,36 @@ fn unknown_is_absent() {
 }
 
 #[test]
+fn labels_the_machines_name_and_no_arguments() {
+    let tree = Tree::copy();
+    let one = |arguments: &[&str]| {
+        let output = quiet(tree.procline(&["--pid", "1201"]).arg("--fields").args(arguments));
+        lines(&output)[0].to_owned()
+    };
+    assert_eq!(one(&["pid", "--label", "env=a=b", "--label", "k8s.pod="]), r#"{"pid":1201,"env":"a=b","k8s.pod":""}"#);
+    assert_eq!(one(&["pid,Computer", "--computer", "web-1"]), r#"{"pid":1201,"Computer":"web-1"}"#);
+    let mut command = tree.procline(&["--pid", "1201", "--fields", "Computer"]);
+    assert_eq!(lines(&quiet(command.env("PROCLINE_COMPUTER", "web-2")))[0], r#"{"Computer":"web-2"}"#);
+    assert_eq!(lines(&quiet(command.args(["--computer", "web-3"])))[0], r#"{"Computer":"web-3"}"#);
+    assert_eq!(one(&["name,command,args", "--no-args"]), r#"{"name":"vim","command":"[vim]"}"#);
+    // A long label gives way as any other string does.
+    let long = format!("note={}", "x".repeat(5000));
+    let line = one(&["pid", "--max-record-bytes", "1024", "--label", &long]);
+    assert!(line.len() < 1024 && line.ends_with("x\",\"command_truncated\":true}"), "{line}");
+    for (label, words) in [("pid=1", "field of that name"), ("command_truncated=1", "field of that name")] {
+        let (code, errors) = complaint(&tree.procline(&["--label", label]).output().unwrap());
+        assert!(code == 2 && errors.contains(words), "{errors}");
+    }
+    let (code, errors) = complaint(&tree.procline(&["--label", "a=1", "--label", "a=2"]).output().unwrap());
+    assert!(code == 2 && errors.contains("twice"), "{errors}");
+    for label in ["novalue", "=x", "1a=x", "a b=x"] {
+        let output = tree.procline(&["--label", label]).output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && errors.contains("KEY=VALUE"), "{label}: {errors}");
+    }
+}
+
+#[test]
 fn the_table_of_fields() {
     let text = String::from_utf8(quiet(&mut procline(&["fields"]))).unwrap();
     let names: Vec<_> = text.lines().map(|line| line.split_whitespace().next().unwrap()).collect();

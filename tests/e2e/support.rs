@@ -42,7 +42,7 @@ pub fn procline(arguments: &[&str]) -> Command {
 /// A program in UTC and the C locale, without variables of ours.
 pub fn command(program: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
-    command.args(arguments).env_remove("HOST_PROC").env_remove("HOST_ROOT");
+    command.args(arguments).env_remove("HOST_PROC").env_remove("HOST_ROOT").env_remove("PROCLINE_COMPUTER");
     command.env("TZ", "UTC").env("LC_ALL", "C").stdin(Stdio::null());
     command
 }
