@@ -60,6 +60,17 @@ pub enum FieldsFormat {
     Json,
 }
 
+/// How records are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// One object per line
+    Json,
+    /// One array of objects
+    Array,
+    /// A header and a row per record
+    Csv,
+}
+
 /// The options of the process records.
 #[derive(Args, Debug)]
 pub struct SnapshotOptions {
@@ -97,6 +108,9 @@ pub struct SnapshotOptions {
     /// What --top goes by: cpu, cpu_now, mem, rss or time
     #[arg(long, value_name = "FIELD", default_value = "cpu", value_parser = by, help_heading = "Which processes")]
     pub by: By,
+    /// How records are written
+    #[arg(long, value_name = "FORMAT", default_value = "json")]
+    pub format: Format,
     /// The value of Computer [default: the hostname] [env: PROCLINE_COMPUTER]
     #[arg(long, value_name = "NAME")]
     computer: Option<String>,

@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use procline::cli::{Cli, Command, SnapshotOptions};
+use procline::cli::{Cli, Command, Format, SnapshotOptions};
 use procline::exit::{Stop, code};
 use procline::process::{self, Request};
 use procline::record::choose::{check_labels, choose};
+use procline::record::encoding::Encoding;
 use procline::{fields, process::fields as table};
 
 fn main() -> ExitCode {
@@ -24,7 +25,14 @@ fn snapshot(options: &SnapshotOptions) -> Result<(), Stop> {
     let fields = choose(&table::FIELDS, table::LISTS, options.fields.as_deref()).map_err(Stop::Usage)?;
     let keys: Vec<_> = fields.iter().map(|field| field.name).collect();
     check_labels(&options.label, &keys).map_err(Stop::Usage)?;
+    let columns = || keys.iter().copied().chain(options.label.iter().map(|(key, _)| key.as_str()));
+    let encoding = match options.format {
+        Format::Json => Encoding::Json,
+        Format::Array => Encoding::Array,
+        Format::Csv => Encoding::Csv { columns: columns().chain(["command_truncated"]).map(String::from).collect() },
+    };
     let request = Request {
+        encoding,
         fields,
         filter: options.filter(),
         max_record_bytes: options.max_record_bytes,

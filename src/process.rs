@@ -27,6 +27,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::host::Host;
 use crate::record::Field;
+use crate::record::encoding::Encoding;
 use procfs::Procfs;
 use sample::Sample;
 use select::Filter;
@@ -88,6 +89,8 @@ pub struct Request {
     pub fields: Vec<&'static Field<Process>>,
     /// Which processes have one.
     pub filter: Filter,
+    /// How they are written.
+    pub encoding: Encoding,
     /// The longest line, its newline included, in bytes; 0 for no limit.
     pub max_record_bytes: usize,
     /// Another machine's /proc.

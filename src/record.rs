@@ -3,6 +3,7 @@
 
 pub mod cap;
 pub mod choose;
+pub mod encoding;
 
 use std::borrow::Cow;
 

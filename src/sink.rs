@@ -1,5 +1,6 @@
 //! Where records go, and as which bytes. Nothing here knows what a record is about.
 
+pub mod csv;
 pub mod json;
 pub mod stdout;
 

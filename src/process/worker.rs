@@ -1,9 +1,9 @@
 //! The thread that makes a snapshot: process after process, gathered, encoded, written. Several may do so one after
 //! the other, as `watch` abandons those that are stuck; what they share is here, and only one of them has its say.
 
-use std::io;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::{io, mem};
 
 use anyhow::{Context, anyhow};
 
@@ -12,6 +12,7 @@ use super::procfs::{Pids, Procfs};
 use super::select::{Filter, Seen};
 use super::{Process, Request, View};
 use crate::host::Host;
+use crate::record::encoding::Encoding;
 use crate::record::{Record, cap};
 use crate::sink::stdout::Lines;
 
@@ -92,6 +93,9 @@ pub struct Progress {
     any: bool,
     out: Lines<io::Stdout>,
     line: Vec<u8>,
+    /// What the encoding has around records.
+    frame: Vec<u8>,
+    none_written: bool,
     unread: Unread,
 }
 
@@ -131,7 +135,7 @@ impl Run {
                 Ok(Some(pid)) if !self.stop.load(Ordering::Relaxed) => pid,
                 Ok(_) => {
                     steps.enter(Step::Writing);
-                    return Some(progress.finish(&snapshot.view.procfs));
+                    return Some(progress.finish(&snapshot.view.procfs, &self.request.encoding));
                 }
                 Err(error) => {
                     // What was read before is not lost for that; that the list broke off is worth more than its result.
@@ -180,6 +184,8 @@ impl Run {
             any: false,
             out: Lines::new(io::stdout()),
             line: Vec::new(),
+            frame: Vec::new(),
+            none_written: true,
             unread: Unread::default(),
         };
         let progress = Mutex::new(progress);
@@ -236,11 +242,19 @@ impl Progress {
             return Ok(());
         }
         let mut record = Record::of(process, host, &request.fields).labelled(&request.labels);
-        cap::line(&mut self.line, &mut record, process.command_cut, request.max_record_bytes);
+        cap::line(&mut self.line, &mut record, process.command_cut, request.max_record_bytes, &request.encoding);
+        self.frame.clear();
+        request.encoding.before(mem::replace(&mut self.none_written, false), &mut self.frame);
+        self.out.push(&self.frame)?;
         self.out.push(&self.line)
     }
 
-    fn finish(&mut self, procfs: &Procfs) -> anyhow::Result<()> {
+    fn finish(&mut self, procfs: &Procfs, encoding: &Encoding) -> anyhow::Result<()> {
+        self.frame.clear();
+        if self.any {
+            encoding.end(self.none_written, &mut self.frame);
+            self.out.push(&self.frame).map_or_else(closed_is_quiet, Ok)?;
+        }
         self.out.flush().map_or_else(closed_is_quiet, Ok)?;
         let path = procfs.path().display();
         if let Some((pid, error)) = self.unread.first.take() {

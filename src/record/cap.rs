@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
+use super::encoding::Encoding;
 use super::{Record, Value};
-use crate::sink::{self, json};
 
 const MARK: char = '…';
 
@@ -12,12 +12,12 @@ const MARK: char = '…';
 ///
 /// A record that is too long has its `command` cut, then its `args`, then its longest string, and so on; it says so
 /// with `command_truncated`, as does one whose command was `cut` when it was read.
-pub fn line(line: &mut Vec<u8>, record: &mut Record<'_>, cut: bool, max: usize) {
+pub fn line(line: &mut Vec<u8>, record: &mut Record<'_>, cut: bool, max: usize, encoding: &Encoding) {
     if cut {
         record.mark_cut();
     }
     line.clear();
-    json::line(line, record);
+    encoding.line(line, record);
     if max == 0 || line.len() <= max {
         return;
     }
@@ -27,21 +27,21 @@ pub fn line(line: &mut Vec<u8>, record: &mut Record<'_>, cut: bool, max: usize) 
     let mut spent = Vec::new();
     loop {
         line.clear();
-        json::line(line, record);
+        encoding.line(line, record);
         let Some(excess) = line.len().checked_sub(max).filter(|excess| *excess > 0) else {
             return;
         };
-        let Some(victim) = record.next_to_cut(&spent) else {
+        let Some(victim) = record.next_to_cut(&spent, encoding) else {
             return;
         };
         spent.push(victim);
         let value = &mut record.0[victim].1;
-        let room = cost(value).saturating_sub(excess);
+        let room = cost(value, encoding).saturating_sub(excess);
         match value {
-            Value::List(texts) => *texts = outer(texts, room),
+            Value::List(texts) => *texts = outer(texts, room, encoding),
             value => {
                 if let Some(text) = value.text() {
-                    *value = Value::Str(Cow::Owned(ends(&text, room)));
+                    *value = Value::Str(Cow::Owned(ends(&text, room, encoding)));
                 }
             }
         }
@@ -49,20 +49,11 @@ pub fn line(line: &mut Vec<u8>, record: &mut Record<'_>, cut: bool, max: usize) 
 }
 
 /// How many bytes what can be cut of a value takes; 0 of a number.
-fn cost(value: &Value<'_>) -> usize {
+fn cost(value: &Value<'_>, encoding: &Encoding) -> usize {
     match value {
-        Value::List(texts) => texts.iter().map(|text| element_cost(text)).sum(),
-        value => value.text().map_or(0, |text| text_cost(&text)),
+        Value::List(texts) => texts.iter().map(|text| encoding.element_cost(text)).sum(),
+        value => value.text().map_or(0, |text| encoding.text_cost(&text)),
     }
-}
-
-fn text_cost(text: &str) -> usize {
-    text.chars().map(json::cost).sum()
-}
-
-/// A list's element has two quotes and a comma.
-fn element_cost(text: &[u8]) -> usize {
-    text_cost(&sink::text(text)) + "\"\",".len()
 }
 
 impl Record<'_> {
@@ -71,22 +62,25 @@ impl Record<'_> {
     }
 
     /// The place of the value to cut next: `command`, then `args`, then the longest that is not yet `spent`.
-    fn next_to_cut(&self, spent: &[usize]) -> Option<usize> {
-        let left = || self.0.iter().enumerate().filter(|(place, (_, value))| !spent.contains(place) && cost(value) > 0);
+    fn next_to_cut(&self, spent: &[usize], encoding: &Encoding) -> Option<usize> {
+        let left = || {
+            self.0.iter().enumerate().filter(|(place, (_, value))| !spent.contains(place) && cost(value, encoding) > 0)
+        };
         let named = |wanted| left().find(|(_, (name, _))| *name == wanted);
-        let longest = || left().max_by_key(|(_, (_, value))| cost(value));
+        let longest = || left().max_by_key(|(_, (_, value))| cost(value, encoding));
         named("command").or_else(|| named("args")).or_else(longest).map(|(place, _)| place)
     }
 }
 
 /// The first and the last of `texts`, with a mark between them, that together cost at most `room`.
-fn outer<'a>(texts: &[&'a [u8]], room: usize) -> Vec<&'a [u8]> {
+fn outer<'a>(texts: &[&'a [u8]], room: usize, encoding: &Encoding) -> Vec<&'a [u8]> {
     const MARK_ELEMENT: &[u8] = "…".as_bytes();
-    let mut left = room.saturating_sub(element_cost(MARK_ELEMENT));
+    let mut left = room.saturating_sub(encoding.element_cost(MARK_ELEMENT));
     let half = left / 2;
     let mut take = |keep: usize, text: &[u8]| {
-        let fits = element_cost(text) + keep <= left;
-        left -= if fits { element_cost(text) } else { 0 };
+        let price = encoding.element_cost(text);
+        let fits = price + keep <= left;
+        left -= if fits { price } else { 0 };
         fits
     };
     let head = texts.iter().take_while(|text| take(half, text)).count();
@@ -96,11 +90,11 @@ fn outer<'a>(texts: &[&'a [u8]], room: usize) -> Vec<&'a [u8]> {
 
 /// The head and the tail of `text`, with a mark between them, that together cost at most `room`; the mark alone where
 /// not even that fits.
-fn ends(text: &str, room: usize) -> String {
-    let room = room.saturating_sub(json::cost(MARK));
+fn ends(text: &str, room: usize, encoding: &Encoding) -> String {
+    let room = room.saturating_sub(encoding.cost(MARK));
     let mut left = room;
     let mut take = |share: usize, c: char| {
-        let price = json::cost(c);
+        let price = encoding.cost(c);
         let fits = price + share <= left;
         left -= if fits { price } else { 0 };
         fits
@@ -123,7 +117,7 @@ mod tests {
             ("Computer", Value::Str("host".into())),
         ]);
         let mut out = Vec::new();
-        line(&mut out, &mut record, false, max);
+        line(&mut out, &mut record, false, max, &Encoding::Json);
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
         (value["command"].as_str().unwrap().to_owned(), out.len())
     }
@@ -165,7 +159,7 @@ mod tests {
             ("pid", Value::Int(7)),
         ]);
         let mut out = Vec::new();
-        line(&mut out, &mut record, false, 1024);
+        line(&mut out, &mut record, false, 1024, &Encoding::Json);
         assert_eq!(out.len(), 1024);
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(value["command"], "…");
@@ -178,7 +172,7 @@ mod tests {
         let args: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
         let mut record = Record(vec![("command", Value::Bytes(b"cat")), ("args", Value::List(args))]);
         let mut out = Vec::new();
-        line(&mut out, &mut record, false, 1024);
+        line(&mut out, &mut record, false, 1024, &Encoding::Json);
         assert!(out.len() <= 1024 && out.len() > 1024 - 30, "{}", out.len());
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
         let kept = value["args"].as_array().unwrap();
@@ -190,7 +184,25 @@ mod tests {
     fn a_command_that_was_cut_when_read_says_so_without_a_limit() {
         let mut record = Record(vec![("command", Value::Bytes(b"a\xe2\x80\xa6b"))]);
         let mut out = Vec::new();
-        line(&mut out, &mut record, true, 0);
+        line(&mut out, &mut record, true, 0, &Encoding::Json);
         assert_eq!(out, "{\"command\":\"a…b\",\"command_truncated\":true}\n".as_bytes());
+    }
+
+    #[test]
+    fn a_csv_row_is_within_its_limit_too() {
+        let columns: Vec<String> = ["command", "args", "pid", "command_truncated"].map(String::from).to_vec();
+        let encoding = Encoding::Csv { columns };
+        for word in ["x", "\"", "a,b", "é\n", "\\"] {
+            let long = word.repeat(3000);
+            let args: Vec<&[u8]> = vec![word.as_bytes(); 2000];
+            let mut record = Record(vec![
+                ("command", Value::Bytes(long.as_bytes())),
+                ("args", Value::List(args)),
+                ("pid", Value::Int(7)),
+            ]);
+            let mut out = Vec::new();
+            line(&mut out, &mut record, false, 1024, &encoding);
+            assert!(out.len() <= 1024 && out.ends_with(b",7,true\n"), "{word:?}: {}", String::from_utf8_lossy(&out));
+        }
     }
 }

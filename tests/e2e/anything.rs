@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use procline::host::Host;
 use procline::process::{command, names, parse, tty};
+use procline::record::encoding::Encoding;
 use procline::record::{Field, Record, Type, Value, cap};
 
 /// The subject of a record that no process would have.
@@ -59,7 +60,7 @@ pub fn check_line(anything: &Anything, cut: bool, max: usize) {
     let host = Host::default();
     let fields: Vec<_> = FIELDS.iter().collect();
     let mut line = Vec::new();
-    cap::line(&mut line, &mut Record::of(anything, &host, &fields), cut, max);
+    cap::line(&mut line, &mut Record::of(anything, &host, &fields), cut, max, &Encoding::Json);
     assert!(max == 0 || line.len() <= max, "{} bytes, at most {max}", line.len());
     let line = std::str::from_utf8(&line).expect("UTF-8").strip_suffix('\n').expect("a newline at its end");
     assert!(!line.contains(char::is_control), "{line:?}");

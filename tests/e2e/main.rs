@@ -7,6 +7,7 @@ mod docs;
 mod endings;
 mod fields;
 mod filters;
+mod formats;
 mod golden;
 mod hostile;
 mod names;

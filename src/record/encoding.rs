@@ -1,0 +1,90 @@
+//! A record as bytes: which encoding, and what a text takes in it.
+
+use super::{Record, Value};
+use crate::sink::{csv, json, text};
+
+/// How records are written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// One object per line.
+    Json,
+    /// One array of objects, each on a line of its own.
+    Array,
+    /// A header, then one row per record, RFC 4180. A cell is empty where a value is absent.
+    Csv {
+        /// The header.
+        columns: Vec<String>,
+    },
+}
+
+impl Encoding {
+    /// Appends the record, and the newline at its end.
+    pub fn line(&self, out: &mut Vec<u8>, record: &Record<'_>) {
+        match self {
+            Encoding::Json | Encoding::Array => json::line(out, record),
+            Encoding::Csv { columns } => csv::row(out, cells(record, columns)),
+        }
+    }
+
+    /// What comes before a record, which is the `first` or not.
+    pub fn before(&self, first: bool, out: &mut Vec<u8>) {
+        match self {
+            Encoding::Array => out.push(if first { b'[' } else { b',' }),
+            Encoding::Csv { columns } if first => csv::row(out, columns.iter().map(String::as_bytes)),
+            _ => {}
+        }
+    }
+
+    /// What comes after the last record; with `none`, there was no record.
+    pub fn end(&self, none: bool, out: &mut Vec<u8>) {
+        if none {
+            self.before(true, out);
+        }
+        if *self == Encoding::Array {
+            out.extend_from_slice(b"]\n");
+        }
+    }
+
+    /// How many bytes a text takes; quotes around it aside.
+    pub(super) fn text_cost(&self, text: &str) -> usize {
+        text.chars().map(|c| self.cost(c)).sum()
+    }
+
+    /// How many bytes a text takes as one of a list.
+    pub(super) fn element_cost(&self, element: &[u8]) -> usize {
+        let mut line = Vec::new();
+        json::line(&mut line, &text(element));
+        // The newline stands for the comma. In CSV the list is JSON within a cell.
+        match self {
+            Encoding::Json | Encoding::Array => line.len(),
+            Encoding::Csv { .. } => self.text_cost(&text(&line)),
+        }
+    }
+
+    pub(super) fn cost(&self, c: char) -> usize {
+        match self {
+            Encoding::Json | Encoding::Array => json::cost(c),
+            Encoding::Csv { .. } => csv::cost(c),
+        }
+    }
+}
+
+/// A cell for every column, from values that stand in the columns' order.
+fn cells<'a>(record: &'a Record<'_>, columns: &'a [String]) -> impl Iterator<Item = Vec<u8>> + 'a {
+    let mut values = record.0.iter().peekable();
+    columns.iter().map(move |column| {
+        let value = values.next_if(|(name, _)| name == column).map(|(_, value)| value);
+        value.map_or_else(Vec::new, cell)
+    })
+}
+
+fn cell(value: &Value<'_>) -> Vec<u8> {
+    if let Some(text) = value.text() {
+        return text.into_owned().into_bytes();
+    }
+    // A number as JSON has it, and a list as JSON text.
+    let mut line = Vec::new();
+    json::line(&mut line, value);
+    line.truncate(line.len().saturating_sub(1));
+    line
+}
