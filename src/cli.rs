@@ -121,13 +121,21 @@ pub struct SnapshotOptions {
     /// knows no scripts
     #[arg(long)]
     pub no_args: bool,
-    /// The time over which cpu_now is measured; waits only if that is asked for
+    /// The time over which cpu_now is measured; waits only if that is asked for;
+    /// with --interval only the first time, then the beat just past counts
     #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = duration)]
     pub sample: Duration,
     /// Longest line, its newline included, in bytes: at least 1024, or 0 for no
     /// limit; a longer one has its command cut in the middle
     #[arg(long, value_name = "N", default_value = "32000", value_parser = max_record_bytes)]
     pub max_record_bytes: usize,
+    /// Repeat until stopped, at this beat: 60s, 500ms, 5m; --timeout does not end
+    /// that, and beats that cannot be kept are left out
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub interval: Option<Duration>,
+    /// Stop after so many snapshots
+    #[arg(long, value_name = "N", requires = "interval", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
     /// End a run that takes longer, even one blocked in a read or a write: 10s,
     /// 500ms, 2m
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]

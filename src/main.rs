@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use procline::cli::{Cli, Command, Format, SnapshotOptions};
 use procline::exit::{Stop, code};
-use procline::process::{self, Request};
+use procline::process::{self, Repeat, Request};
 use procline::record::choose::{check_labels, choose};
 use procline::record::encoding::Encoding;
 use procline::{fields, process::fields as table};
@@ -29,7 +29,10 @@ fn snapshot(options: &SnapshotOptions) -> Result<(), Stop> {
     let encoding = match options.format {
         Format::Json => Encoding::Json,
         Format::Array => Encoding::Array,
-        Format::Csv => Encoding::Csv { columns: columns().chain(["command_truncated"]).map(String::from).collect() },
+        Format::Csv => {
+            let columns = columns().chain(["command_truncated"]).map(String::from).collect();
+            Encoding::Csv { columns, head: true }
+        }
     };
     let request = Request {
         encoding,
@@ -42,6 +45,9 @@ fn snapshot(options: &SnapshotOptions) -> Result<(), Stop> {
         labels: options.label.clone(),
         no_args: options.no_args,
         sample: options.sample,
+        repeats: false,
+        earlier: None,
     };
-    process::run(request, options.timeout)
+    let repeat = options.interval.map(|interval| Repeat { interval, count: options.count });
+    process::run(request, options.timeout, repeat)
 }

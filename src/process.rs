@@ -2,13 +2,14 @@
 //! `procfs` opens /proc, `parse`, `command` and `tty` understand it, `names` names owners, `fields` is the table,
 //! `collect` gathers one process, and `watch` sees to it that nothing hangs.
 
+mod beat;
 mod collect;
 pub mod command;
 pub mod fields;
 pub mod names;
 pub mod parse;
 mod procfs;
-mod sample;
+pub mod sample;
 pub mod select;
 pub mod tty;
 mod watch;
@@ -18,6 +19,7 @@ use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -32,7 +34,7 @@ use procfs::Procfs;
 use sample::Sample;
 use select::Filter;
 
-pub use watch::run;
+pub use beat::{Repeat, run};
 
 /// What has to be read for a field: the bits of [`Field::needs`].
 pub mod needs {
@@ -103,8 +105,12 @@ pub struct Request {
     pub labels: Vec<(String, String)>,
     /// Whether command lines are left unread.
     pub no_args: bool,
-    /// The time over which `cpu_now` is measured.
+    /// The time over which `cpu_now` is measured, unless there is an earlier snapshot.
     pub sample: Duration,
+    /// Whether another snapshot follows.
+    pub repeats: bool,
+    /// What was seen at the earlier snapshot.
+    pub earlier: Option<Arc<Sample>>,
 }
 
 impl Request {
@@ -194,23 +200,26 @@ fn tenths_of_percent(part: u64, whole: u64) -> Option<f64> {
 struct View {
     procfs: Procfs,
     host: Host,
-    sample: Sample,
+    sample: Arc<Sample>,
 }
 
 impl View {
     /// Opens /proc and looks at the machine; before that, where it is asked for, at what every process has used so far.
-    fn open(request: &Request) -> anyhow::Result<Self> {
+    /// With it comes what the next snapshot is measured against, if one follows.
+    fn open(request: &Request) -> anyhow::Result<(Self, Option<Sample>)> {
         if let Some(root) = &request.rootfs {
             fs::read_dir(root).with_context(|| format!("cannot open {} as a root directory", root.display()))?;
         }
         let procfs = Procfs::open(request.procfs.as_deref().unwrap_or(Path::new("/proc")))?;
-        let mut sample = Sample::default();
-        if request.needs() & needs::SAMPLE != 0 {
-            sample = Sample::take(&procfs)?;
+        let samples = request.needs() & needs::SAMPLE != 0;
+        let mut earlier = request.earlier.clone();
+        if samples && earlier.is_none() {
+            earlier = Some(Arc::new(Sample::take(&procfs)?));
             thread::sleep(request.sample);
         }
+        let next = if samples && request.repeats { Some(Sample::take(&procfs)?) } else { None };
         let host = observe(&procfs, request)?;
-        Ok(View { procfs, host, sample })
+        Ok((View { procfs, host, sample: earlier.unwrap_or_default() }, next))
     }
 }
 

@@ -25,7 +25,7 @@ impl Sample {
     ///
     /// # Errors
     /// If the processes cannot be listed.
-    pub fn take(procfs: &Procfs) -> anyhow::Result<Self> {
+    pub(super) fn take(procfs: &Procfs) -> anyhow::Result<Self> {
         let mut then = HashMap::new();
         let mut pids = procfs.pids()?;
         let mut text = Vec::with_capacity(4096);
@@ -41,7 +41,7 @@ impl Sample {
     }
 
     /// The process's CPU time since then in percent of one CPU, to a tenth; that of its life if it was not there then.
-    pub fn cpu_since(&self, pid: u32, stat: &Stat, host: &Host) -> Option<f64> {
+    pub(super) fn cpu_since(&self, pid: u32, stat: &Stat, host: &Host) -> Option<f64> {
         let per_second = host.ticks_per_second as f64;
         let (ticks, seconds) = match self.then.get(&pid).filter(|then| then.starttime == stat.starttime) {
             Some(then) => (stat.cpu_ticks().saturating_sub(then.cpu_ticks), then.at.elapsed().as_secs_f64()),

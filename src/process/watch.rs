@@ -2,18 +2,18 @@
 //! stuck is abandoned, and a new one goes on, told what not to wait for. This file reads and writes nothing itself.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
-use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::Request;
+use super::beat::Signals;
 use super::collect::Avoid;
 use super::procfs::is_running;
-use super::worker::{Run, Step, Steps};
+use super::worker::{End, Run, Step, Steps};
 use crate::exit::Stop;
 
 /// How often the main thread looks.
@@ -33,14 +33,9 @@ const STACK: usize = 256 * 1024;
 ///
 /// # Errors
 /// What ended the snapshot other than its own end: a failure, `timeout`, or a signal.
-pub fn run(request: Request, timeout: Duration) -> Result<(), Stop> {
+pub fn snapshot(request: Request, timeout: Duration, signals: &Signals) -> Result<End, Stop> {
     let start = Instant::now();
     let mut limit = timeout;
-    let arrived = Arc::new(AtomicUsize::new(0));
-    for number in [SIGTERM, SIGINT] {
-        signal_hook::flag::register_usize(number, Arc::clone(&arrived), number.unsigned_abs() as usize)
-            .context("cannot handle signals")?;
-    }
     let mut signal = None;
     let (send, finished) = channel();
     let mut watch = Watch::start(request, send)?;
@@ -54,9 +49,8 @@ pub fn run(request: Request, timeout: Duration) -> Result<(), Stop> {
             (None, None) if left.is_zero() => return Err(Stop::Timeout(watch.what_takes_so_long(timeout))),
             (None, _) => watch.relieve()?,
         }
-        let number = arrived.load(Ordering::Relaxed);
-        if signal.is_none() && number != 0 {
-            signal = Some(number);
+        if signal.is_none() && signals.arrived().is_some() {
+            signal = signals.arrived();
             limit = limit.min(start.elapsed() + GRACE);
             watch.run.stop.store(true, Ordering::Relaxed);
         }
@@ -64,7 +58,7 @@ pub fn run(request: Request, timeout: Duration) -> Result<(), Stop> {
 }
 
 /// The result of the run, if it comes in time.
-fn wait(finished: &Receiver<anyhow::Result<()>>, time: Duration) -> Option<anyhow::Result<()>> {
+fn wait(finished: &Receiver<anyhow::Result<End>>, time: Duration) -> Option<anyhow::Result<End>> {
     match finished.recv_timeout(time) {
         Ok(result) => Some(result),
         Err(RecvTimeoutError::Timeout) => None,
@@ -75,7 +69,7 @@ fn wait(finished: &Receiver<anyhow::Result<()>>, time: Duration) -> Option<anyho
 /// The worker that is watched, and what is known of it.
 struct Watch {
     run: Arc<Run>,
-    finish: Sender<anyhow::Result<()>>,
+    finish: Sender<anyhow::Result<End>>,
     worker: usize,
     steps: Arc<Steps>,
     avoid: Avoid,
@@ -86,7 +80,7 @@ struct Watch {
 }
 
 impl Watch {
-    fn start(request: Request, finish: Sender<anyhow::Result<()>>) -> anyhow::Result<Self> {
+    fn start(request: Request, finish: Sender<anyhow::Result<End>>) -> anyhow::Result<Self> {
         let mut watch = Watch {
             run: Arc::new(Run::new(request)),
             finish,

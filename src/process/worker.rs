@@ -9,6 +9,7 @@ use anyhow::{Context, anyhow};
 
 use super::collect::{Avoid, Collector};
 use super::procfs::{Pids, Procfs};
+use super::sample::Sample;
 use super::select::{Filter, Seen};
 use super::{Process, Request, View};
 use crate::host::Host;
@@ -96,7 +97,17 @@ pub struct Progress {
     /// What the encoding has around records.
     frame: Vec<u8>,
     none_written: bool,
+    sample: Option<Sample>,
     unread: Unread,
+}
+
+/// How a snapshot ended.
+#[derive(Default)]
+pub struct End {
+    /// Whether nobody reads what is written any more.
+    pub reader_gone: bool,
+    /// What `cpu_now` of the next snapshot is measured against.
+    pub sample: Option<Sample>,
 }
 
 /// Processes that are there but could not be read: how many, and what happened to the first.
@@ -119,7 +130,7 @@ impl Run {
 
     /// Goes through the processes, from the one in hand to the last, as worker number `me`. None says that another
     /// worker took over.
-    pub fn work(&self, steps: &Steps, me: usize, avoid: Avoid) -> Option<anyhow::Result<()>> {
+    pub fn work(&self, steps: &Steps, me: usize, avoid: Avoid) -> Option<anyhow::Result<End>> {
         steps.thread.store(rustix::thread::gettid().as_raw_nonzero().get(), Ordering::Relaxed);
         let snapshot = match self.snapshot() {
             Ok(snapshot) => snapshot,
@@ -174,7 +185,7 @@ impl Run {
         if let Some(snapshot) = self.snapshot.get() {
             return Ok(snapshot);
         }
-        let view = View::open(&self.request)?;
+        let (view, sample) = View::open(&self.request)?;
         let progress = Progress {
             worker: 0,
             in_hand: None,
@@ -186,6 +197,7 @@ impl Run {
             line: Vec::new(),
             frame: Vec::new(),
             none_written: true,
+            sample,
             unread: Unread::default(),
         };
         let progress = Mutex::new(progress);
@@ -249,13 +261,14 @@ impl Progress {
         self.out.push(&self.line)
     }
 
-    fn finish(&mut self, procfs: &Procfs, encoding: &Encoding) -> anyhow::Result<()> {
+    fn finish(&mut self, procfs: &Procfs, encoding: &Encoding) -> anyhow::Result<End> {
         self.frame.clear();
         if self.any {
             encoding.end(self.none_written, &mut self.frame);
-            self.out.push(&self.frame).map_or_else(closed_is_quiet, Ok)?;
         }
-        self.out.flush().map_or_else(closed_is_quiet, Ok)?;
+        if let Err(error) = self.out.push(&self.frame).and_then(|()| self.out.flush()) {
+            return closed_is_quiet(error);
+        }
         let path = procfs.path().display();
         if let Some((pid, error)) = self.unread.first.take() {
             let count = self.unread.count;
@@ -264,14 +277,14 @@ impl Progress {
         if !self.any {
             return Err(anyhow!("no process in {path}: is that a proc filesystem, and mounted?"));
         }
-        Ok(())
+        Ok(End { reader_gone: false, sample: self.sample.take() })
     }
 }
 
 /// A reader that has seen enough is no failure.
-fn closed_is_quiet(error: io::Error) -> anyhow::Result<()> {
+fn closed_is_quiet(error: io::Error) -> anyhow::Result<End> {
     match error.kind() {
-        io::ErrorKind::BrokenPipe => Ok(()),
+        io::ErrorKind::BrokenPipe => Ok(End { reader_gone: true, sample: None }),
         _ => Err(error).context("cannot write to standard output"),
     }
 }

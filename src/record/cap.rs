@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn a_csv_row_is_within_its_limit_too() {
         let columns: Vec<String> = ["command", "args", "pid", "command_truncated"].map(String::from).to_vec();
-        let encoding = Encoding::Csv { columns };
+        let encoding = Encoding::Csv { columns, head: true };
         for word in ["x", "\"", "a,b", "é\n", "\\"] {
             let long = word.repeat(3000);
             let args: Vec<&[u8]> = vec![word.as_bytes(); 2000];

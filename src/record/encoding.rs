@@ -12,17 +12,27 @@ pub enum Encoding {
     Array,
     /// A header, then one row per record, RFC 4180. A cell is empty where a value is absent.
     Csv {
-        /// The header.
+        /// The names of the columns.
         columns: Vec<String>,
+        /// Whether the header is still to be written.
+        head: bool,
     },
 }
 
 impl Encoding {
+    /// The encoding for what follows in the same stream: it has its header already.
+    pub fn continued(self) -> Self {
+        match self {
+            Encoding::Csv { columns, .. } => Encoding::Csv { columns, head: false },
+            encoding => encoding,
+        }
+    }
+
     /// Appends the record, and the newline at its end.
     pub fn line(&self, out: &mut Vec<u8>, record: &Record<'_>) {
         match self {
             Encoding::Json | Encoding::Array => json::line(out, record),
-            Encoding::Csv { columns } => csv::row(out, cells(record, columns)),
+            Encoding::Csv { columns, .. } => csv::row(out, cells(record, columns)),
         }
     }
 
@@ -30,7 +40,7 @@ impl Encoding {
     pub fn before(&self, first: bool, out: &mut Vec<u8>) {
         match self {
             Encoding::Array => out.push(if first { b'[' } else { b',' }),
-            Encoding::Csv { columns } if first => csv::row(out, columns.iter().map(String::as_bytes)),
+            Encoding::Csv { columns, head: true } if first => csv::row(out, columns.iter().map(String::as_bytes)),
             _ => {}
         }
     }

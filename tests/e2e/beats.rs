@@ -1,0 +1,86 @@
+//! `--interval` and `--count`: how many snapshots, in which form, and how they end. When they come is not tested here.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::support::{Running, Tree, complaint, lines, procline, quiet, records};
+
+#[test]
+fn so_many_snapshots_each_with_its_own_time() {
+    let tree = Tree::copy();
+    let output = quiet(&mut tree.procline(&["--interval", "20ms", "--count", "3", "--pid", "1", "--pid", "2"]));
+    let found = records(&output);
+    assert_eq!(found.iter().map(|record| record.pid).collect::<Vec<_>>(), [1, 2, 1, 2, 1, 2]);
+    assert_eq!(found.iter().map(|record| &record.timestamp).collect::<BTreeSet<_>>().len(), 3);
+    let output =
+        quiet(&mut tree.procline(&["--interval=20ms", "--count=2", "--top=1", "--fields=pid", "--format=csv"]));
+    assert_eq!(output, b"pid,command_truncated\n1500,\n1500,\n");
+    let output =
+        quiet(&mut tree.procline(&["--interval=20ms", "--count=2", "--top=1", "--fields=pid", "--format=array"]));
+    let documents: Vec<Value> =
+        serde_json::Deserializer::from_slice(&output).into_iter().collect::<Result<_, _>>().unwrap();
+    assert_eq!(documents, [serde_json::json!([{"pid": 1500}]), serde_json::json!([{"pid": 1500}])]);
+}
+
+/// A signal is how it ends: at once while it waits for its beat, with whole lines, and exit code 0.
+#[test]
+fn a_signal_between_beats_is_the_end() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let mut child = procline(&["--interval", "1h", "--fields", "pid"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut output = String::new();
+        stdout.read_line(&mut output).unwrap();
+        kill(Pid::from_raw(child.id() as i32), signal).unwrap();
+        stdout.read_to_string(&mut output).unwrap();
+        assert!(!lines(output.as_bytes()).is_empty());
+        let status = child.wait().unwrap();
+        assert_eq!((status.code(), status.signal()), (Some(0), None));
+    }
+}
+
+#[test]
+fn a_reader_that_goes_is_the_end_and_a_full_disk_is_told() {
+    let mut child = procline(&["--interval", "10ms"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let (code, errors) = complaint(&procline(&["--interval", "10ms"]).stdout(full).output().unwrap());
+    assert!(code == 1 && errors.contains("No space left"), "{errors}");
+}
+
+/// From the second beat on, `cpu_now` is that of the beat just past: of a process that only sleeps it is 0, of one that
+/// never does it is not, although both have used some before.
+#[test]
+fn cpu_now_over_the_beat_just_past() {
+    let busy = Running::start(Command::new("sh").args(["-c", "while :; do :; done"]).stdout(Stdio::null()));
+    let idle = Running::start(Command::new("sleep").arg("1000"));
+    let pids = [busy.0.id().to_string(), idle.0.id().to_string()];
+    let mut command = procline(&["--fields", "pid,cpu_now", "--interval", "1s", "--count", "3", "--sample", "1s"]);
+    let output = quiet(command.args(["--pid", &pids[0], "--pid", &pids[1]]));
+    let found: Vec<Value> = lines(&output).into_iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(found.len(), 6);
+    for record in found {
+        let cpu = record["cpu_now"].as_f64().unwrap();
+        assert_eq!(cpu > 0.0, record["pid"] == busy.0.id(), "{record}");
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_told() {
+    for (arguments, words) in [
+        (&["--count", "2"][..], "--interval"),
+        (&["--interval", "0s"], "longer than 0"),
+        (&["--interval", "1s", "--count", "0"], "0 is not in 1.."),
+    ] {
+        let output = procline(arguments).output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && errors.contains(words), "{arguments:?}: {errors}");
+    }
+}
