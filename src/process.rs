@@ -7,6 +7,7 @@ pub mod command;
 pub mod fields;
 pub mod parse;
 mod procfs;
+pub mod redact;
 pub mod tty;
 pub mod users;
 mod watch;
