@@ -121,6 +121,12 @@ pub struct SnapshotOptions {
     /// knows no scripts
     #[arg(long)]
     pub no_args: bool,
+    /// Show secrets in command lines: passwords, tokens, keys are masked otherwise
+    #[arg(long, conflicts_with = "redact_word")]
+    no_redact: bool,
+    /// One more word that makes a key's value secret, beside password, token …
+    #[arg(long, value_name = "WORD", value_parser = redact_word)]
+    redact_word: Vec<String>,
     /// The time over which cpu_now is measured; waits only if that is asked for;
     /// with --interval only the first time, then the beat just past counts
     #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = duration)]
@@ -169,6 +175,11 @@ impl SnapshotOptions {
         self.procfs.clone().or_else(|| path_in("HOST_PROC"))
     }
 
+    /// The secret words beside the built-in ones, unless secrets are to be shown.
+    pub fn redact(&self) -> Option<Vec<String>> {
+        (!self.no_redact).then(|| self.redact_word.clone())
+    }
+
     /// The machine's name asked for, likewise.
     pub fn computer(&self) -> Option<String> {
         let variable = || env::var("PROCLINE_COMPUTER").ok().filter(|value| !value.is_empty());
@@ -199,6 +210,11 @@ fn label(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if legal(key) => Ok((key.to_owned(), value.to_owned())),
         _ => Err("KEY=VALUE, whose key is a letter, then letters, digits, '_', '.' or '-'".into()),
     }
+}
+
+fn redact_word(text: &str) -> Result<String, String> {
+    let legal = text.len() >= 3 && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
+    legal.then(|| text.to_owned()).ok_or_else(|| "3 or more letters, digits, '_', '-' or '.'".into())
 }
 
 fn percent(text: &str) -> Result<f64, String> {

@@ -44,6 +44,7 @@ fn snapshot(options: &SnapshotOptions) -> Result<(), Stop> {
         computer: options.computer(),
         labels: options.label.clone(),
         no_args: options.no_args,
+        redact: options.redact(),
         sample: options.sample,
         repeats: false,
         earlier: None,

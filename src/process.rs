@@ -1,6 +1,6 @@
 //! The snapshot: one record per process. This file tells what is read for which fields; its rooms do the rest:
 //! `procfs` opens /proc, `parse`, `command` and `tty` understand it, `names` names owners, `fields` is the table,
-//! `collect` gathers one process, and `watch` sees to it that nothing hangs.
+//! `redact` masks secrets, `collect` gathers one process, and `watch` sees to it that nothing hangs.
 
 mod beat;
 mod collect;
@@ -9,6 +9,7 @@ pub mod fields;
 pub mod names;
 pub mod parse;
 mod procfs;
+pub mod redact;
 pub mod sample;
 pub mod select;
 pub mod tty;
@@ -105,6 +106,8 @@ pub struct Request {
     pub labels: Vec<(String, String)>,
     /// Whether command lines are left unread.
     pub no_args: bool,
+    /// Whether secrets in command lines are masked, and by which words beside the built-in ones.
+    pub redact: Option<Vec<String>>,
     /// The time over which `cpu_now` is measured, unless there is an earlier snapshot.
     pub sample: Duration,
     /// Whether another snapshot follows.

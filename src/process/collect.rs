@@ -1,5 +1,6 @@
 //! One process: which of its files are read, in which order, and what an error on each means.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 
@@ -9,6 +10,7 @@ use super::needs::{
     UID, USER,
 };
 use super::procfs::{ProcessFiles, Procfs, is_out_of_sight};
+use super::redact::Redactor;
 use super::sample::Sample;
 use super::worker::{Step, Steps};
 use super::{Process, Request, View, command, parse, tty};
@@ -43,6 +45,7 @@ pub struct Collector<'a> {
     avoid: Avoid,
     needs: u32,
     no_args: bool,
+    redactor: Option<Redactor>,
     users: Names,
     groups: Names,
     sample: &'a Sample,
@@ -65,6 +68,7 @@ impl<'a> Collector<'a> {
             avoid,
             needs: 0,
             no_args: request.no_args,
+            redactor: request.redact.as_deref().filter(|_| request.needs() & (COMMAND | NAME) != 0).map(Redactor::new),
             users: Names::new(rootfs.join("etc/passwd"), service(sys::user_name)),
             groups: Names::new(rootfs.join("etc/group"), service(sys::group_name)),
             tty_drivers: None,
@@ -188,19 +192,19 @@ impl<'a> Collector<'a> {
             };
             whole = read_whole;
         }
-        if whole {
-            command::join(&process.arguments, &mut process.command);
-        } else {
-            let (head, tail) = process.arguments.split_at(COMMAND_HEAD);
-            let rest = command::after_gap(tail);
-            command::join(head, &mut process.command);
-            process.command.extend_from_slice(command::GAP.as_bytes());
-            command::join(rest, &mut process.command);
+        if !whole {
+            let rest = command::after_gap(&process.arguments[COMMAND_HEAD..]).len();
+            let gap = COMMAND_HEAD..process.arguments.len() - rest;
+            process.arguments.splice(gap, command::GAP.bytes());
             process.command_cut = true;
-            let argument = [command::GAP.as_bytes(), b"\0"].concat();
-            let gap = COMMAND_HEAD..process.arguments.len() - rest.len();
-            process.arguments.splice(gap, argument);
         }
+        // Before anything is cut from it to fit into a record, lest a secret lose the flag before it.
+        if let Some(redactor) = &mut self.redactor
+            && let Cow::Owned(masked) = redactor.mask(&process.arguments)
+        {
+            process.arguments = masked;
+        }
+        command::join(&process.arguments, &mut process.command);
         if process.command.is_empty() {
             command::bracket(&process.comm, process.is_zombie(), &mut process.command);
         }

@@ -2,8 +2,8 @@
 
 use memchr::{memchr, memchr_iter, memrchr};
 
-/// Stands where the middle of a very long command line was not read.
-pub const GAP: &str = "…";
+/// Stands where the middle of a very long command line was not read: the end of the argument that it cut.
+pub const GAP: &str = "…\0";
 
 /// Appends the arguments joined by spaces: NULs between them become spaces, those at the end go.
 pub fn join(arguments: &[u8], text: &mut Vec<u8>) {

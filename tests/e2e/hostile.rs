@@ -70,6 +70,65 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// A secret, wherever it stands and wherever the line is cut, for being read or for being written, is not shown: not
+    /// even a part of it that would be worth having.
+    #[test]
+    fn a_secret_never_survives_a_cut(
+        secret in "[A-Za-z0-9]{12,40}", flag in prop_oneof![Just("--password\0"), Just("--password="), Just("API_TOKEN=")],
+        total in prop_oneof![1_usize..400, 9_000_usize..20_000], share in 0.0_f64..1.0,
+        edge in prop_oneof![Just(None), (0_usize..200).prop_map(Some)], from_end: bool, max in 1024_usize..40_000,
+    ) {
+        let tree = Tree::copy();
+        let mut words: Vec<String> = (0..total).map(|place| format!("argument{place:05}")).collect();
+        // Anywhere, or near the ends of what is read: the first 128 KiB and the last 16.
+        let place = match edge {
+            None => (share * total as f64) as usize,
+            Some(near) if from_end => total.saturating_sub(16 * 1024 / 14).saturating_sub(100) + near,
+            Some(near) => (128 * 1024 / 14_usize).saturating_sub(100) + near,
+        };
+        words.insert(place.min(total), format!("{flag}{secret}"));
+        tree.write("proc/1200/cmdline", (words.join("\0") + "\0").as_bytes());
+        for max in [max.to_string(), "0".to_owned()] {
+            let arguments = ["--pid", "1200", "--fields", "command,args", "--max-record-bytes", &max];
+            let output = quiet(&mut tree.procline(&arguments));
+            let text = String::from_utf8(output).unwrap();
+            prop_assert_eq!(lines(text.as_bytes()).len(), 1);
+            for part in [&secret[..8], &secret[secret.len() - 8..]] {
+                prop_assert!(!text.contains(part), "{part} of {secret}");
+            }
+        }
+        // It was there to be seen.
+        let shown = quiet(&mut tree.procline(&["--pid", "1200", "--no-redact", "--max-record-bytes", "0"]));
+        prop_assert!(total > 9_000 || String::from_utf8(shown).unwrap().contains(&secret));
+    }
+}
+
+#[test]
+fn secrets_are_masked_in_command_and_args_alike() {
+    let tree = Tree::copy();
+    tree.write("proc/1200/cmdline", b"mysql\0-psecret1\0--vault-code\0secret2\0-h\0db\0");
+    let one = |arguments: &[&str]| {
+        let output = quiet(tree.procline(&["--pid", "1200"]).arg("--fields=command,args").args(arguments));
+        lines(&output)[0].to_owned()
+    };
+    assert_eq!(
+        one(&[]),
+        r#"{"command":"mysql -p******** --vault-code secret2 -h db","args":["mysql","-p********","--vault-code","secret2","-h","db"]}"#
+    );
+    assert!(one(&["--redact-word", "vault"]).contains(r#""--vault-code","********""#));
+    assert!(one(&["--no-redact"]).contains("-psecret1 --vault-code secret2"));
+    for (arguments, words) in
+        [(&["--redact-word=a"][..], "3 or more"), (&["--no-redact", "--redact-word=abc"], "cannot be used")]
+    {
+        let output = tree.procline(arguments).output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && errors.contains(words), "{arguments:?}: {errors}");
+    }
+}
+
 /// A Java main class stands after its class path.
 #[test]
 fn a_cut_command_keeps_head_and_tail() {
@@ -104,7 +163,7 @@ fn a_very_long_command_line_is_read_at_both_ends() {
     for count in [14_800, 20_000, 40_000] {
         let cut = read(count);
         let text = cut.command.unwrap();
-        let (head, tail) = text.split_once('…').unwrap();
+        let (head, tail) = text.split_once("… ").unwrap();
         assert_eq!(head, &words.join(" ")[..128 * 1024], "{count}");
         let first = count - 16 * 1024 / 10 + 1;
         assert_eq!(tail, words[first..count].join(" "), "{count}");
