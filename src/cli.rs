@@ -76,7 +76,7 @@ pub enum Format {
 pub struct SnapshotOptions {
     /// Fields, in this order: names, `default`, `resources`, `all` (with what is
     /// slow: smaps_rollup and the wait of --sample); +NAME appends, -NAME
-    /// removes [default: default; `procline fields` lists them]
+    /// removes (default: default; `procline fields` lists them)
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub fields: Option<String>,
     /// Only processes of this name: a pattern (* ? [a-z]) for the whole name, the
@@ -124,7 +124,7 @@ pub struct SnapshotOptions {
     /// Show secrets in command lines: passwords, tokens, keys are masked otherwise
     #[arg(long, conflicts_with = "redact_word")]
     no_redact: bool,
-    /// One more word that makes a key's value secret, beside password, token …
+    /// One more word that makes a key's value secret, beside password, token and so on
     #[arg(long, value_name = "WORD", value_parser = redact_word)]
     redact_word: Vec<String>,
     /// The time over which cpu_now is measured; waits only if that is asked for;

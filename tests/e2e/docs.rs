@@ -45,6 +45,32 @@ fn every_example_runs() {
     }
 }
 
+/// The manual page and the completions come from the definition that `--help` comes from, and their readers take them.
+#[test]
+fn the_manual_and_the_completions() {
+    let folder = tempfile::tempdir().unwrap();
+    // Cargo builds it beside the program, with the tests.
+    let program = std::path::Path::new(PROCLINE).with_file_name("examples").join("manuals");
+    quiet(command(program.to_str().unwrap(), &[]).arg(folder.path()));
+    let written = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    let help = String::from_utf8(quiet(&mut procline(&["--help"]))).unwrap();
+    let options: Vec<_> = help.split_whitespace().filter(|word| word.starts_with("--") && word.len() > 4).collect();
+    for option in options.iter().filter(|word| word.chars().skip(2).all(|c| c == '-' || c.is_ascii_lowercase())) {
+        assert!(written("procline.1").replace('\\', "").contains(option), "{option} in the manual");
+        for name in ["procline.bash", "_procline", "procline.fish"] {
+            assert!(written(name).contains(option.trim_start_matches('-')), "{option} in {name}");
+        }
+    }
+    assert!(written("procline-fields.1").contains("Markdown") || written("procline-fields.1").contains("markdown"));
+    if !lacks("the_manual_and_the_completions, man", false, &["groff"]) {
+        let page = folder.path().join("procline.1");
+        quiet(&mut command("groff", &["-man", "-Tascii", "-ww", "-z", page.to_str().unwrap()]));
+    }
+    if !lacks("the_manual_and_the_completions, bash", false, &["bash"]) {
+        quiet(&mut command("bash", &["-n", folder.path().join("procline.bash").to_str().unwrap()]));
+    }
+}
+
 #[test]
 fn help_names_defaults_and_units() {
     let help = String::from_utf8(quiet(&mut procline(&["--help"]))).unwrap();
