@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use glob::Pattern;
 
+use crate::process::Repeat;
 use crate::process::select::{By, Filter};
 
 /// The command line.
@@ -74,49 +75,38 @@ pub enum Format {
 /// The options of the process records.
 #[derive(Args, Debug)]
 pub struct SnapshotOptions {
+    /// What each has.
+    #[command(flatten)]
+    pub record: RecordOptions,
+    /// Which there are.
+    #[command(flatten)]
+    filter: FilterOptions,
+    /// When they are taken.
+    #[command(flatten)]
+    pub time: TimeOptions,
+    /// Of which machine.
+    #[command(flatten)]
+    roots: RootOptions,
+}
+
+/// What is printed of a process.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "What is printed")]
+pub struct RecordOptions {
     /// Fields, in this order: names, `default`, `resources`, `all` (with what is
     /// slow: smaps_rollup and the wait of --sample); +NAME appends, -NAME
     /// removes (default: default; `procline fields` lists them)
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub fields: Option<String>,
-    /// Only processes of this name: a pattern (* ? [a-z]) for the whole name, the
-    /// program's or, of an interpreter, the script's; repeat it for alternatives
-    #[arg(long, value_name = "GLOB", value_parser = glob, help_heading = "Which processes")]
-    pub name: Vec<Pattern>,
-    /// No processes of this name
-    #[arg(long, value_name = "GLOB", value_parser = glob, help_heading = "Which processes")]
-    pub exclude: Vec<Pattern>,
-    /// Only processes of this user, by name or uid; repeat it for alternatives
-    #[arg(long, value_name = "USER", help_heading = "Which processes")]
-    pub user: Vec<String>,
-    /// Only this process; repeat it for alternatives
-    #[arg(long, value_name = "PID", help_heading = "Which processes")]
-    pub pid: Vec<u32>,
-    /// Only processes with at least this much CPU, in percent: of cpu_now if that
-    /// is asked for, else of cpu
-    #[arg(long, value_name = "PCT", value_parser = percent, help_heading = "Which processes")]
-    pub min_cpu: Option<f64>,
-    /// No threads of the kernel
-    #[arg(long, help_heading = "Which processes")]
-    pub no_kernel_threads: bool,
-    /// Also the descendants of those
-    #[arg(long, help_heading = "Which processes")]
-    pub children: bool,
-    /// Only the N that have most, and these first
-    #[arg(long, value_name = "N", help_heading = "Which processes")]
-    pub top: Option<usize>,
-    /// What --top goes by: cpu, cpu_now, mem, rss or time
-    #[arg(long, value_name = "FIELD", default_value = "cpu", value_parser = by, help_heading = "Which processes")]
-    pub by: By,
     /// How records are written
     #[arg(long, value_name = "FORMAT", default_value = "json")]
     pub format: Format,
-    /// The value of Computer [default: the hostname] [env: PROCLINE_COMPUTER]
-    #[arg(long, value_name = "NAME")]
-    computer: Option<String>,
     /// A constant on every record, after all fields; repeat it for more
     #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
     pub label: Vec<(String, String)>,
+    /// The value of Computer [default: the hostname] [env: PROCLINE_COMPUTER]
+    #[arg(long, value_name = "NAME")]
+    computer: Option<String>,
     /// Leave command lines unread: command is [comm], args are absent, and --name
     /// knows no scripts
     #[arg(long)]
@@ -124,28 +114,76 @@ pub struct SnapshotOptions {
     /// Show secrets in command lines: passwords, tokens, keys are masked otherwise
     #[arg(long, conflicts_with = "redact_word")]
     no_redact: bool,
-    /// One more word that makes a key's value secret, beside password, token and so on
+    /// One more word that makes a key's value secret, beside password, token and
+    /// so on
     #[arg(long, value_name = "WORD", value_parser = redact_word)]
     redact_word: Vec<String>,
-    /// The time over which cpu_now is measured; waits only if that is asked for;
-    /// with --interval only the first time, then the beat just past counts
-    #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = duration)]
-    pub sample: Duration,
     /// Longest line, its newline included, in bytes: at least 1024, or 0 for no
     /// limit; a longer one has its command cut in the middle
     #[arg(long, value_name = "N", default_value = "32000", value_parser = max_record_bytes)]
     pub max_record_bytes: usize,
+}
+
+/// Which processes have a record.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Which processes")]
+struct FilterOptions {
+    /// Only processes of this name: a pattern (* ? [a-z]) for the whole name, the
+    /// program's or, of an interpreter, the script's; repeat it for alternatives
+    #[arg(long, value_name = "GLOB", value_parser = glob)]
+    name: Vec<Pattern>,
+    /// No processes of this name
+    #[arg(long, value_name = "GLOB", value_parser = glob)]
+    exclude: Vec<Pattern>,
+    /// Only processes of this user, by name or uid; repeat it for alternatives
+    #[arg(long, value_name = "USER")]
+    user: Vec<String>,
+    /// Only this process; repeat it for alternatives
+    #[arg(long, value_name = "PID")]
+    pid: Vec<u32>,
+    /// Only processes with at least this much CPU, in percent: of cpu_now if that
+    /// is asked for, else of cpu
+    #[arg(long, value_name = "PCT", value_parser = percent)]
+    min_cpu: Option<f64>,
+    /// No threads of the kernel
+    #[arg(long)]
+    no_kernel_threads: bool,
+    /// Also the descendants of those
+    #[arg(long)]
+    children: bool,
+    /// Only the N that have most, and these first
+    #[arg(long, value_name = "N")]
+    top: Option<usize>,
+    /// What --top goes by: cpu, cpu_now, mem, rss or time
+    #[arg(long, value_name = "FIELD", default_value = "cpu", value_parser = by)]
+    by: By,
+}
+
+/// When snapshots are taken, and how long they may take.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "When, and how long")]
+pub struct TimeOptions {
     /// Repeat until stopped, at this beat: 60s, 500ms, 5m; --timeout does not end
     /// that, and beats that cannot be kept are left out
     #[arg(long, value_name = "DURATION", value_parser = duration)]
-    pub interval: Option<Duration>,
+    interval: Option<Duration>,
     /// Stop after so many snapshots
     #[arg(long, value_name = "N", requires = "interval", value_parser = clap::value_parser!(u64).range(1..))]
-    pub count: Option<u64>,
+    count: Option<u64>,
+    /// The time over which cpu_now is measured; waits only if that is asked for;
+    /// with --interval only the first time, then the beat just past counts
+    #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = duration)]
+    pub sample: Duration,
     /// End a run that takes longer, even one blocked in a read or a write: 10s,
     /// 500ms, 2m
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub timeout: Duration,
+}
+
+/// Which machine is looked at.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Another machine")]
+struct RootOptions {
     /// Another machine's /proc, mounted here [env: HOST_PROC]
     #[arg(long, value_name = "PATH")]
     procfs: Option<PathBuf>,
@@ -158,37 +196,43 @@ pub struct SnapshotOptions {
 impl SnapshotOptions {
     /// Which processes are asked for.
     pub fn filter(&self) -> Filter {
+        let asked = &self.filter;
         Filter {
-            names: self.name.clone(),
-            excludes: self.exclude.clone(),
-            users: self.user.clone(),
-            pids: self.pid.clone(),
-            min_cpu: self.min_cpu,
-            no_kernel_threads: self.no_kernel_threads,
-            children: self.children,
-            top: self.top.map(|most| (most, self.by)),
+            names: asked.name.clone(),
+            excludes: asked.exclude.clone(),
+            users: asked.user.clone(),
+            pids: asked.pid.clone(),
+            min_cpu: asked.min_cpu,
+            no_kernel_threads: asked.no_kernel_threads,
+            children: asked.children,
+            top: asked.top.map(|most| (most, asked.by)),
         }
+    }
+
+    /// The beat asked for.
+    pub fn repeat(&self) -> Option<Repeat> {
+        self.time.interval.map(|interval| Repeat { interval, count: self.time.count })
     }
 
     /// The /proc asked for: the option beats the environment.
     pub fn procfs(&self) -> Option<PathBuf> {
-        self.procfs.clone().or_else(|| path_in("HOST_PROC"))
+        self.roots.procfs.clone().or_else(|| path_in("HOST_PROC"))
     }
 
-    /// The secret words beside the built-in ones, unless secrets are to be shown.
-    pub fn redact(&self) -> Option<Vec<String>> {
-        (!self.no_redact).then(|| self.redact_word.clone())
+    /// The root directory asked for, likewise.
+    pub fn rootfs(&self) -> Option<PathBuf> {
+        self.roots.rootfs.clone().or_else(|| path_in("HOST_ROOT"))
     }
 
     /// The machine's name asked for, likewise.
     pub fn computer(&self) -> Option<String> {
         let variable = || env::var("PROCLINE_COMPUTER").ok().filter(|value| !value.is_empty());
-        self.computer.clone().or_else(variable)
+        self.record.computer.clone().or_else(variable)
     }
 
-    /// The root directory asked for, likewise.
-    pub fn rootfs(&self) -> Option<PathBuf> {
-        self.rootfs.clone().or_else(|| path_in("HOST_ROOT"))
+    /// The secret words beside the built-in ones, unless secrets are to be shown.
+    pub fn redact(&self) -> Option<Vec<String>> {
+        (!self.record.no_redact).then(|| self.record.redact_word.clone())
     }
 }
 

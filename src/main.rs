@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use procline::cli::{Cli, Command, Format, SnapshotOptions};
 use procline::exit::{Stop, code};
-use procline::process::{self, Repeat, Request};
+use procline::process::{self, Request};
 use procline::record::choose::{check_labels, choose};
 use procline::record::encoding::Encoding;
 use procline::{fields, process::fields as table};
@@ -22,33 +22,37 @@ fn run(cli: Cli) -> Result<(), Stop> {
 }
 
 fn snapshot(options: &SnapshotOptions) -> Result<(), Stop> {
-    let fields = choose(&table::FIELDS, table::LISTS, options.fields.as_deref()).map_err(Stop::Usage)?;
+    let asked = &options.record;
+    let fields = choose(&table::FIELDS, table::LISTS, asked.fields.as_deref()).map_err(Stop::Usage)?;
     let keys: Vec<_> = fields.iter().map(|field| field.name).collect();
-    check_labels(&options.label, &keys).map_err(Stop::Usage)?;
-    let columns = || keys.iter().copied().chain(options.label.iter().map(|(key, _)| key.as_str()));
-    let encoding = match options.format {
+    check_labels(&asked.label, &keys).map_err(Stop::Usage)?;
+    let labels = asked.label.iter().map(|(key, _)| key.as_str());
+    let encoding = match asked.format {
         Format::Json => Encoding::Json,
         Format::Array => Encoding::Array,
-        Format::Csv => {
-            let columns = columns().chain(["command_truncated"]).map(String::from).collect();
-            Encoding::Csv { columns, head: true }
-        }
+        Format::Csv => Encoding::csv(keys.into_iter().chain(labels)),
     };
     let request = Request {
-        encoding,
         fields,
         filter: options.filter(),
-        max_record_bytes: options.max_record_bytes,
+        encoding,
+        max_record_bytes: asked.max_record_bytes,
         procfs: options.procfs(),
         rootfs: options.rootfs(),
         computer: options.computer(),
-        labels: options.label.clone(),
-        no_args: options.no_args,
+        labels: asked.label.clone(),
+        no_args: asked.no_args,
         redact: options.redact(),
-        sample: options.sample,
+        sample: options.time.sample,
         repeats: false,
         earlier: None,
     };
-    let repeat = options.interval.map(|interval| Repeat { interval, count: options.count });
-    process::run(request, options.timeout, repeat)
+    let (repeat, sample, timeout) = (options.repeat(), options.time.sample, options.time.timeout);
+    if repeat.is_none() && request.samples() && sample >= timeout {
+        let [sample, timeout] = [sample, timeout].map(humantime::format_duration);
+        return Err(Stop::Usage(format!(
+            "--sample {sample} leaves no time within --timeout {timeout}: make that longer"
+        )));
+    }
+    process::run(request, timeout, repeat)
 }

@@ -126,6 +126,11 @@ impl Request {
         self.fields_need() | self.filter.needs()
     }
 
+    /// Whether it waits for `cpu_now`.
+    pub fn samples(&self) -> bool {
+        self.needs() & needs::SAMPLE != 0
+    }
+
     /// Whether it is about a machine other than the one it runs on: then nothing is asked of this one.
     fn is_of_another_root(&self) -> bool {
         self.procfs.is_some() || self.rootfs.is_some()
@@ -214,7 +219,7 @@ impl View {
             fs::read_dir(root).with_context(|| format!("cannot open {} as a root directory", root.display()))?;
         }
         let procfs = Procfs::open(request.procfs.as_deref().unwrap_or(Path::new("/proc")))?;
-        let samples = request.needs() & needs::SAMPLE != 0;
+        let samples = request.samples();
         let mut earlier = request.earlier.clone();
         if samples && earlier.is_none() {
             earlier = Some(Arc::new(Sample::take(&procfs)?));

@@ -12,6 +12,9 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use crate::host::Host;
 use crate::sink;
 
+/// The key, after all others, that says that something of the record was cut.
+pub const CUT_MARK: &str = "command_truncated";
+
 /// One row of a record kind's table: everything that is said of a field is said here, once.
 pub struct Field<R: 'static> {
     /// The key, legal as a column of a Log Analytics table.

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::encoding::Encoding;
-use super::{Record, Value};
+use super::{CUT_MARK, Record, Value};
 
 const MARK: char = '…';
 
@@ -58,7 +58,7 @@ fn cost(value: &Value<'_>, encoding: &Encoding) -> usize {
 
 impl Record<'_> {
     fn mark_cut(&mut self) {
-        self.0.push(("command_truncated", Value::Bool(true)));
+        self.0.push((CUT_MARK, Value::Bool(true)));
     }
 
     /// The place of the value to cut next: `command`, then `args`, then the longest that is not yet `spent`.

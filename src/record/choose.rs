@@ -1,6 +1,6 @@
 //! Which fields a record has: the `--fields LIST` language, over any kind's table.
 
-use super::Field;
+use super::{CUT_MARK, Field};
 
 /// Names for several fields: the name and the fields, `default` first.
 pub type Lists = [(&'static str, &'static [&'static str])];
@@ -49,7 +49,7 @@ pub fn choose<R>(
 /// A sentence for the user, if a label is one of `keys`, or is given twice.
 pub fn check_labels(labels: &[(String, String)], keys: &[&str]) -> Result<(), String> {
     for (place, (key, _)) in labels.iter().enumerate() {
-        if keys.contains(&key.as_str()) || key == "command_truncated" {
+        if keys.contains(&key.as_str()) || key == CUT_MARK {
             return Err(format!("--label {key}: every record has a field of that name; choose another"));
         }
         if labels[..place].iter().any(|(other, _)| other == key) {

@@ -1,6 +1,6 @@
 //! A record as bytes: which encoding, and what a text takes in it.
 
-use super::{Record, Value};
+use super::{CUT_MARK, Record, Value};
 use crate::sink::{csv, json, text};
 
 /// How records are written.
@@ -20,6 +20,11 @@ pub enum Encoding {
 }
 
 impl Encoding {
+    /// CSV with these columns, and one for the mark that a cut record has.
+    pub fn csv<'a>(keys: impl Iterator<Item = &'a str>) -> Self {
+        Encoding::Csv { columns: keys.chain([CUT_MARK]).map(String::from).collect(), head: true }
+    }
+
     /// The encoding for what follows in the same stream: it has its header already.
     pub fn continued(self) -> Self {
         match self {

@@ -49,9 +49,9 @@ fn every_example_runs() {
 #[test]
 fn the_manual_and_the_completions() {
     let folder = tempfile::tempdir().unwrap();
-    // Cargo builds it beside the program, with the tests.
-    let program = std::path::Path::new(PROCLINE).with_file_name("examples").join("manuals");
-    quiet(command(program.to_str().unwrap(), &[]).arg(folder.path()));
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let task = ["run", "--quiet", "--manifest-path", manifest, "--example", "manuals", "--"];
+    quiet(command(env!("CARGO"), &task).arg(folder.path()));
     let written = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
     let help = String::from_utf8(quiet(&mut procline(&["--help"]))).unwrap();
     let options: Vec<_> = help.split_whitespace().filter(|word| word.starts_with("--") && word.len() > 4).collect();

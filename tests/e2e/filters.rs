@@ -1,6 +1,6 @@
 //! Which processes have a record: rows of arguments and the pids that they leave of the fixture tree.
 
-use crate::support::{Actor, Tree, lines, procline, quiet, records};
+use crate::support::{Actor, Tree, complaint, lines, procline, quiet, records};
 
 fn pids(tree: &Tree, arguments: &str) -> Vec<u64> {
     let words: Vec<_> = arguments.split(' ').filter(|word| !word.is_empty()).collect();
@@ -83,6 +83,14 @@ fn what_is_malformed_is_told() {
         let errors = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.code() == Some(2) && errors.contains(words), "{argument}: {errors}");
     }
+}
+
+#[test]
+fn a_sample_that_leaves_no_time_is_told() {
+    let (code, errors) = complaint(&procline(&["--top", "1", "--by", "cpu_now", "--sample", "20s"]).output().unwrap());
+    assert!(code == 2 && errors.contains("--sample 20s") && errors.contains("--timeout 10s"), "{errors}");
+    // Where nothing is measured, nothing waits.
+    quiet(&mut procline(&["--sample", "20s"]));
 }
 
 /// On the live machine: one process by its id, and a parent with its child.
