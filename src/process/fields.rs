@@ -132,7 +132,7 @@ pub static FIELDS: [Field<Process>; 50] = [
         Text,
         "",
         COMMAND,
-        "arguments joined by spaces; `[comm]` for none; `[comm] <defunct>` for a zombie",
+        "arguments joined by spaces, secrets masked; `[comm]` for none; `[comm] <defunct>` for a zombie",
         |process, _| bytes(Some(&process.command)),
     ),
     computer(),
