@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use procline::host::Host;
+use procline::process::redact::Redactor;
 use procline::process::{command, names, parse, tty};
 use procline::record::encoding::Encoding;
 use procline::record::{Field, Record, Type, Value, cap};
@@ -53,6 +54,8 @@ pub fn parse_all(text: &[u8]) {
     command::join(text, &mut out);
     command::bracket(b"", false, &mut out);
     assert!(!out.contains(&0));
+    let nuls = |text: &[u8]| text.iter().filter(|byte| **byte == 0).count();
+    assert_eq!(nuls(&Redactor::new(&[]).mask(text)), nuls(text));
 }
 
 /// A record's line is one line of strict JSON, within its limit, and a cut command keeps head and tail.
