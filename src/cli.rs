@@ -61,6 +61,15 @@ pub enum FieldsFormat {
     Json,
 }
 
+/// Whose names a record has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Schema {
+    /// Our own
+    Procline,
+    /// Those of a script over `ps aux` that the OMS agent ran: all text, as ps prints it
+    Oms,
+}
+
 /// How records are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -98,6 +107,9 @@ pub struct RecordOptions {
     /// removes (default: default; `procline fields` lists them)
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub fields: Option<String>,
+    /// Names and units of another convention, instead of --fields
+    #[arg(long, value_name = "SCHEMA", default_value = "procline", conflicts_with = "fields")]
+    pub schema: Schema,
     /// How records are written
     #[arg(long, value_name = "FORMAT", default_value = "json")]
     pub format: Format,

@@ -1,12 +1,16 @@
 //! The machine at one moment: what every record of a snapshot shares, and what processes are measured against. It is
 //! told what it needs to know and opens nothing itself.
 
+use chrono::{DateTime, Utc};
+
 /// The machine, as one snapshot sees it. What the chosen fields do not need stays at its default.
 #[derive(Debug, Default)]
 pub struct Host {
     /// The machine's name.
     pub computer: String,
-    /// When the snapshot was taken: RFC 3339, UTC, milliseconds.
+    /// When the snapshot was taken.
+    pub now: DateTime<Utc>,
+    /// The same as text: RFC 3339, UTC, milliseconds.
     pub timestamp: String,
     /// Clock ticks per second, the unit of times in /proc/PID/stat; sysconf(3), `_SC_CLK_TCK`.
     pub ticks_per_second: u64,

@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use procline::cli::{Cli, Command, Format, SnapshotOptions};
+use procline::cli::{Cli, Command, Format, Schema, SnapshotOptions};
 use procline::exit::{Stop, code};
+use procline::process::oms::OMS;
 use procline::process::{self, Request};
 use procline::record::choose::{check_labels, choose};
 use procline::record::encoding::Encoding;
@@ -23,7 +24,10 @@ fn run(cli: Cli) -> Result<(), Stop> {
 
 fn snapshot(options: &SnapshotOptions) -> Result<(), Stop> {
     let asked = &options.record;
-    let fields = choose(&table::FIELDS, table::LISTS, asked.fields.as_deref()).map_err(Stop::Usage)?;
+    let fields = match asked.schema {
+        Schema::Procline => choose(&table::FIELDS, table::LISTS, asked.fields.as_deref()).map_err(Stop::Usage)?,
+        Schema::Oms => OMS.iter().collect(),
+    };
     let keys: Vec<_> = fields.iter().map(|field| field.name).collect();
     check_labels(&asked.label, &keys).map_err(Stop::Usage)?;
     let labels = asked.label.iter().map(|(key, _)| key.as_str());

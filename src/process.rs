@@ -7,6 +7,7 @@ mod collect;
 pub mod command;
 pub mod fields;
 pub mod names;
+pub mod oms;
 pub mod parse;
 mod procfs;
 pub mod redact;
@@ -235,9 +236,11 @@ impl View {
 fn observe(procfs: &Procfs, request: &Request) -> anyhow::Result<Host> {
     let needs = request.needs();
     let ticks_per_second = rustix::param::clock_ticks_per_second();
+    let now = DateTime::<Utc>::from(SystemTime::now());
     let mut host = Host {
+        now,
         computer: request.computer.clone().unwrap_or_else(hostname),
-        timestamp: DateTime::<Utc>::from(SystemTime::now()).to_rfc3339_opts(SecondsFormat::Millis, true),
+        timestamp: now.to_rfc3339_opts(SecondsFormat::Millis, true),
         ticks_per_second,
         page_size: rustix::param::page_size() as u64,
         ..Host::default()

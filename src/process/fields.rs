@@ -287,7 +287,7 @@ fn seconds<'a>(ticks: u64, host: &Host) -> Value<'a> {
 }
 
 /// The letters of ps(1), "PROCESS STATE CODES", in its order.
-fn state(process: &Process, locked: bool) -> String {
+pub(super) fn state(process: &Process, locked: bool) -> String {
     let stat = &process.stat;
     let mut code = String::with_capacity(8);
     code.push(char::from(stat.state));

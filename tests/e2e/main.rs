@@ -12,6 +12,7 @@ mod formats;
 mod golden;
 mod hostile;
 mod names;
+mod oms;
 mod parity;
 mod requested;
 mod rights;
