@@ -1,6 +1,7 @@
 //! The snapshot: one record per process. This file tells what is read for which fields; its rooms do the rest:
-//! `procfs` opens /proc, `parse`, `command` and `tty` understand it, `names` names owners, `fields` is the table,
-//! `redact` masks secrets, `collect` gathers one process, and `watch` sees to it that nothing hangs.
+//! `procfs` opens /proc, `parse`, `command` and `tty` understand it, `names` names owners, `sample` keeps CPU times,
+//! `redact` masks secrets, `collect` gathers one process, `select` says which have a record, `fields` and `oms` are the
+//! tables of it, `worker` makes the snapshot, `watch` sees to it that nothing hangs, `beat` says when the next one is due.
 
 mod beat;
 mod collect;

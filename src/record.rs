@@ -1,5 +1,6 @@
 //! What all record kinds share: a field (one row of a kind's table), a value, a record as rows of both, and the two
-//! fields that every record ends with. It knows neither what a process is nor how bytes are written.
+//! fields that every record ends with. Its rooms choose fields, encode records and cut those that are too long. None of
+//! them knows what a process is, nor where bytes go.
 
 pub mod cap;
 pub mod choose;

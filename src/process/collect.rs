@@ -171,9 +171,7 @@ impl<'a> Collector<'a> {
         process.arguments.clear();
         process.command.clear();
         process.command_cut = false;
-        /// The length at which the kernel cuts a name, and only the arguments tell the whole.
-        const CUT_NAME: usize = 15;
-        let for_name = self.needs & NAME != 0 && process.comm.len() == CUT_NAME;
+        let for_name = self.needs & NAME != 0 && process.comm.len() == command::COMM_MOST;
         if self.needs & COMMAND == 0 && !for_name {
             return;
         }
@@ -202,7 +200,9 @@ impl<'a> Collector<'a> {
         if let Some(redactor) = &mut self.redactor
             && let Cow::Owned(masked) = redactor.mask(&process.arguments)
         {
-            process.arguments = masked;
+            // Into the buffer that is there: a new one would be too small for the next process's first read.
+            process.arguments.clear();
+            process.arguments.extend_from_slice(&masked);
         }
         command::join(&process.arguments, &mut process.command);
         if process.command.is_empty() {

@@ -5,6 +5,9 @@ use memchr::{memchr, memchr_iter, memrchr};
 /// Stands where the middle of a very long command line was not read: the end of the argument that it cut.
 pub const GAP: &str = "…\0";
 
+/// Where the kernel cuts a name: `TASK_COMM_LEN` less the NUL, include/linux/sched.h. Only the arguments tell the rest.
+pub const COMM_MOST: usize = 15;
+
 /// Appends the arguments joined by spaces: NULs between them become spaces, those at the end go.
 pub fn join(arguments: &[u8], text: &mut Vec<u8>) {
     let end = arguments.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
@@ -30,11 +33,9 @@ pub fn list(arguments: &[u8]) -> Option<Vec<&[u8]>> {
 /// The process's name: `comm`, of which the kernel keeps 15 bytes, lengthened to the program's name in the first
 /// argument where that begins with it.
 pub fn name<'a>(comm: &'a [u8], arguments: &'a [u8]) -> &'a [u8] {
-    /// `TASK_COMM_LEN` less the NUL, include/linux/sched.h.
-    const CUT: usize = 15;
     let first = memchr(0, arguments).map_or(arguments, |end| &arguments[..end]);
     let program = memrchr(b'/', first).map_or(first, |slash| &first[slash + 1..]);
-    if comm.len() == CUT && program.starts_with(comm) { program } else { comm }
+    if comm.len() == COMM_MOST && program.starts_with(comm) { program } else { comm }
 }
 
 /// The `tail` of a command line whose middle was not read, without its first two arguments: the first has lost its

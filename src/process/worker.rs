@@ -203,9 +203,7 @@ impl Run {
         let progress = Mutex::new(progress);
         Ok(self.snapshot.get_or_init(|| Snapshot { view, progress }))
     }
-}
 
-impl Run {
     /// The processes to visit first.
     fn pids(&self, procfs: &Procfs) -> anyhow::Result<Pids> {
         let mut pids = procfs.pids()?;
