@@ -129,8 +129,10 @@ fn the_table_of_fields() {
 fn types_are_those_of_the_table() {
     let table = quiet(&mut procline(&["fields", "--format", "json"]));
     let table = lines(&table).into_iter().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    let types: BTreeMap<String, String> =
+    let mut types: BTreeMap<String, String> =
         table.map(|row| (row["name"].as_str().unwrap().into(), row["type"].as_str().unwrap().into())).collect();
+    // A process of another test may have a command line that is too long for a record.
+    types.insert("command_truncated".into(), "bool".into());
     let output = quiet(&mut procline(&["--fields", "all", "--sample", "1ms"]));
     for line in lines(&output) {
         for (key, value) in serde_json::from_str::<BTreeMap<String, serde_json::Value>>(line).unwrap() {
