@@ -9,6 +9,7 @@ use glob::Pattern;
 
 use crate::process::Repeat;
 use crate::process::select::{By, Filter};
+use crate::record::schema;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -47,6 +48,9 @@ pub enum Command {
         /// How to print them
         #[arg(long, value_name = "FORMAT", default_value = "text")]
         format: FieldsFormat,
+        /// Their names, types and units in another schema
+        #[arg(long, value_name = "SCHEMA", default_value = "procline")]
+        schema: Schema,
     },
 }
 
@@ -68,6 +72,21 @@ pub enum Schema {
     Procline,
     /// Those of a script over `ps aux` that the OMS agent ran: all text, as ps prints it
     Oms,
+    /// Those of the Elastic Common Schema and Metricbeat: nested, bytes, parts of one
+    Ecs,
+    /// Those of OpenTelemetry's semantic conventions: nested, bytes, parts of one
+    Otel,
+}
+
+impl From<Schema> for schema::Schema {
+    fn from(asked: Schema) -> Self {
+        match asked {
+            Schema::Procline => schema::Schema::Procline,
+            Schema::Oms => schema::Schema::Oms,
+            Schema::Ecs => schema::Schema::Ecs,
+            Schema::Otel => schema::Schema::Otel,
+        }
+    }
 }
 
 /// How records are written.
@@ -107,8 +126,9 @@ pub struct RecordOptions {
     /// removes (default: default; `procline fields` lists them)
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub fields: Option<String>,
-    /// Names and units of another convention, instead of --fields
-    #[arg(long, value_name = "SCHEMA", default_value = "procline", conflicts_with = "fields")]
+    /// Names, units and nesting of another convention; --fields takes our names still,
+    /// and `procline fields --schema SCHEMA` lists what it has
+    #[arg(long, value_name = "SCHEMA", default_value = "procline")]
     pub schema: Schema,
     /// How records are written
     #[arg(long, value_name = "FORMAT", default_value = "json")]

@@ -9,24 +9,28 @@ use crate::cli::FieldsFormat;
 use crate::process::fields::{FIELDS, LISTS};
 use crate::record::Field;
 use crate::record::choose::Lists;
+use crate::record::schema::{Column, Schema};
 use crate::sink::json;
 
 #[derive(Serialize)]
 struct Row {
     record: &'static str,
     name: &'static str,
+    /// Our own name, in another schema.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'static str>,
     r#type: &'static str,
     unit: &'static str,
     default: bool,
     meaning: &'static str,
 }
 
-/// Prints the tables on standard output.
+/// Prints the tables, as `schema` has them, on standard output.
 ///
 /// # Errors
 /// If that cannot be written; a closed pipe is no error.
-pub fn print(format: FieldsFormat) -> anyhow::Result<()> {
-    let rows = rows("process", &FIELDS, LISTS);
+pub fn print(format: FieldsFormat, schema: Schema) -> anyhow::Result<()> {
+    let rows = rows("process", &FIELDS, LISTS, schema);
     let text = match format {
         FieldsFormat::Text => text(&rows),
         FieldsFormat::Markdown => markdown(&rows),
@@ -40,29 +44,40 @@ pub fn print(format: FieldsFormat) -> anyhow::Result<()> {
     }
 }
 
-fn rows<R>(record: &'static str, fields: &'static [Field<R>], lists: &Lists) -> Vec<Row> {
+fn rows<R>(record: &'static str, fields: &'static [Field<R>], lists: &Lists, schema: Schema) -> Vec<Row> {
     let default = lists.first().map_or(&[][..], |(_, names)| names);
-    fields
-        .iter()
-        .map(|field| Row {
+    let columns = fields.iter().filter_map(|field| Column::of(field, schema));
+    columns
+        .map(|column| Row {
             record,
-            name: field.name,
-            r#type: field.kind.name(),
-            unit: field.unit,
-            default: default.contains(&field.name),
-            meaning: field.doc,
+            name: column.name(),
+            field: (schema != Schema::Procline).then_some(column.field.name),
+            r#type: column.kind().name(),
+            unit: column.unit(),
+            default: default.contains(&column.field.name),
+            meaning: column.doc(),
         })
         .collect()
 }
 
 fn text(rows: &[Row]) -> String {
-    rows.iter().map(|row| format!("{:<15} {:<7} {:<6} {}\n", row.name, row.r#type, row.unit, row.meaning)).collect()
+    let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
+    let field = |row: &Row| row.field.map(|field| format!("{field:<12} ")).unwrap_or_default();
+    let line =
+        |row: &Row| format!("{:<width$} {}{:<7} {:<6} {}\n", row.name, field(row), row.r#type, row.unit, row.meaning);
+    rows.iter().map(line).collect()
 }
 
 fn markdown(rows: &[Row]) -> String {
-    let head = "| field | type | unit | meaning |\n|---|---|---|---|\n".to_owned();
-    rows.iter().fold(head, |table, row| {
-        table + &format!("| {} | {} | {} | {} |\n", row.name, row.r#type, row.unit, row.meaning)
+    let renamed = rows.iter().any(|row| row.field.is_some());
+    let head = if renamed {
+        "| name | field | type | unit | meaning |\n|---|---|---|---|---|\n"
+    } else {
+        "| field | type | unit | meaning |\n|---|---|---|---|\n"
+    };
+    rows.iter().fold(head.to_owned(), |table, row| {
+        let field = row.field.map(|field| format!("{field} | ")).unwrap_or_default();
+        table + &format!("| {} | {field}{} | {} | {} |\n", row.name, row.r#type, row.unit, row.meaning)
     })
 }
 

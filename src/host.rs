@@ -22,6 +22,8 @@ pub struct Host {
     pub boot_id: String,
     /// `MemTotal` of proc_meminfo(5), in KiB.
     pub mem_total: u64,
+    /// CPUs online; the lines `cpu0`, `cpu1`, … of proc_stat(5).
+    pub cpus: u64,
     /// Bytes per page; sysconf(3), `_SC_PAGESIZE`.
     pub page_size: u64,
 }

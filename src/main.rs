@@ -1,14 +1,15 @@
 //! procline: what a host is doing, as JSON lines.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
-use procline::cli::{Cli, Command, Format, Schema, SnapshotOptions};
+use procline::cli::{Cli, Command, Format, SnapshotOptions};
 use procline::exit::{Stop, code};
-use procline::process::oms::OMS;
 use procline::process::{self, Request};
-use procline::record::choose::{check_labels, choose};
+use procline::record::choose::choose;
 use procline::record::encoding::Encoding;
+use procline::record::shape::Shape;
 use procline::{fields, process::fields as table};
 
 fn main() -> ExitCode {
@@ -17,34 +18,29 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<(), Stop> {
     match cli.command {
-        Some(Command::Fields { format }) => Ok(fields::print(format)?),
+        Some(Command::Fields { format, schema }) => Ok(fields::print(format, schema.into())?),
         None => snapshot(&cli.snapshot),
     }
 }
 
 fn snapshot(options: &SnapshotOptions) -> Result<(), Stop> {
     let asked = &options.record;
-    let fields = match asked.schema {
-        Schema::Procline => choose(&table::FIELDS, table::LISTS, asked.fields.as_deref()).map_err(Stop::Usage)?,
-        Schema::Oms => OMS.iter().collect(),
-    };
-    let keys: Vec<_> = fields.iter().map(|field| field.name).collect();
-    check_labels(&asked.label, &keys).map_err(Stop::Usage)?;
-    let labels = asked.label.iter().map(|(key, _)| key.as_str());
+    let schema = asked.schema.into();
+    let columns = choose(&table::FIELDS, schema, table::LISTS, asked.fields.as_deref()).map_err(Stop::Usage)?;
+    let shape = Shape::new(&columns, schema, &asked.label).map_err(Stop::Usage)?;
     let encoding = match asked.format {
         Format::Json => Encoding::Json,
         Format::Array => Encoding::Array,
-        Format::Csv => Encoding::csv(keys.into_iter().chain(labels)),
+        Format::Csv => Encoding::csv(shape.columns()),
     };
     let request = Request {
-        fields,
+        shape: Arc::new(shape),
         filter: options.filter(),
         encoding,
         max_record_bytes: asked.max_record_bytes,
         procfs: options.procfs(),
         rootfs: options.rootfs(),
         computer: options.computer(),
-        labels: asked.label.clone(),
         no_args: asked.no_args,
         redact: options.redact(),
         sample: options.time.sample,

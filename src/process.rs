@@ -1,14 +1,15 @@
 //! The snapshot: one record per process. This file tells what is read for which fields; its rooms do the rest:
 //! `procfs` opens /proc, `parse`, `command` and `tty` understand it, `names` names owners, `sample` keeps CPU times,
-//! `redact` masks secrets, `collect` gathers one process, `select` says which have a record, `fields` and `oms` are the
-//! tables of it, `worker` makes the snapshot, `watch` sees to it that nothing hangs, `beat` says when the next one is due.
+//! `redact` masks secrets, `collect` gathers one process, `select` says which have a record, `fields` is the table of it
+//! and `forms` what other schemas make of that, `worker` makes the snapshot, `watch` sees to it that nothing hangs,
+//! `beat` says when the next one is due.
 
 mod beat;
 mod collect;
 pub mod command;
 pub mod fields;
+mod forms;
 pub mod names;
-pub mod oms;
 pub mod parse;
 mod procfs;
 pub mod redact;
@@ -31,8 +32,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::host::Host;
-use crate::record::Field;
 use crate::record::encoding::Encoding;
+use crate::record::shape::Shape;
 use procfs::Procfs;
 use sample::Sample;
 use select::Filter;
@@ -85,13 +86,15 @@ pub mod needs {
     pub const BOOT_ID: u32 = 1 << 20;
     /// The machine's memory.
     pub const MEM_TOTAL: u32 = 1 << 21;
+    /// How many CPUs the machine has.
+    pub const CPUS: u32 = 1 << 22;
 }
 
 /// What a snapshot is to tell, and of which machine.
 #[derive(Clone)]
 pub struct Request {
-    /// The fields of each record, in order.
-    pub fields: Vec<&'static Field<Process>>,
+    /// What each record looks like.
+    pub shape: Arc<Shape<Process>>,
     /// Which processes have one.
     pub filter: Filter,
     /// How they are written.
@@ -104,8 +107,6 @@ pub struct Request {
     pub rootfs: Option<PathBuf>,
     /// The machine's name, where it is not its hostname.
     pub computer: Option<String>,
-    /// Constant keys and values, after the fields of each record.
-    pub labels: Vec<(String, String)>,
     /// Whether command lines are left unread.
     pub no_args: bool,
     /// Whether secrets in command lines are masked, and by which words beside the built-in ones.
@@ -119,13 +120,8 @@ pub struct Request {
 }
 
 impl Request {
-    /// What the fields need of each process.
-    fn fields_need(&self) -> u32 {
-        self.fields.iter().fold(0, |all, field| all | field.needs)
-    }
-
     fn needs(&self) -> u32 {
-        self.fields_need() | self.filter.needs()
+        self.shape.needs() | self.filter.needs()
     }
 
     /// Whether it waits for `cpu_now`.
@@ -259,6 +255,9 @@ fn observe(procfs: &Procfs, request: &Request) -> anyhow::Result<Host> {
     }
     if needs & needs::BOOT_TIME != 0 {
         host.boot_time = figure(procfs, "stat", |text| parse::keyed(text, "btime")?.try_into().ok())?;
+    }
+    if needs & needs::CPUS != 0 {
+        host.cpus = figure(procfs, "stat", parse::cpus)?;
     }
     if needs & needs::BOOT_ID != 0 {
         let text = procfs.read_host("sys/kernel/random/boot_id")?;

@@ -1,10 +1,12 @@
-//! What all record kinds share: a field (one row of a kind's table), a value, a record as rows of both, and the two
-//! fields that every record ends with. Its rooms choose fields, encode records and cut those that are too long. None of
-//! them knows what a process is, nor where bytes go.
+//! What all record kinds share: a field (one row of a kind's table), a value, a record as rows of keys and values, and
+//! the two fields that every record ends with. Its rooms know a field's names elsewhere, choose fields, give records
+//! their shape, encode them and cut those that are too long. None of them knows what a process is, nor where bytes go.
 
 pub mod cap;
 pub mod choose;
 pub mod encoding;
+pub mod schema;
+pub mod shape;
 
 use std::borrow::Cow;
 
@@ -12,6 +14,8 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use crate::host::Host;
 use crate::sink;
+use schema::{Aliases, Form};
+use shape::Key;
 
 /// The key, after all others, that says that something of the record was cut.
 pub const CUT_MARK: &str = "command_truncated";
@@ -30,6 +34,8 @@ pub struct Field<R: 'static> {
     pub needs: u32,
     /// The field's value in one record.
     pub get: for<'a> fn(&'a R, &'a Host) -> Value<'a>,
+    /// Its names in other schemas.
+    pub aliases: Aliases<R>,
 }
 
 /// The type of a field, as a user of the records meets it.
@@ -113,39 +119,37 @@ impl Serialize for Value<'_> {
     }
 }
 
-/// One record: keys and values, in the order in which they are written.
-pub struct Record<'a>(Vec<(&'a str, Value<'a>)>);
-
-impl<'a> Record<'a> {
-    /// The record of one `subject`: the values that are known of the chosen fields.
-    pub fn of<R>(subject: &'a R, host: &'a Host, fields: &[&'static Field<R>]) -> Self {
-        // One spare place, for the mark that a cut record gets.
-        let mut rows = Vec::with_capacity(fields.len() + 1);
-        for field in fields {
-            match (field.get)(subject, host) {
-                Value::Absent => {}
-                // JSON has no such number, and a key of null is no better than none.
-                Value::Float(number) if !number.is_finite() => {}
-                value => rows.push((field.name, value)),
-            }
-        }
-        Record(rows)
-    }
-}
-
-impl<'a> Record<'a> {
-    /// The record with constant keys and values at its end.
-    pub fn labelled(mut self, labels: &'a [(String, String)]) -> Self {
-        self.0.extend(labels.iter().map(|(key, value)| (key.as_str(), Value::Str(Cow::Borrowed(value)))));
-        self
-    }
+/// One record: keys and values, in the order in which they are written; what is of one object stands together.
+pub struct Record<'a> {
+    rows: Vec<(&'a Key, Value<'a>)>,
+    cut_mark: &'a Key,
 }
 
 impl Serialize for Record<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, value) in &self.0 {
-            map.serialize_entry(name, value)?;
+        Object { rows: &self.rows, level: 0 }.serialize(serializer)
+    }
+}
+
+/// Rows whose keys are the same up to a level.
+struct Object<'a> {
+    rows: &'a [(&'a Key, Value<'a>)],
+    level: usize,
+}
+
+impl Serialize for Object<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Object { rows, level } = *self;
+        let mut map = serializer.serialize_map(None)?;
+        // The last key on the way to a value is its own: most records are flat, and compare none.
+        let is_inner = |key: &Key| key.path.len() > level + 1;
+        for rows in rows.chunk_by(|(one, _), (next, _)| is_inner(one) && one.path[level] == next.path[level]) {
+            let [(key, value), ..] = rows else { continue };
+            match &key.path[level..] {
+                [name] => map.serialize_entry(name, value)?,
+                [name, ..] => map.serialize_entry(name, &Object { rows, level: level + 1 })?,
+                [] => {}
+            }
         }
         map.end()
     }
@@ -160,7 +164,11 @@ pub const fn computer<R>() -> Field<R> {
         doc: "this machine: its hostname",
         needs: 0,
         get: |_, host| Value::Str(Cow::Borrowed(&host.computer)),
+        aliases: Aliases::NONE,
     }
+    .oms("Computer", Form::SAME)
+    .ecs("host.name", Form::SAME)
+    .otel("host.name", Form::SAME)
 }
 
 /// The field `timestamp`, of every record kind.
@@ -172,21 +180,41 @@ pub const fn timestamp<R>() -> Field<R> {
         doc: "when the snapshot was taken, RFC 3339 UTC with milliseconds: one value for the whole snapshot",
         needs: 0,
         get: |_, host| Value::Str(Cow::Borrowed(&host.timestamp)),
+        aliases: Aliases::NONE,
     }
+    // Without a zone, as the OMS agent's script had it.
+    .oms(
+        "timestamp",
+        Form {
+            convert: |_, _, host| Value::Str(host.now.format("%Y-%m-%dT%H:%M:%S%.6f").to_string().into()),
+            ..Form::SAME
+        },
+    )
+    .ecs("@timestamp", Form::SAME)
+    .otel("timestamp", Form::SAME)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::schema::{Column, Schema};
+    use super::shape::Shape;
     use super::*;
 
     struct Thing(f64);
 
-    static RATIO: Field<Thing> =
-        Field { name: "ratio", kind: Type::Float, unit: "%", doc: "", needs: 0, get: |thing, _| Value::Float(thing.0) };
+    static RATIO: Field<Thing> = Field {
+        name: "ratio",
+        kind: Type::Float,
+        unit: "%",
+        doc: "",
+        needs: 0,
+        get: |thing, _| Value::Float(thing.0),
+        aliases: Aliases::NONE,
+    };
 
     fn json(thing: &Thing) -> String {
-        let host = Host::default();
-        serde_json::to_string(&Record::of(thing, &host, &[&RATIO])).unwrap()
+        let shape = Shape::new(&[Column::of(&RATIO, Schema::Procline).unwrap()], Schema::Procline, &[]).unwrap();
+        serde_json::to_string(&shape.record(thing, &Host::default())).unwrap()
     }
 
     #[test]

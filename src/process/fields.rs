@@ -9,10 +9,11 @@ use super::needs::{
     SMAPS_ROLLUP, STATM, STATUS, TTY, UID, UPTIME, USER,
 };
 use super::parse::{self, Io, SmapsRollup};
-use super::{Process, command, tenths_of_percent};
+use super::{Process, command, forms, tenths_of_percent};
 use crate::host::Host;
 use crate::record::Type::{Bool, Float, Int, List, String as Text};
 use crate::record::choose::Lists;
+use crate::record::schema::{Aliases, Form};
 use crate::record::{Field, Type, Value, computer, timestamp};
 
 /// The names for several fields. `resources` is what a sampler of a few daemons wants.
@@ -67,8 +68,13 @@ const fn field(
     doc: &'static str,
     get: Get,
 ) -> Field<Process> {
-    Field { name, kind, unit, doc, needs, get }
+    Field { name, kind, unit, doc, needs, get, aliases: Aliases::NONE }
 }
+
+const SAME: Form<Process> = Form::SAME;
+const TEXT: Form<Process> = Form::TEXT;
+const BYTES: Form<Process> = Form::BYTES;
+const RATIO: Form<Process> = Form::RATIO;
 
 /// Every field of a process record: those of the default list first, then those on request.
 pub static FIELDS: [Field<Process>; 50] = [
@@ -79,8 +85,14 @@ pub static FIELDS: [Field<Process>; 50] = [
         USER,
         "effective user name, whole; the uid in digits where it has no name",
         |process, _| text(process.user.as_deref()),
-    ),
-    field("pid", Int, "", 0, "process id", |process, _| Value::Int(process.pid.into())),
+    )
+    .oms("user", SAME)
+    .ecs("user.name", SAME)
+    .otel("process.user.name", SAME),
+    field("pid", Int, "", 0, "process id", |process, _| Value::Int(process.pid.into()))
+    .oms("pid", TEXT)
+    .ecs("process.pid", SAME)
+    .otel("process.pid", SAME),
     field(
         "cpu",
         Float,
@@ -88,7 +100,8 @@ pub static FIELDS: [Field<Process>; 50] = [
         UPTIME,
         "CPU time used / time since start, of one CPU, as `ps` %CPU: a lifetime average, truncated to 0.1, not clamped",
         |process, host| Value::Float(process.cpu(host)),
-    ),
+    )
+    .oms("cpuUtilization", forms::CPU_OF_PS),
     field(
         "mem",
         Float,
@@ -100,14 +113,24 @@ pub static FIELDS: [Field<Process>; 50] = [
             // ps never says more.
             share.map_or(Value::Absent, |share| Value::Float(share.min(99.9)))
         },
-    ),
+    )
+    .oms("memoryUtilization", TEXT)
+    .ecs("system.process.memory.rss.pct", RATIO)
+    .otel("process.memory.utilization", RATIO),
     field("vsz", Int, "KiB", 0, "virtual memory; 0 for kernel threads and zombies", |process, _| {
         Value::count(process.stat.vsize / 1024)
-    }),
-    field("rss", Int, "KiB", RSS, "resident memory; 0 for kernel threads and zombies", |process, _| count(process.rss)),
+    })
+    .oms("vsz", TEXT)
+    .ecs("system.process.memory.size", BYTES)
+    .otel("process.memory.virtual", BYTES),
+    field("rss", Int, "KiB", RSS, "resident memory; 0 for kernel threads and zombies", |process, _| count(process.rss))
+    .oms("rss", TEXT)
+    .ecs("system.process.memory.rss.bytes", BYTES)
+    .otel("process.memory.usage", BYTES),
     field("tty", Text, "", TTY, "controlling terminal (`pts/0`, `tty1`, `ttyS0`); `?` for none", |process, _| {
         text(Some(&process.tty))
-    }),
+    })
+    .oms("tty", SAME),
     field(
         "stat",
         Text,
@@ -115,7 +138,10 @@ pub static FIELDS: [Field<Process>; 50] = [
         LOCKED,
         "state as `ps` STAT: a letter, then `<` or `N` for nice, `L` locked memory, `s` session leader, `l` threads, `+` foreground",
         |process, _| owned(process.locked.map(|locked| state(process, locked))),
-    ),
+    )
+    .oms("stat", SAME)
+    .ecs("process.state", forms::STATE_OF_ECS)
+    .otel("process.state", forms::STATE_OF_OTEL),
     field(
         "start",
         Text,
@@ -123,10 +149,16 @@ pub static FIELDS: [Field<Process>; 50] = [
         BOOT_TIME,
         "when the process started, RFC 3339 UTC, whole seconds, as `ps` lstart",
         |process, host| owned(start(process, host)),
-    ),
+    )
+    .oms("start", forms::START_OF_PS)
+    .ecs("process.start", SAME)
+    .otel("process.creation.time", SAME),
     field("time", Float, "s", 0, "CPU time used, user and system", |process, host| {
         seconds(process.stat.cpu_ticks(), host)
-    }),
+    })
+    .oms("cpuTime", forms::TIME_OF_PS)
+    .ecs("system.process.cpu.total.ticks", Form::MILLISECONDS)
+    .otel("process.cpu.time", SAME),
     field(
         "command",
         Text,
@@ -134,7 +166,10 @@ pub static FIELDS: [Field<Process>; 50] = [
         COMMAND,
         "arguments joined by spaces, secrets masked; `[comm]` for none; `[comm] <defunct>` for a zombie",
         |process, _| bytes(Some(&process.command)),
-    ),
+    )
+    .oms("command", SAME)
+    .ecs("process.command_line", forms::ARGUMENTS)
+    .otel("process.command_line", forms::ARGUMENTS),
     computer(),
     timestamp(),
     field(
@@ -144,15 +179,24 @@ pub static FIELDS: [Field<Process>; 50] = [
         NAME,
         "the program's name: comm, lengthened where the kernel cut it at 15 bytes",
         |process, _| Value::Bytes(command::name(&process.comm, &process.arguments)),
-    ),
-    field("ppid", Int, "", 0, "parent's process id", |process, _| Value::Int(process.stat.ppid)),
-    field("uid", Int, "", UID, "effective user id", |process, _| count(process.uid.map(u64::from))),
+    )
+    .ecs("process.name", SAME)
+    .otel("process.executable.name", forms::EXE_NAME),
+    field("ppid", Int, "", 0, "parent's process id", |process, _| Value::Int(process.stat.ppid))
+    .ecs("process.parent.pid", SAME)
+    .otel("process.parent_pid", SAME),
+    field("uid", Int, "", UID, "effective user id", |process, _| count(process.uid.map(u64::from)))
+    .ecs("user.id", TEXT)
+    .otel("process.user.id", SAME),
     field("gid", Int, "", STATUS, "effective group id", |process, _| {
         count(process.status.and_then(|status| status.egid).map(u64::from))
-    }),
+    })
+    .ecs("process.group.id", TEXT),
     field("ruid", Int, "", STATUS, "real user id", |process, _| {
         count(process.status.and_then(|status| status.ruid).map(u64::from))
-    }),
+    })
+    .ecs("process.real_user.id", TEXT)
+    .otel("process.real_user.id", SAME),
     field(
         "group",
         Text,
@@ -160,11 +204,16 @@ pub static FIELDS: [Field<Process>; 50] = [
         STATUS | GROUP,
         "effective group's name; the gid in digits where it has no name",
         |process, _| text(process.group.as_deref()),
-    ),
+    )
+    .ecs("process.group.name", SAME),
     field("exe", Text, "", EXE, "path of the executable; with ` (deleted)` where it was replaced", |process, _| {
         bytes(process.exe.as_deref())
-    }),
-    field("cwd", Text, "", CWD, "working directory", |process, _| bytes(process.cwd.as_deref())),
+    })
+    .ecs("process.executable", SAME)
+    .otel("process.executable.path", SAME),
+    field("cwd", Text, "", CWD, "working directory", |process, _| bytes(process.cwd.as_deref()))
+    .ecs("process.working_directory", SAME)
+    .otel("process.working_directory", SAME),
     field(
         "args",
         List,
@@ -172,7 +221,9 @@ pub static FIELDS: [Field<Process>; 50] = [
         COMMAND,
         "the arguments one by one; absent for none and for a rewritten title",
         |process, _| command::list(&process.arguments).map_or(Value::Absent, Value::List),
-    ),
+    )
+    .ecs("process.args", SAME)
+    .otel("process.command_args", SAME),
     field(
         "state",
         Text,
@@ -185,10 +236,18 @@ pub static FIELDS: [Field<Process>; 50] = [
     field("priority", Int, "", 0, "the kernel's priority, as in /proc/PID/stat", |process, _| {
         Value::Int(process.stat.priority)
     }),
-    field("threads", Int, "", 0, "number of threads", |process, _| Value::Int(process.stat.num_threads)),
-    field("session", Int, "", 0, "session id", |process, _| Value::Int(process.stat.session)),
-    field("pgrp", Int, "", 0, "process group id", |process, _| Value::Int(process.stat.pgrp)),
-    field("elapsed", Float, "s", UPTIME, "time since start", |process, host| seconds(process.age(host), host)),
+    field("threads", Int, "", 0, "number of threads", |process, _| Value::Int(process.stat.num_threads))
+    .ecs("system.process.num_threads", SAME)
+    .otel("process.thread.count", SAME),
+    field("session", Int, "", 0, "session id", |process, _| Value::Int(process.stat.session))
+    .ecs("process.session_leader.pid", SAME)
+    .otel("process.session_leader.pid", SAME),
+    field("pgrp", Int, "", 0, "process group id", |process, _| Value::Int(process.stat.pgrp))
+    .ecs("process.group_leader.pid", SAME)
+    .otel("process.group_leader.pid", SAME),
+    field("elapsed", Float, "s", UPTIME, "time since start", |process, host| seconds(process.age(host), host))
+    .ecs("process.uptime", Form::SECONDS)
+    .otel("process.uptime", SAME),
     field(
         "entity_id",
         Text,
@@ -196,7 +255,8 @@ pub static FIELDS: [Field<Process>; 50] = [
         BOOT_ID,
         "boot id, pid and start ticks: the same process as long as it is the same",
         |process, host| owned(Some(format!("{}-{}-{}", host.boot_id, process.pid, process.stat.starttime))),
-    ),
+    )
+    .ecs("process.entity_id", SAME),
     field("kernel_thread", Bool, "", 0, "whether it is a thread of the kernel", |process, _| {
         Value::Bool(process.is_kernel_thread())
     }),
@@ -207,7 +267,9 @@ pub static FIELDS: [Field<Process>; 50] = [
         SAMPLE | UPTIME,
         "CPU time used / time, of one CPU, over the sample's time; over its life if that is shorter",
         |process, _| process.cpu_now.map_or(Value::Absent, Value::Float),
-    ),
+    )
+    .ecs("system.process.cpu.total.pct", RATIO)
+    .otel("process.cpu.utilization", forms::PART_OF_ALL_CPUS),
     field("uss", Int, "KiB", SMAPS_ROLLUP, "memory of its own, that would be free if it ended", |process, _| {
         memory(process, |memory| memory.uss)
     }),
@@ -219,17 +281,27 @@ pub static FIELDS: [Field<Process>; 50] = [
         "resident memory, where what is shared counts by its share",
         |process, _| memory(process, |memory| memory.pss),
     ),
-    field("swap", Int, "KiB", SMAPS_ROLLUP, "memory swapped out", |process, _| memory(process, |memory| memory.swap)),
+    field("swap", Int, "KiB", SMAPS_ROLLUP, "memory swapped out", |process, _| memory(process, |memory| memory.swap))
+    .ecs("system.process.memory.swap", BYTES),
     field("shared", Int, "KiB", STATM, "resident memory that is of files or shared", |process, _| {
         count(process.shared)
-    }),
-    field("fds", Int, "", FD, "open file descriptors", |process, _| count(process.fds)),
-    field("read_ops", Int, "", IO, "reading system calls", |process, _| io(process, |io| io.syscr)),
-    field("write_ops", Int, "", IO, "writing system calls", |process, _| io(process, |io| io.syscw)),
-    field("read_bytes", Int, "bytes", IO, "fetched from storage", |process, _| io(process, |io| io.read_bytes)),
-    field("write_bytes", Int, "bytes", IO, "sent to storage", |process, _| io(process, |io| io.write_bytes)),
-    field("rchar", Int, "bytes", IO, "read by system calls, cached or not", |process, _| io(process, |io| io.rchar)),
-    field("wchar", Int, "bytes", IO, "written by system calls, cached or not", |process, _| io(process, |io| io.wchar)),
+    })
+    .ecs("system.process.memory.share", BYTES),
+    field("fds", Int, "", FD, "open file descriptors", |process, _| count(process.fds))
+    .ecs("system.process.fd.open", SAME)
+    .otel("process.unix.file_descriptor.count", SAME),
+    field("read_ops", Int, "", IO, "reading system calls", |process, _| io(process, |io| io.syscr))
+    .ecs("system.process.io.read_ops", SAME),
+    field("write_ops", Int, "", IO, "writing system calls", |process, _| io(process, |io| io.syscw))
+    .ecs("system.process.io.write_ops", SAME),
+    field("read_bytes", Int, "bytes", IO, "fetched from storage", |process, _| io(process, |io| io.read_bytes))
+    .ecs("system.process.io.read_bytes", SAME),
+    field("write_bytes", Int, "bytes", IO, "sent to storage", |process, _| io(process, |io| io.write_bytes))
+    .ecs("system.process.io.write_bytes", SAME),
+    field("rchar", Int, "bytes", IO, "read by system calls, cached or not", |process, _| io(process, |io| io.rchar))
+    .ecs("system.process.io.read_char", SAME),
+    field("wchar", Int, "bytes", IO, "written by system calls, cached or not", |process, _| io(process, |io| io.wchar))
+    .ecs("system.process.io.write_char", SAME),
     field("minflt", Int, "", 0, "page faults that needed nothing from disk", |process, _| {
         Value::count(process.stat.minflt)
     }),
@@ -247,10 +319,13 @@ pub static FIELDS: [Field<Process>; 50] = [
         CGROUP,
         "path of its control group: version 2's, else systemd's, else the first",
         |process, _| bytes(process.cgroup.as_deref()),
-    ),
+    )
+    .ecs("system.process.cgroup.path", SAME),
     field("container", Text, "", CGROUP, "container id: the 64 hexadecimal digits in that path", |process, _| {
         text(process.cgroup.as_deref().and_then(parse::container))
-    }),
+    })
+    .ecs("container.id", SAME)
+    .otel("container.id", SAME),
     field("oom_score", Int, "", OOM_SCORE, "how soon the kernel would kill it for memory", |process, _| {
         process.oom_score.map_or(Value::Absent, Value::Int)
     }),
@@ -287,7 +362,7 @@ fn seconds<'a>(ticks: u64, host: &Host) -> Value<'a> {
 }
 
 /// The letters of ps(1), "PROCESS STATE CODES", in its order.
-pub(super) fn state(process: &Process, locked: bool) -> String {
+fn state(process: &Process, locked: bool) -> String {
     let stat = &process.stat;
     let mut code = String::with_capacity(8);
     code.push(char::from(stat.state));
@@ -318,6 +393,7 @@ fn start(process: &Process, host: &Host) -> Option<String> {
 mod tests {
     use super::super::parse::Stat;
     use super::*;
+    use crate::record::schema::{Column, Schema};
 
     fn process(stat: Stat) -> Process {
         Process { pid: 7, stat, ..Process::default() }
@@ -353,6 +429,20 @@ mod tests {
             assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'), "{name}");
             assert!(!RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name)), "{name}");
             assert!(FIELDS[..place].iter().all(|other| other.name != name), "{name} stands twice");
+        }
+    }
+
+    /// A name that is the way to another would have to be a value and an object at once.
+    #[test]
+    fn every_name_elsewhere_stands_once_and_is_not_the_way_to_another() {
+        for schema in [Schema::Oms, Schema::Ecs, Schema::Otel] {
+            let names: Vec<_> = FIELDS.iter().filter_map(|field| Column::of(field, schema)).collect();
+            for (place, name) in names.iter().map(Column::name).enumerate() {
+                let others = names.iter().map(Column::name).enumerate().filter(|(other, _)| *other != place);
+                for (_, other) in others {
+                    assert!(other != name && !other.starts_with(&format!("{name}.")), "{name} and {other}");
+                }
+            }
         }
     }
 

@@ -213,6 +213,13 @@ pub fn keyed(text: &[u8], key: &str) -> Option<u64> {
     })
 }
 
+/// How many CPUs `/proc/stat` has a line of.
+pub fn cpus(text: &[u8]) -> Option<u64> {
+    let numbers = text.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"cpu"));
+    let cpus = numbers.filter(|rest| rest.first().is_some_and(u8::is_ascii_digit)).count() as u64;
+    (cpus > 0).then_some(cpus)
+}
+
 fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
 }

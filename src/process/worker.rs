@@ -13,8 +13,8 @@ use super::sample::Sample;
 use super::select::{Filter, Seen};
 use super::{Process, Request, View};
 use crate::host::Host;
+use crate::record::cap;
 use crate::record::encoding::Encoding;
-use crate::record::{Record, cap};
 use crate::sink::stdout::Lines;
 
 /// What a worker is doing, as far as those who wait for it tell it apart.
@@ -251,7 +251,7 @@ impl Progress {
         if !self.surveyed && !request.filter.takes(process, host) {
             return Ok(());
         }
-        let mut record = Record::of(process, host, &request.fields).labelled(&request.labels);
+        let mut record = request.shape.record(process, host);
         cap::line(&mut self.line, &mut record, process.command_cut, request.max_record_bytes, &request.encoding);
         self.frame.clear();
         request.encoding.before(mem::replace(&mut self.none_written, false), &mut self.frame);

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::encoding::Encoding;
-use super::{CUT_MARK, Record, Value};
+use super::{Record, Value};
 
 const MARK: char = '…';
 
@@ -35,7 +35,7 @@ pub fn line(line: &mut Vec<u8>, record: &mut Record<'_>, cut: bool, max: usize, 
             return;
         };
         spent.push(victim);
-        let value = &mut record.0[victim].1;
+        let value = &mut record.rows[victim].1;
         let room = cost(value, encoding).saturating_sub(excess);
         match value {
             Value::List(texts) => *texts = outer(texts, room, encoding),
@@ -58,15 +58,16 @@ fn cost(value: &Value<'_>, encoding: &Encoding) -> usize {
 
 impl Record<'_> {
     fn mark_cut(&mut self) {
-        self.0.push((CUT_MARK, Value::Bool(true)));
+        self.rows.push((self.cut_mark, Value::Bool(true)));
     }
 
     /// The place of the value to cut next: `command`, then `args`, then the longest that is not yet `spent`.
     fn next_to_cut(&self, spent: &[usize], encoding: &Encoding) -> Option<usize> {
         let left = || {
-            self.0.iter().enumerate().filter(|(place, (_, value))| !spent.contains(place) && cost(value, encoding) > 0)
+            let rows = self.rows.iter().enumerate();
+            rows.filter(|(place, (_, value))| !spent.contains(place) && cost(value, encoding) > 0)
         };
-        let named = |wanted| left().find(|(_, (name, _))| *name == wanted);
+        let named = |wanted| left().find(|(_, (key, _))| key.field == wanted);
         let longest = || left().max_by_key(|(_, (_, value))| cost(value, encoding));
         named("command").or_else(|| named("args")).or_else(longest).map(|(place, _)| place)
     }
@@ -108,10 +109,17 @@ fn ends(text: &str, room: usize, encoding: &Encoding) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::shape::Key;
     use super::*;
 
+    fn record<'a>(rows: Vec<(&'static str, Value<'a>)>) -> Record<'a> {
+        let key = |name: &'static str| -> &'static Key { Box::leak(Box::new(Key::new(vec![name.into()], name))) };
+        let rows = rows.into_iter().map(|(name, value)| (key(name), value)).collect();
+        Record { rows, cut_mark: key("command_truncated") }
+    }
+
     fn cut(text: &str, max: usize) -> (String, usize) {
-        let mut record = Record(vec![
+        let mut record = record(vec![
             ("user", Value::Str("alice".into())),
             ("command", Value::Bytes(text.as_bytes())),
             ("Computer", Value::Str("host".into())),
@@ -153,7 +161,7 @@ mod tests {
     #[test]
     fn the_longest_string_is_next_when_the_command_was_not_enough() {
         let long = "u".repeat(5000);
-        let mut record = Record(vec![
+        let mut record = record(vec![
             ("user", Value::Str(long.as_str().into())),
             ("command", Value::Bytes(b"cat")),
             ("pid", Value::Int(7)),
@@ -170,7 +178,7 @@ mod tests {
     fn arguments_give_up_those_in_the_middle() {
         let words: Vec<String> = (0..500).map(|place| format!("word\"{place}")).collect();
         let args: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
-        let mut record = Record(vec![("command", Value::Bytes(b"cat")), ("args", Value::List(args))]);
+        let mut record = record(vec![("command", Value::Bytes(b"cat")), ("args", Value::List(args))]);
         let mut out = Vec::new();
         line(&mut out, &mut record, false, 1024, &Encoding::Json);
         assert!(out.len() <= 1024 && out.len() > 1024 - 30, "{}", out.len());
@@ -182,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_command_that_was_cut_when_read_says_so_without_a_limit() {
-        let mut record = Record(vec![("command", Value::Bytes(b"a\xe2\x80\xa6b"))]);
+        let mut record = record(vec![("command", Value::Bytes(b"a\xe2\x80\xa6b"))]);
         let mut out = Vec::new();
         line(&mut out, &mut record, true, 0, &Encoding::Json);
         assert_eq!(out, "{\"command\":\"a…b\",\"command_truncated\":true}\n".as_bytes());
@@ -195,7 +203,7 @@ mod tests {
         for word in ["x", "\"", "a,b", "é\n", "\\"] {
             let long = word.repeat(3000);
             let args: Vec<&[u8]> = vec![word.as_bytes(); 2000];
-            let mut record = Record(vec![
+            let mut record = record(vec![
                 ("command", Value::Bytes(long.as_bytes())),
                 ("args", Value::List(args)),
                 ("pid", Value::Int(7)),

@@ -1,6 +1,7 @@
 //! Which fields a record has: the `--fields LIST` language, over any kind's table.
 
-use super::{CUT_MARK, Field};
+use super::Field;
+use super::schema::{Column, Schema};
 
 /// Names for several fields: the name and the fields, `default` first.
 pub type Lists = [(&'static str, &'static [&'static str])];
@@ -8,16 +9,18 @@ pub type Lists = [(&'static str, &'static [&'static str])];
 /// The fields that `list` asks for, in its order; without one, the fields of `default`.
 ///
 /// `list` is names, `lists` and `all`, separated by commas. `+name` appends and `-name` removes; a list that begins with
-/// either starts from `default`. A name given twice stands once, at its first place.
+/// either starts from `default`. A name given twice stands once, at its first place. Names are our own, whatever the
+/// schema; of `lists` and `all`, what has no name in the schema is left out.
 ///
 /// # Errors
-/// A sentence for the user, if a name is unknown or no field is left.
+/// A sentence for the user, if a name is unknown, or not of the schema, or no field is left.
 pub fn choose<R>(
     table: &'static [Field<R>],
+    schema: Schema,
     lists: &Lists,
     list: Option<&str>,
-) -> Result<Vec<&'static Field<R>>, String> {
-    let mut chosen: Vec<&'static Field<R>> = Vec::new();
+) -> Result<Vec<Column<R>>, String> {
+    let mut chosen: Vec<Column<R>> = Vec::new();
     let list = list.unwrap_or("default");
     let changes_default = list.starts_with(['+', '-']);
     for item in changes_default.then_some("default").into_iter().chain(list.split(',')) {
@@ -26,13 +29,13 @@ pub fn choose<R>(
             Some(word) => (true, word),
             None => (false, item.strip_prefix('+').unwrap_or(item)),
         };
-        for field in named(table, lists, word)? {
-            let place = chosen.iter().position(|other| other.name == field.name);
+        for column in named(table, schema, lists, word)? {
+            let place = chosen.iter().position(|other| other.field.name == column.field.name);
             match (removes, place) {
                 (true, Some(place)) => {
                     chosen.remove(place);
                 }
-                (false, None) => chosen.push(field),
+                (false, None) => chosen.push(column),
                 _ => {}
             }
         }
@@ -43,24 +46,8 @@ pub fn choose<R>(
     Ok(chosen)
 }
 
-/// Sees to it that no key stands twice in a record.
-///
-/// # Errors
-/// A sentence for the user, if a label is one of `keys`, or is given twice.
-pub fn check_labels(labels: &[(String, String)], keys: &[&str]) -> Result<(), String> {
-    for (place, (key, _)) in labels.iter().enumerate() {
-        if keys.contains(&key.as_str()) || key == CUT_MARK {
-            return Err(format!("--label {key}: every record has a field of that name; choose another"));
-        }
-        if labels[..place].iter().any(|(other, _)| other == key) {
-            return Err(format!("--label {key} is given twice; a record has each key once"));
-        }
-    }
-    Ok(())
-}
-
 /// The fields that one word of the list stands for.
-fn named<R>(table: &'static [Field<R>], lists: &Lists, word: &str) -> Result<Vec<&'static Field<R>>, String> {
+fn named<R>(table: &'static [Field<R>], schema: Schema, lists: &Lists, word: &str) -> Result<Vec<Column<R>>, String> {
     let of_name = |name: &str| table.iter().find(|field| field.name == name);
     let found: Vec<_> = match lists.iter().find(|(list, _)| *list == word) {
         Some((_, names)) => names.iter().filter_map(|name| of_name(name)).collect(),
@@ -70,7 +57,14 @@ fn named<R>(table: &'static [Field<R>], lists: &Lists, word: &str) -> Result<Vec
     if found.is_empty() {
         return Err(unknown(table, lists, word));
     }
-    Ok(found)
+    let columns: Vec<_> = found.iter().filter_map(|field| Column::of(field, schema)).collect();
+    if columns.is_empty() {
+        let schema = schema.name();
+        return Err(format!(
+            "--fields {word}: schema {schema} has nothing like it; `procline fields --schema {schema}` lists what it has"
+        ));
+    }
+    Ok(columns)
 }
 
 fn unknown<R>(table: &[Field<R>], lists: &Lists, word: &str) -> String {
@@ -98,19 +92,23 @@ fn unknown<R>(table: &[Field<R>], lists: &Lists, word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::schema::{Aliases, Form};
     use super::super::{Type, Value};
     use super::*;
 
     const fn field(name: &'static str) -> Field<()> {
-        Field { name, kind: Type::Int, unit: "", doc: "", needs: 0, get: |(), _| Value::Absent }
+        let aliases = Aliases::NONE;
+        Field { name, kind: Type::Int, unit: "", doc: "", needs: 0, get: |(), _| Value::Absent, aliases }
     }
 
-    static TABLE: [Field<()>; 4] = [field("pid"), field("cpu"), field("command"), field("extra")];
+    static TABLE: [Field<()>; 4] =
+        [field("pid").ecs("process.pid", Form::SAME), field("cpu"), field("command"), field("extra")];
+
+    const LISTS: &Lists = &[("default", &["pid", "cpu", "command"]), ("few", &["extra", "pid"])];
 
     fn names(list: Option<&str>) -> Result<Vec<&'static str>, String> {
-        let lists: &Lists = &[("default", &["pid", "cpu", "command"]), ("few", &["extra", "pid"])];
-        let chosen = choose(&TABLE, lists, list)?;
-        Ok(chosen.iter().map(|field| field.name).collect())
+        let chosen = choose(&TABLE, Schema::Procline, LISTS, list)?;
+        Ok(chosen.iter().map(Column::name).collect())
     }
 
     #[test]
@@ -148,6 +146,20 @@ mod tests {
         for list in ["", "pid,,cpu", "+", "-", "--pid", "pid cpu"] {
             assert!(names(Some(list)).is_err(), "{list:?}");
         }
+    }
+
+    #[test]
+    fn of_another_schema_only_what_it_has() {
+        for list in [None, Some("all"), Some("pid"), Some("few,-default,+pid")] {
+            let chosen =
+                choose(&TABLE, Schema::Ecs, LISTS, list).map(|columns| columns.iter().map(Column::name).collect());
+            assert_eq!(chosen, Ok(vec!["process.pid"]), "{list:?}");
+        }
+        for list in ["cpu", "pid,extra", "-cpu"] {
+            let error = choose(&TABLE, Schema::Ecs, LISTS, Some(list)).err().unwrap();
+            assert!(error.contains("schema ecs") && error.contains("fields --schema ecs"), "{error}");
+        }
+        assert!(choose(&TABLE, Schema::Otel, LISTS, None).is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A record as bytes: which encoding, and what a text takes in it.
 
-use super::{CUT_MARK, Record, Value};
+use super::{Record, Value};
 use crate::sink::{csv, json, text};
 
 /// How records are written.
@@ -20,9 +20,9 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// CSV with these columns, and one for the mark that a cut record has.
-    pub fn csv<'a>(keys: impl Iterator<Item = &'a str>) -> Self {
-        Encoding::Csv { columns: keys.chain([CUT_MARK]).map(String::from).collect(), head: true }
+    /// CSV with these columns.
+    pub fn csv(columns: Vec<String>) -> Self {
+        Encoding::Csv { columns, head: true }
     }
 
     /// The encoding for what follows in the same stream: it has its header already.
@@ -86,9 +86,9 @@ impl Encoding {
 
 /// A cell for every column, from values that stand in the columns' order.
 fn cells<'a>(record: &'a Record<'_>, columns: &'a [String]) -> impl Iterator<Item = Vec<u8>> + 'a {
-    let mut values = record.0.iter().peekable();
+    let mut values = record.rows.iter().peekable();
     columns.iter().map(move |column| {
-        let value = values.next_if(|(name, _)| name == column).map(|(_, value)| value);
+        let value = values.next_if(|(key, _)| key.column == *column).map(|(_, value)| value);
         value.map_or_else(Vec::new, cell)
     })
 }

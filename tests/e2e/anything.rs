@@ -6,7 +6,9 @@ use procline::host::Host;
 use procline::process::redact::Redactor;
 use procline::process::{command, names, parse, tty};
 use procline::record::encoding::Encoding;
-use procline::record::{Field, Record, Type, Value, cap};
+use procline::record::schema::{Aliases, Column, Schema};
+use procline::record::shape::Shape;
+use procline::record::{Field, Type, Value, cap};
 
 /// The subject of a record that no process would have.
 #[derive(Debug)]
@@ -22,7 +24,7 @@ const fn field(
     kind: Type,
     get: for<'a> fn(&'a Anything, &'a Host) -> Value<'a>,
 ) -> Field<Anything> {
-    Field { name, kind, unit: "", doc: "", needs: 0, get }
+    Field { name, kind, unit: "", doc: "", needs: 0, get, aliases: Aliases::NONE }
 }
 
 static FIELDS: [Field<Anything>; 4] = [
@@ -45,6 +47,7 @@ pub fn parse_all(text: &[u8]) {
     command::name(text, text);
     parse::uptime_centiseconds(text);
     parse::keyed(text, "btime");
+    parse::cpus(text);
     parse::keyed(text, "MemTotal:");
     names::name_in(text, 0);
     let number = text.iter().fold(0_u32, |number, byte| number.wrapping_mul(257) ^ u32::from(*byte));
@@ -61,9 +64,10 @@ pub fn parse_all(text: &[u8]) {
 /// A record's line is one line of strict JSON, within its limit, and a cut command keeps head and tail.
 pub fn check_line(anything: &Anything, cut: bool, max: usize) {
     let host = Host::default();
-    let fields: Vec<_> = FIELDS.iter().collect();
+    let columns: Vec<_> = FIELDS.iter().filter_map(|field| Column::of(field, Schema::Procline)).collect();
+    let shape = Shape::new(&columns, Schema::Procline, &[]).expect("a shape");
     let mut line = Vec::new();
-    cap::line(&mut line, &mut Record::of(anything, &host, &fields), cut, max, &Encoding::Json);
+    cap::line(&mut line, &mut shape.record(anything, &host), cut, max, &Encoding::Json);
     assert!(max == 0 || line.len() <= max, "{} bytes, at most {max}", line.len());
     let line = std::str::from_utf8(&line).expect("UTF-8").strip_suffix('\n').expect("a newline at its end");
     assert!(!line.contains(char::is_control), "{line:?}");

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use serde_json::Value;
+
 use crate::support::{Tree, complaint, lacks, lines, procline, quiet, records, skip};
 
 const DEFAULT: &str = "user pid cpu mem vsz rss tty stat start time command Computer timestamp";
@@ -10,7 +12,7 @@ const DEFAULT: &str = "user pid cpu mem vsz rss tty stat start time command Comp
 /// The keys of a line, in its order.
 fn keys(line: &str) -> String {
     // With the feature `preserve_order` off, serde_json sorts; the order is that of the text.
-    let map: BTreeMap<String, serde_json::Value> = serde_json::from_str(line).unwrap();
+    let map: BTreeMap<String, Value> = serde_json::from_str(line).unwrap();
     let mut keys: Vec<_> = map.keys().map(|key| (line.find(&format!("\"{key}\":")).unwrap(), key.as_str())).collect();
     keys.sort_unstable();
     keys.into_iter().map(|(_, key)| key).collect::<Vec<_>>().join(" ")
@@ -118,35 +120,44 @@ fn the_table_of_fields() {
     let names: Vec<_> = text.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
     assert!(names.join(" ").starts_with(DEFAULT) && names.len() == 50, "{names:?}");
     let json = quiet(&mut procline(&["fields", "--format", "json"]));
-    let first: serde_json::Value = serde_json::from_str(lines(&json)[2]).unwrap();
+    let first: Value = serde_json::from_str(lines(&json)[2]).unwrap();
     assert_eq!((&first["record"], &first["name"]), (&"process".into(), &"cpu".into()));
     assert_eq!((&first["type"], &first["unit"], &first["default"]), (&"float".into(), &"%".into(), &true.into()));
     assert!(first["meaning"].as_str().unwrap().contains("CPU time"));
 }
 
-/// The table says which type a field has: every record agrees, absent ones aside.
+/// The table says which type a field has, in every schema: every record agrees, absent ones aside.
 #[test]
 fn types_are_those_of_the_table() {
-    let table = quiet(&mut procline(&["fields", "--format", "json"]));
-    let table = lines(&table).into_iter().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    let mut types: BTreeMap<String, String> =
-        table.map(|row| (row["name"].as_str().unwrap().into(), row["type"].as_str().unwrap().into())).collect();
-    // A process of another test may have a command line that is too long for a record.
-    types.insert("command_truncated".into(), "bool".into());
-    let output = quiet(&mut procline(&["--fields", "all", "--sample", "1ms"]));
-    for line in lines(&output) {
-        for (key, value) in serde_json::from_str::<BTreeMap<String, serde_json::Value>>(line).unwrap() {
-            let found = match value {
-                serde_json::Value::String(_) => "string",
-                serde_json::Value::Number(number) if number.is_f64() => "float",
-                serde_json::Value::Number(_) => "int",
-                serde_json::Value::Bool(_) => "bool",
-                serde_json::Value::Array(texts) if texts.iter().all(serde_json::Value::is_string) => "list",
-                _ => "none of them",
-            };
-            assert_eq!(types[&key], found, "{key} in {line}");
+    for schema in ["procline", "oms", "ecs", "otel"] {
+        let table = quiet(&mut procline(&["fields", "--schema", schema, "--format", "json"]));
+        let table = lines(&table).into_iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let mut types: BTreeMap<String, String> =
+            table.map(|row| (row["name"].as_str().unwrap().into(), row["type"].as_str().unwrap().into())).collect();
+        // A process of another test may have a command line that is too long for a record.
+        types.extend([("command_truncated", "bool"), ("ecs.version", "string")].map(|(a, b)| (a.into(), b.into())));
+        let output = quiet(&mut procline(&["--schema", schema, "--fields", "all", "--sample", "1ms"]));
+        for line in lines(&output) {
+            agrees(serde_json::from_str(line).unwrap(), "", &types, line);
         }
     }
+}
+
+fn agrees(value: Value, name: &str, types: &BTreeMap<String, String>, line: &str) {
+    let found = match value {
+        Value::Object(inner) => {
+            let before = if name.is_empty() { String::new() } else { format!("{name}.") };
+            inner.into_iter().for_each(|(key, value)| agrees(value, &format!("{before}{key}"), types, line));
+            return;
+        }
+        Value::String(_) => "string",
+        Value::Number(number) if number.is_f64() => "float",
+        Value::Number(_) => "int",
+        Value::Bool(_) => "bool",
+        Value::Array(texts) if texts.iter().all(Value::is_string) => "list",
+        _ => "none of them",
+    };
+    assert_eq!(types.get(name).map(String::as_str), Some(found), "{name} in {line}");
 }
 
 /// What was opened of process 1, of process 2 (a kernel thread, where there are any), and of the machine, in order.

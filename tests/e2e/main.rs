@@ -16,5 +16,6 @@ mod oms;
 mod parity;
 mod requested;
 mod rights;
+mod schemas;
 mod stuck;
 mod support;

@@ -1,0 +1,160 @@
+//! The forms in which other schemas tell what we know of a process, where a change of unit is not enough. They are
+//! told of the process itself, as our own field's value may say more, or less, than they want.
+
+use chrono::{DateTime, Datelike, Local, Utc};
+
+use super::Process;
+use super::needs::{CPUS, EXE, SAMPLE, UPTIME};
+use crate::record::schema::{Form, ratio};
+use crate::record::{Type, Value};
+
+/// %CPU of `ps aux`, which leaves the fraction out from 100 on.
+pub const CPU_OF_PS: Form<Process> = Form {
+    doc: Some("%CPU of `ps aux`"),
+    convert: |value, _, _| match value {
+        Value::Float(cpu) if cpu < 100.0 => Value::Str(format!("{cpu:.1}").into()),
+        Value::Float(cpu) => Value::Str((cpu as u64).to_string().into()),
+        value => value,
+    },
+    ..Form::TEXT
+};
+
+/// TIME of `ps aux`: minutes, which have no bound, and seconds.
+pub const TIME_OF_PS: Form<Process> = Form {
+    doc: Some("TIME of `ps aux`"),
+    convert: |_, process, host| {
+        let seconds = process.stat.cpu_ticks().checked_div(host.ticks_per_second).unwrap_or(0);
+        Value::Str(format!("{}:{:02}", seconds / 60, seconds % 60).into())
+    },
+    ..Form::TEXT
+};
+
+/// START of `ps aux`, in local time: the hour today, the day this year, else the year.
+pub const START_OF_PS: Form<Process> = Form {
+    doc: Some("START of `ps aux`, in local time"),
+    convert: |value, _, host| {
+        let Value::Str(start) = &value else { return value };
+        let Ok(start) = start.parse::<DateTime<Utc>>() else { return Value::Absent };
+        let (start, now) = (start.with_timezone(&Local), host.now.with_timezone(&Local));
+        let form = if start.year() != now.year() {
+            "%Y"
+        } else if start.ordinal() != now.ordinal() {
+            "%b%d"
+        } else {
+            "%H:%M"
+        };
+        Value::Str(start.format(form).to_string().into())
+    },
+    ..Form::SAME
+};
+
+/// `process.state` as Metricbeat has it.
+pub const STATE_OF_ECS: Form<Process> = Form {
+    needs: Some(0),
+    doc: Some("running, sleeping, disk_sleep, idle, stopped, zombie, dead or parked"),
+    convert: |_, process, _| {
+        word(match process.stat.state {
+            b'R' => "running",
+            b'S' => "sleeping",
+            b'D' => "disk_sleep",
+            b'I' => "idle",
+            b'T' | b't' => "stopped",
+            b'Z' => "zombie",
+            b'X' | b'x' => "dead",
+            b'P' => "parked",
+            _ => "",
+        })
+    },
+    ..Form::SAME
+};
+
+/// `process.state` of the semantic conventions, which know four words.
+pub const STATE_OF_OTEL: Form<Process> = Form {
+    needs: Some(0),
+    doc: Some("running, sleeping, stopped or defunct"),
+    convert: |_, process, _| {
+        word(match process.stat.state {
+            b'R' => "running",
+            b'S' | b'D' | b'I' => "sleeping",
+            b'T' | b't' => "stopped",
+            b'Z' => "defunct",
+            _ => "",
+        })
+    },
+    ..Form::SAME
+};
+
+/// The command where it is arguments: a name in brackets is no command line.
+pub const ARGUMENTS: Form<Process> = Form {
+    doc: Some("arguments joined by spaces, secrets masked; absent for none"),
+    convert: |value, process, _| if process.arguments.iter().all(|byte| *byte == 0) { Value::Absent } else { value },
+    ..Form::SAME
+};
+
+/// The last part of the executable's path: comm is the thread's name, which a process may choose.
+pub const EXE_NAME: Form<Process> = Form {
+    needs: Some(EXE),
+    doc: Some("last part of the executable's path"),
+    convert: |_, process, _| {
+        let name = process.exe.as_deref().and_then(|path| path.rsplit(|byte| *byte == b'/').next());
+        name.map_or(Value::Absent, Value::Bytes)
+    },
+    ..Form::SAME
+};
+
+/// CPU time as a part of all that the machine's CPUs had.
+pub const PART_OF_ALL_CPUS: Form<Process> = Form {
+    kind: Some(Type::Float),
+    unit: Some("1"),
+    needs: Some(SAMPLE | UPTIME | CPUS),
+    doc: Some("CPU time used / time, over the sample's time, of all the machine's CPUs"),
+    convert: |value, _, host| match value {
+        Value::Float(percent) if host.cpus > 0 => Value::Float(ratio(percent) / host.cpus as f64),
+        _ => Value::Absent,
+    },
+};
+
+fn word<'a>(word: &'static str) -> Value<'a> {
+    if word.is_empty() { Value::Absent } else { Value::Str(word.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Host;
+    use crate::process::parse::Stat;
+
+    #[test]
+    fn a_part_of_all_cpus() {
+        let process = Process::default();
+        for (percent, cpus, expected) in [(100.0, 4, 0.25), (12.5, 1, 0.125), (380.0, 4, 0.95), (0.0, 2, 0.0)] {
+            let host = Host { cpus, ..Host::default() };
+            let part = (PART_OF_ALL_CPUS.convert)(Value::Float(percent), &process, &host);
+            assert_eq!(part, Value::Float(expected));
+        }
+        let host = Host { cpus: 2, ..Host::default() };
+        assert_eq!((PART_OF_ALL_CPUS.convert)(Value::Absent, &process, &host), Value::Absent);
+    }
+
+    #[test]
+    fn every_state_letter_has_its_word_or_none() {
+        let host = Host::default();
+        for (letter, ecs, otel) in [
+            (b'R', "running", "running"),
+            (b'S', "sleeping", "sleeping"),
+            (b'D', "disk_sleep", "sleeping"),
+            (b'I', "idle", "sleeping"),
+            (b'T', "stopped", "stopped"),
+            (b't', "stopped", "stopped"),
+            (b'Z', "zombie", "defunct"),
+            (b'X', "dead", ""),
+            (b'P', "parked", ""),
+            (b'?', "", ""),
+        ] {
+            let process = Process { stat: Stat { state: letter, ..Stat::default() }, ..Process::default() };
+            for (form, expected) in [(STATE_OF_ECS, ecs), (STATE_OF_OTEL, otel)] {
+                assert_eq!((form.convert)(Value::Absent, &process, &host), word(expected), "{}", char::from(letter));
+            }
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Other schemas: the name that a field has there, and the form in which its value is told there. A field that has no
+//! like in a schema has no name in it.
+
+use super::{Field, Type, Value};
+use crate::host::Host;
+
+/// Whose names, units and nesting a record has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schema {
+    /// Our own: the fields' names, flat.
+    Procline,
+    /// The OMS agent's script over `ps aux`: all text, as ps prints it, flat.
+    Oms,
+    /// The Elastic Common Schema, and Metricbeat's `system.process` for what that has no name for.
+    Ecs,
+    /// The attributes and metrics of OpenTelemetry's semantic conventions.
+    Otel,
+}
+
+impl Schema {
+    /// Its name, as the user types it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Schema::Procline => "procline",
+            Schema::Oms => "oms",
+            Schema::Ecs => "ecs",
+            Schema::Otel => "otel",
+        }
+    }
+
+    /// Whether a dot in a name makes an object of what is before it, and labels are in an object of their own.
+    pub fn nests(self) -> bool {
+        matches!(self, Schema::Ecs | Schema::Otel)
+    }
+
+    /// What the schema demands of every record.
+    pub fn constants(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            // The oldest that has all the names used.
+            Schema::Ecs => &[("ecs.version", "8.17.0")],
+            _ => &[],
+        }
+    }
+}
+
+/// A field in another schema.
+pub struct Alias<R: 'static> {
+    /// Its name; dots part the levels of one that nests.
+    pub name: &'static str,
+    /// How its value is told.
+    pub form: Form<R>,
+}
+
+/// How a field's value is told in another schema. What it leaves open is as in our own.
+pub struct Form<R: 'static> {
+    /// The JSON type.
+    pub kind: Option<Type>,
+    /// The unit of a number.
+    pub unit: Option<&'static str>,
+    /// The meaning.
+    pub doc: Option<&'static str>,
+    /// What has to be read.
+    pub needs: Option<u32>,
+    /// The value there, made of our own.
+    pub convert: for<'a> fn(Value<'a>, &'a R, &'a Host) -> Value<'a>,
+}
+
+impl<R> Form<R> {
+    /// As it is.
+    pub const SAME: Self = Form { kind: None, unit: None, doc: None, needs: None, convert: |value, _, _| value };
+
+    /// A number as text, one with a fraction to a tenth.
+    pub const TEXT: Self = Form {
+        kind: Some(Type::String),
+        unit: Some(""),
+        convert: |value, _, _| match value {
+            Value::Int(number) => Value::Str(number.to_string().into()),
+            Value::Float(number) => Value::Str(format!("{number:.1}").into()),
+            value => value,
+        },
+        ..Self::SAME
+    };
+
+    /// KiB in bytes.
+    pub const BYTES: Self = Form {
+        unit: Some("bytes"),
+        convert: |value, _, _| match value {
+            Value::Int(kib) => Value::Int(kib.saturating_mul(1024)),
+            value => value,
+        },
+        ..Self::SAME
+    };
+
+    /// Percent as a part of one.
+    pub const RATIO: Self = Form {
+        unit: Some("1"),
+        convert: |value, _, _| match value {
+            Value::Float(percent) => Value::Float(ratio(percent)),
+            value => value,
+        },
+        ..Self::SAME
+    };
+
+    /// Seconds in whole milliseconds.
+    pub const MILLISECONDS: Self = Form {
+        kind: Some(Type::Int),
+        unit: Some("ms"),
+        convert: |value, _, _| match value {
+            Value::Float(seconds) => Value::Int((seconds * 1000.0).round() as i64),
+            value => value,
+        },
+        ..Self::SAME
+    };
+
+    /// Whole seconds.
+    pub const SECONDS: Self = Form {
+        kind: Some(Type::Int),
+        convert: |value, _, _| match value {
+            Value::Float(seconds) => Value::Int(seconds as i64),
+            value => value,
+        },
+        ..Self::SAME
+    };
+}
+
+/// A percentage of tenths as a part of one, of as many digits.
+pub fn ratio(percent: f64) -> f64 {
+    (percent * 10.0).round() / 1000.0
+}
+
+/// A field's names in other schemas.
+pub struct Aliases<R: 'static> {
+    oms: Option<Alias<R>>,
+    ecs: Option<Alias<R>>,
+    otel: Option<Alias<R>>,
+}
+
+impl<R> Aliases<R> {
+    /// A field that only we have.
+    pub const NONE: Self = Aliases { oms: None, ecs: None, otel: None };
+}
+
+impl<R> Field<R> {
+    /// The field with its name in [`Schema::Oms`].
+    pub const fn oms(mut self, name: &'static str, form: Form<R>) -> Self {
+        self.aliases.oms = Some(Alias { name, form });
+        self
+    }
+
+    /// The field with its name in [`Schema::Ecs`].
+    pub const fn ecs(mut self, name: &'static str, form: Form<R>) -> Self {
+        self.aliases.ecs = Some(Alias { name, form });
+        self
+    }
+
+    /// The field with its name in [`Schema::Otel`].
+    pub const fn otel(mut self, name: &'static str, form: Form<R>) -> Self {
+        self.aliases.otel = Some(Alias { name, form });
+        self
+    }
+}
+
+/// A field as one schema has it.
+pub struct Column<R: 'static> {
+    /// The field.
+    pub field: &'static Field<R>,
+    /// What it is there, unless the schema is our own.
+    alias: Option<&'static Alias<R>>,
+}
+
+impl<R> Clone for Column<R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for Column<R> {}
+
+impl<R> Column<R> {
+    /// `field` in `schema`, if it has a name there.
+    pub fn of(field: &'static Field<R>, schema: Schema) -> Option<Self> {
+        let aliases = &field.aliases;
+        let alias = match schema {
+            Schema::Procline => return Some(Column { field, alias: None }),
+            Schema::Oms => &aliases.oms,
+            Schema::Ecs => &aliases.ecs,
+            Schema::Otel => &aliases.otel,
+        };
+        alias.as_ref().map(|alias| Column { field, alias: Some(alias) })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        self.alias.map_or(self.field.name, |alias| alias.name)
+    }
+
+    /// Its JSON type.
+    pub fn kind(&self) -> Type {
+        self.alias.and_then(|alias| alias.form.kind).unwrap_or(self.field.kind)
+    }
+
+    /// Its unit.
+    pub fn unit(&self) -> &'static str {
+        self.alias.and_then(|alias| alias.form.unit).unwrap_or(self.field.unit)
+    }
+
+    /// Its meaning.
+    pub fn doc(&self) -> &'static str {
+        self.alias.and_then(|alias| alias.form.doc).unwrap_or(self.field.doc)
+    }
+
+    /// What has to be read for it.
+    pub fn needs(&self) -> u32 {
+        self.alias.and_then(|alias| alias.form.needs).unwrap_or(self.field.needs)
+    }
+
+    /// Its value in one record.
+    pub fn value<'a>(&self, subject: &'a R, host: &'a Host) -> Value<'a> {
+        let value = (self.field.get)(subject, host);
+        match self.alias {
+            Some(alias) => (alias.form.convert)(value, subject, host),
+            None => value,
+        }
+    }
+}
