@@ -1,5 +1,5 @@
-//! Where records go, and as which bytes. Nothing here knows what a record is about. `json` and `csv` encode; `stdout` and
-//! `file` write batches of whole lines; `pattern` makes a file's name from the time, and `keep` removes old files.
+//! Where records go, and as which bytes. Nothing here knows what a record is about. `json` and `csv` encode; `stdout`
+//! and `file` write batches of whole lines; `pattern` makes a file's name of the time, and `keep` removes old files.
 
 pub mod csv;
 pub mod file;

@@ -32,8 +32,8 @@ const STACK: usize = 256 * 1024;
 /// Writes one record per process to where they are to go.
 ///
 /// # Errors
-/// What ended the snapshot other than its own end: a failure, `timeout`, or a signal. Of one that is repeated, `timeout`
-/// only bounds the time for which it waits to be the one that writes.
+/// What ended the snapshot other than its own end: a failure, `timeout`, or a signal. With repetition, `timeout` only
+/// bounds the time for which it waits to be the one that writes.
 pub fn snapshot(request: Request, timeout: Duration, signals: &Signals) -> Result<End, Stop> {
     let start = Instant::now();
     // A slow reader of a stream is no failure.

@@ -14,8 +14,8 @@ use rustix::io::Errno;
 
 use super::pattern::Pattern;
 
-/// Removes the files of `pattern` that were last written more than `keep` before `now`; but never that of `now`, nor one
-/// that another run writes to.
+/// Removes the files of `pattern` that were last written more than `keep` before `now`, but never that of `now`, nor
+/// one that another run writes to.
 ///
 /// # Errors
 /// If one of them is still there; the others are gone.

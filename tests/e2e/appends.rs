@@ -1,5 +1,5 @@
-//! `--output` where things go wrong: runs that are killed, disks that are full, files that are locked or moved away. What
-//! was in the file stays, and what is added are whole lines.
+//! `--output` where things go wrong: runs that are killed, disks that are full, files that are locked or moved away.
+//! What was in the file stays, and what is added are whole lines.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};

@@ -33,8 +33,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Records are those of standard output; a file has exactly the permissions asked for when it is made, and keeps its own
-/// afterwards.
+/// A file has exactly the permissions asked for when it is made, and keeps its own afterwards.
 #[test]
 fn a_file_and_its_directory_are_made_once() {
     let tree = Tree::copy();
