@@ -10,6 +10,9 @@ use glob::Pattern;
 use crate::process::Repeat;
 use crate::process::select::{By, Filter};
 use crate::record::schema;
+use crate::sink::Target;
+use crate::sink::file::Files;
+use crate::sink::pattern;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -37,6 +40,7 @@ Examples:
   procline --top 10 --by rss
   procline --name 'nginx*' --children --fields resources
   procline --procfs /host/proc --rootfs /host
+  procline --output /var/log/procline/%Y-%m-%d.jsonl --keep 7d
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 124 timed out.";
 
@@ -109,6 +113,9 @@ pub struct SnapshotOptions {
     /// Which there are.
     #[command(flatten)]
     filter: FilterOptions,
+    /// Where they go.
+    #[command(flatten)]
+    output: OutputOptions,
     /// When they are taken.
     #[command(flatten)]
     pub time: TimeOptions,
@@ -191,6 +198,25 @@ struct FilterOptions {
     by: By,
 }
 
+/// Where records go.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Where it goes")]
+struct OutputOptions {
+    /// Append to this file instead of standard output; its name, not its
+    /// directory's, may have fields of strftime, in UTC:
+    /// /var/log/procline/%Y-%m-%d.jsonl
+    #[arg(long, value_name = "PATTERN", value_parser = pattern::Pattern::parse)]
+    output: Option<pattern::Pattern>,
+    /// Remove the files of that pattern that were last written longer ago, at
+    /// least 2d: 7d, 4weeks
+    #[arg(long, value_name = "DURATION", requires = "output", value_parser = keep)]
+    keep: Option<Duration>,
+    /// The permissions of a file that is made, in octal; its directory is made
+    /// too if only that is missing, and who may read may enter it
+    #[arg(long, value_name = "MODE", requires = "output", default_value = "0640", value_parser = file_mode)]
+    file_mode: u32,
+}
+
 /// When snapshots are taken, and how long they may take.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "When, and how long")]
@@ -244,6 +270,26 @@ impl SnapshotOptions {
     /// The beat asked for.
     pub fn repeat(&self) -> Option<Repeat> {
         self.time.interval.map(|interval| Repeat { interval, count: self.time.count })
+    }
+
+    /// Where records are to go.
+    ///
+    /// # Errors
+    /// A sentence that says what does not go together.
+    pub fn target(&self) -> Result<Target, String> {
+        let asked = &self.output;
+        let Some(pattern) = asked.output.clone() else {
+            return Ok(Target::Stdout);
+        };
+        if self.record.format == Format::Array {
+            return Err("--format array is one document, and --output appends: take --format json or csv".into());
+        }
+        if asked.keep.is_some() && !pattern.tells_time() {
+            return Err(format!(
+                "--keep needs a name that tells one time from another, as %Y-%m-%d does, and --output has {pattern}"
+            ));
+        }
+        Ok(Target::File(Files { pattern, mode: asked.file_mode, keep: asked.keep }))
     }
 
     /// The /proc asked for: the option beats the environment.
@@ -316,6 +362,26 @@ fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(duration) if !duration.is_zero() => Ok(duration),
         _ => Err("a duration longer than 0, such as 10s, 500ms or 2m".into()),
+    }
+}
+
+/// Azure Monitor Agent wants that much time to read a file.
+const KEEP_LEAST: Duration = Duration::from_secs(2 * 24 * 60 * 60);
+
+fn keep(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration >= KEEP_LEAST => Ok(duration),
+        _ => {
+            Err("a duration of at least 2d, as what reads the files must have the time to, such as 7d or 4weeks".into())
+        }
+    }
+}
+
+fn file_mode(text: &str) -> Result<u32, String> {
+    let is_octal = text.len() <= 4 && text.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if is_octal && mode <= 0o777 && mode & 0o600 == 0o600 => Ok(mode),
+        _ => Err("octal, 0600 to 0777, of which the owner may read and write: 0640, 0644".into()),
     }
 }
 

@@ -37,6 +37,7 @@ fn snapshot(options: &SnapshotOptions) -> Result<(), Stop> {
         shape: Arc::new(shape),
         filter: options.filter(),
         encoding,
+        target: options.target().map_err(Stop::Usage)?,
         max_record_bytes: asked.max_record_bytes,
         procfs: options.procfs(),
         rootfs: options.rootfs(),

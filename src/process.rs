@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::Context;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -34,6 +34,7 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::host::Host;
 use crate::record::encoding::Encoding;
 use crate::record::shape::Shape;
+use crate::sink::Target;
 use procfs::Procfs;
 use sample::Sample;
 use select::Filter;
@@ -99,6 +100,8 @@ pub struct Request {
     pub filter: Filter,
     /// How they are written.
     pub encoding: Encoding,
+    /// Where they go.
+    pub target: Target,
     /// The longest line, its newline included, in bytes; 0 for no limit.
     pub max_record_bytes: usize,
     /// Another machine's /proc.
@@ -210,30 +213,32 @@ struct View {
 }
 
 impl View {
-    /// Opens /proc and looks at the machine; before that, where it is asked for, at what every process has used so far.
-    /// With it comes what the next snapshot is measured against, if one follows.
-    fn open(request: &Request) -> anyhow::Result<(Self, Option<Sample>)> {
+    /// Opens /proc and, where that is asked for, looks at what every process has used so far.
+    fn open(request: &Request) -> anyhow::Result<Self> {
         if let Some(root) = &request.rootfs {
             fs::read_dir(root).with_context(|| format!("cannot open {} as a root directory", root.display()))?;
         }
         let procfs = Procfs::open(request.procfs.as_deref().unwrap_or(Path::new("/proc")))?;
-        let samples = request.samples();
         let mut earlier = request.earlier.clone();
-        if samples && earlier.is_none() {
+        if request.samples() && earlier.is_none() {
             earlier = Some(Arc::new(Sample::take(&procfs)?));
             thread::sleep(request.sample);
         }
-        let next = if samples && request.repeats { Some(Sample::take(&procfs)?) } else { None };
-        let host = observe(&procfs, request)?;
-        Ok((View { procfs, host, sample: earlier.unwrap_or_default() }, next))
+        Ok(View { procfs, host: Host::default(), sample: earlier.unwrap_or_default() })
+    }
+
+    /// Looks at the machine `now`; and at what the next snapshot is measured against, if one follows.
+    fn look(&mut self, request: &Request, now: DateTime<Utc>) -> anyhow::Result<Option<Sample>> {
+        let next = if request.samples() && request.repeats { Some(Sample::take(&self.procfs)?) } else { None };
+        self.host = observe(&self.procfs, request, now)?;
+        Ok(next)
     }
 }
 
 /// The machine at this moment, as far as `needs` asks for it.
-fn observe(procfs: &Procfs, request: &Request) -> anyhow::Result<Host> {
+fn observe(procfs: &Procfs, request: &Request, now: DateTime<Utc>) -> anyhow::Result<Host> {
     let needs = request.needs();
     let ticks_per_second = rustix::param::clock_ticks_per_second();
-    let now = DateTime::<Utc>::from(SystemTime::now());
     let mut host = Host {
         now,
         computer: request.computer.clone().unwrap_or_else(hostname),

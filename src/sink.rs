@@ -1,10 +1,123 @@
-//! Where records go, and as which bytes. Nothing here knows what a record is about.
+//! Where records go, and as which bytes. Nothing here knows what a record is about. `json` and `csv` encode; `stdout`
+//! and `file` write batches of whole lines; `pattern` makes a file's name of the time, and `keep` removes old files.
 
 pub mod csv;
+pub mod file;
 pub mod json;
+pub mod keep;
+pub mod pattern;
 pub mod stdout;
 
 use std::borrow::Cow;
+use std::io;
+use std::path::Path;
+
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+
+use file::Files;
+
+/// Where lines are to go.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// To standard output.
+    Stdout,
+    /// To the end of a file.
+    File(Files),
+}
+
+impl Target {
+    /// Opens it, and says for which time: that of `clock` once nobody else writes there. `waits` is told of the file
+    /// whose lock is waited for.
+    ///
+    /// # Errors
+    /// A file that cannot be appended to.
+    pub fn open(
+        &self,
+        clock: impl Fn() -> DateTime<Utc>,
+        waits: impl Fn(&Path),
+    ) -> anyhow::Result<(DateTime<Utc>, Lines)> {
+        let (time, to, most) = match self {
+            Target::Stdout => (clock(), To::Stdout(io::stdout()), stdout::BATCH),
+            Target::File(files) => {
+                let (time, file) = files.open(clock, waits)?;
+                (time, To::File(file), file::BATCH)
+            }
+        };
+        Ok((time, Lines { to, most, batch: Vec::with_capacity(most) }))
+    }
+
+    /// Removes the files of the same pattern that are older than asked for.
+    ///
+    /// # Errors
+    /// If one of them is still there.
+    pub fn remove_old(&self, now: DateTime<Utc>) -> anyhow::Result<()> {
+        match self {
+            Target::File(Files { pattern, keep: Some(keep), .. }) => keep::remove_old(pattern, *keep, now),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Collects lines into batches, and writes those.
+pub struct Lines {
+    to: To,
+    /// The most bytes of a batch, unless one line is longer.
+    most: usize,
+    batch: Vec<u8>,
+}
+
+enum To {
+    Stdout(io::Stdout),
+    File(file::Appender),
+}
+
+impl Lines {
+    /// The file that they go to.
+    pub fn file(&self) -> Option<&file::Appender> {
+        match &self.to {
+            To::Stdout(_) => None,
+            To::File(file) => Some(file),
+        }
+    }
+
+    /// Takes one whole line, and writes those it holds if the batch would grow too long.
+    ///
+    /// # Errors
+    /// Those of [`flush`](Self::flush).
+    pub fn push(&mut self, line: &[u8]) -> anyhow::Result<()> {
+        if self.batch.len() + line.len() > self.most {
+            self.flush()?;
+        }
+        self.batch.extend_from_slice(line);
+        Ok(())
+    }
+
+    /// Writes every line that was taken.
+    ///
+    /// # Errors
+    /// If that fails; `EPIPE` where the reader is gone.
+    pub fn flush(&mut self) -> anyhow::Result<()> {
+        match &mut self.to {
+            To::Stdout(stdout) => stdout::write_all(stdout, &self.batch).context("cannot write to standard output")?,
+            To::File(file) => file.append(&self.batch)?,
+        }
+        self.batch.clear();
+        Ok(())
+    }
+
+    /// Writes every line that was taken, and lets others write.
+    ///
+    /// # Errors
+    /// Those of [`flush`](Self::flush).
+    pub fn finish(&mut self) -> anyhow::Result<()> {
+        self.flush()?;
+        if let To::File(file) = &self.to {
+            file.unlock();
+        }
+        Ok(())
+    }
+}
 
 /// Bytes as the text that every encoding writes: what is not UTF-8 becomes U+FFFD, here and nowhere else.
 pub fn text(bytes: &[u8]) -> Cow<'_, str> {

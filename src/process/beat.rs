@@ -11,6 +11,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::{Request, watch};
 use crate::exit::Stop;
+use crate::sink::Target;
 
 /// A snapshot at every beat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub struct Repeat {
     pub count: Option<u64>,
 }
 
-/// Prints one record per process on standard output, once or at every beat of `repeat`.
+/// Writes one record per process to where they are to go, once or at every beat of `repeat`.
 ///
 /// The beat is kept from the first on, without drift; beats that pass while a snapshot is still taken, or its reader
 /// does not read, are left out.
@@ -37,13 +38,15 @@ pub fn run(mut request: Request, timeout: Duration, repeat: Option<Repeat>) -> R
     request.repeats = true;
     let start = Instant::now();
     for done in 1.. {
-        // A slow reader of a stream is no failure.
-        match watch::snapshot(request.clone(), Duration::MAX, &signals) {
+        match watch::snapshot(request.clone(), timeout, &signals) {
             Ok(end) if !end.reader_gone => request.earlier = end.sample.map(Arc::new),
             Err(Stop::Signal(_)) | Ok(_) => return Ok(()),
             Err(stop) => return Err(stop),
         }
-        request.encoding = request.encoding.continued();
+        // A file says for itself whether it has its header.
+        if let Target::Stdout = request.target {
+            request.encoding = request.encoding.continued();
+        }
         if repeat.count == Some(done) || !signals.sleep(until_next(start.elapsed(), repeat.interval)) {
             return Ok(());
         }

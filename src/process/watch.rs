@@ -29,24 +29,28 @@ const GRACE: Duration = Duration::from_secs(2);
 /// A worker's buffers are on the heap: many abandoned ones cost little.
 const STACK: usize = 256 * 1024;
 
-/// Prints one record per process on standard output.
+/// Writes one record per process to where they are to go.
 ///
 /// # Errors
-/// What ended the snapshot other than its own end: a failure, `timeout`, or a signal.
+/// What ended the snapshot other than its own end: a failure, `timeout`, or a signal. With repetition, `timeout` only
+/// bounds the time for which it waits to be the one that writes.
 pub fn snapshot(request: Request, timeout: Duration, signals: &Signals) -> Result<End, Stop> {
     let start = Instant::now();
-    let mut limit = timeout;
+    // A slow reader of a stream is no failure.
+    let mut limit = if request.repeats { Duration::MAX } else { timeout };
     let mut signal = None;
     let (send, finished) = channel();
     let mut watch = Watch::start(request, send)?;
     loop {
         let left = limit.saturating_sub(start.elapsed());
         let result = wait(&finished, TICK.min(left));
+        let locked_out = watch.locked_out();
         match (result, signal) {
             (Some(result), None) => return Ok(result?),
             (Some(_), Some(number)) => return Err(Stop::Signal(number)),
-            (None, Some(number)) if left.is_zero() => return Err(Stop::Signal(number)),
-            (None, None) if left.is_zero() => return Err(Stop::Timeout(watch.what_takes_so_long(timeout))),
+            // Who waits to write has no lines in hand.
+            (None, Some(number)) if left.is_zero() || locked_out.is_some() => return Err(Stop::Signal(number)),
+            (None, None) if left.is_zero() || locked_out >= Some(timeout) => return Err(watch.overdue(timeout)),
             (None, _) => watch.relieve()?,
         }
         if signal.is_none() && signals.arrived().is_some() {
@@ -109,16 +113,23 @@ impl Watch {
         Ok(())
     }
 
-    /// Puts a new worker in the place of one that is stuck.
-    fn relieve(&mut self) -> anyhow::Result<()> {
+    /// The step that the worker is in, remembered with the time since when.
+    fn look(&mut self) -> Step {
         let (step, number) = self.steps.now();
         if self.seen.0 != number {
             self.seen = (number, Instant::now());
         }
+        step
+    }
+
+    /// Puts a new worker in the place of one that is stuck.
+    fn relieve(&mut self) -> anyhow::Result<()> {
+        let step = self.look();
+        let number = self.seen.0;
         let patience = match step {
             Step::Command | Step::Files => READING_PATIENCE,
             Step::Naming => NAMING_PATIENCE,
-            Step::Working | Step::Writing => return Ok(()),
+            Step::Working | Step::Locking | Step::Writing => return Ok(()),
         };
         let waited = self.seen.1.elapsed();
         // On a busy machine a worker may wait that long for a CPU, and that is no reason to give up.
@@ -150,14 +161,28 @@ impl Watch {
         Some(pid)
     }
 
-    fn what_takes_so_long(&self, timeout: Duration) -> String {
+    /// How long the worker has waited to be the one that writes; none if it does not.
+    fn locked_out(&mut self) -> Option<Duration> {
+        (self.look() == Step::Locking).then(|| self.seen.1.elapsed())
+    }
+
+    /// What took longer than `timeout`.
+    fn overdue(&self, timeout: Duration) -> Stop {
+        let time = humantime::format_duration(timeout);
+        let place = self.run.place();
         let doing = match self.steps.now().0 {
             Step::Working => "reading processes",
             Step::Command => "reading a command line",
             Step::Files => "reading what a process uses",
             Step::Naming => "asking the system for a name",
-            Step::Writing => "writing to standard output: does its reader still read?",
+            Step::Writing => &format!("writing to {place}"),
+            Step::Locking => {
+                return Stop::Failure(anyhow!(
+                    "{place} is locked by another process, and did not come free within --timeout {time}: end that one \
+                     (fuser names it) or allow more time"
+                ));
+            }
         };
-        format!("timed out after {} while {doing}", humantime::format_duration(timeout))
+        Stop::Timeout(format!("timed out after {time} while {doing}"))
     }
 }

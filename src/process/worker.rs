@@ -1,8 +1,10 @@
 //! The thread that makes a snapshot: process after process, gathered, encoded, written. Several may do so one after
 //! the other, as `watch` abandons those that are stuck; what they share is here, and only one of them has its say.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::SystemTime;
 use std::{io, mem};
 
 use anyhow::{Context, anyhow};
@@ -15,7 +17,7 @@ use super::{Process, Request, View};
 use crate::host::Host;
 use crate::record::cap;
 use crate::record::encoding::Encoding;
-use crate::sink::stdout::Lines;
+use crate::sink::{Lines, Target};
 
 /// What a worker is doing, as far as those who wait for it tell it apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +30,10 @@ pub enum Step {
     Files = 2,
     /// Asking for a user's or a group's name.
     Naming = 3,
-    /// Writing records.
+    /// Opening where records go, and writing them.
     Writing = 4,
+    /// Waiting until nobody else writes there.
+    Locking = 5,
 }
 
 /// The steps of one worker, for others to see.
@@ -55,6 +59,7 @@ impl Steps {
             1 => Step::Command,
             2 => Step::Files,
             3 => Step::Naming,
+            5 => Step::Locking,
             _ => Step::Writing,
         };
         (step, entered)
@@ -71,6 +76,8 @@ pub struct Run {
     request: Request,
     /// Asks the worker to write the lines that it has, and to end.
     pub stop: AtomicBool,
+    /// Where the records go, in words.
+    place: Mutex<String>,
     snapshot: OnceLock<Snapshot>,
 }
 
@@ -92,13 +99,16 @@ pub struct Progress {
     /// Whether `pids` is what a survey chose.
     surveyed: bool,
     any: bool,
-    out: Lines<io::Stdout>,
+    out: Lines,
+    encoding: Encoding,
     line: Vec<u8>,
     /// What the encoding has around records.
     frame: Vec<u8>,
     none_written: bool,
     sample: Option<Sample>,
     unread: Unread,
+    /// Why old files are still there.
+    unremoved: Option<anyhow::Error>,
 }
 
 /// How a snapshot ended.
@@ -120,7 +130,20 @@ struct Unread {
 impl Run {
     /// A run that has not begun.
     pub fn new(request: Request) -> Self {
-        Run { request, stop: AtomicBool::new(false), snapshot: OnceLock::new() }
+        let place = match &request.target {
+            Target::Stdout => "standard output: does its reader still read?".into(),
+            Target::File(files) => files.pattern.to_string(),
+        };
+        Run { request, stop: AtomicBool::new(false), place: Mutex::new(place), snapshot: OnceLock::new() }
+    }
+
+    /// Where the records go, in words.
+    pub fn place(&self) -> String {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn goes_to(&self, path: &Path) {
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = path.display().to_string();
     }
 
     /// Where the snapshot is, unless a worker is about to change it or none has begun.
@@ -132,7 +155,7 @@ impl Run {
     /// worker took over.
     pub fn work(&self, steps: &Steps, me: usize, avoid: Avoid) -> Option<anyhow::Result<End>> {
         steps.thread.store(rustix::thread::gettid().as_raw_nonzero().get(), Ordering::Relaxed);
-        let snapshot = match self.snapshot() {
+        let snapshot = match self.snapshot(steps) {
             Ok(snapshot) => snapshot,
             Err(error) => return Some(Err(error)),
         };
@@ -146,7 +169,7 @@ impl Run {
                 Ok(Some(pid)) if !self.stop.load(Ordering::Relaxed) => pid,
                 Ok(_) => {
                     steps.enter(Step::Writing);
-                    return Some(progress.finish(&snapshot.view.procfs, &self.request.encoding));
+                    return Some(progress.finish(&snapshot.view.procfs));
                 }
                 Err(error) => {
                     // What was read before is not lost for that; that the list broke off is worth more than its result.
@@ -180,12 +203,30 @@ impl Run {
         }
     }
 
-    /// Opens /proc and looks at the machine; only the first worker does.
-    fn snapshot(&self) -> anyhow::Result<&Snapshot> {
+    /// Opens /proc and where records go, and looks at the machine; only the first worker does.
+    fn snapshot(&self, steps: &Steps) -> anyhow::Result<&Snapshot> {
         if let Some(snapshot) = self.snapshot.get() {
             return Ok(snapshot);
         }
-        let (view, sample) = View::open(&self.request)?;
+        let mut view = View::open(&self.request)?;
+        // Opened first, as a lock may be waited for: what the records then tell is of their time, and so is the file.
+        steps.enter(Step::Writing);
+        let waits = |path: &Path| {
+            self.goes_to(path);
+            steps.enter(Step::Locking);
+        };
+        let (now, out) = self.request.target.open(|| SystemTime::now().into(), waits)?;
+        steps.enter(Step::Writing);
+        let mut encoding = self.request.encoding.clone();
+        if let Some(file) = out.file() {
+            self.goes_to(file.path());
+            if !file.is_new() {
+                encoding = encoding.continued();
+            }
+        }
+        let unremoved = self.request.target.remove_old(now).err();
+        steps.enter(Step::Working);
+        let sample = view.look(&self.request, now)?;
         let progress = Progress {
             worker: 0,
             in_hand: None,
@@ -193,12 +234,14 @@ impl Run {
             survey: self.request.filter.surveys().then(Vec::new),
             surveyed: false,
             any: false,
-            out: Lines::new(io::stdout()),
+            out,
+            encoding,
             line: Vec::new(),
             frame: Vec::new(),
             none_written: true,
             sample,
             unread: Unread::default(),
+            unremoved,
         };
         let progress = Mutex::new(progress);
         Ok(self.snapshot.get_or_init(|| Snapshot { view, progress }))
@@ -243,7 +286,7 @@ impl Progress {
     }
 
     /// Takes a process that was gathered: into the survey, or to the records if it is one of those asked for.
-    fn take(&mut self, process: &Process, host: &Host, request: &Request) -> io::Result<()> {
+    fn take(&mut self, process: &Process, host: &Host, request: &Request) -> anyhow::Result<()> {
         if let Some(seen) = &mut self.survey {
             seen.push(request.filter.see(process, host));
             return Ok(());
@@ -252,19 +295,19 @@ impl Progress {
             return Ok(());
         }
         let mut record = request.shape.record(process, host);
-        cap::line(&mut self.line, &mut record, process.command_cut, request.max_record_bytes, &request.encoding);
+        cap::line(&mut self.line, &mut record, process.command_cut, request.max_record_bytes, &self.encoding);
         self.frame.clear();
-        request.encoding.before(mem::replace(&mut self.none_written, false), &mut self.frame);
+        self.encoding.before(mem::replace(&mut self.none_written, false), &mut self.frame);
         self.out.push(&self.frame)?;
         self.out.push(&self.line)
     }
 
-    fn finish(&mut self, procfs: &Procfs, encoding: &Encoding) -> anyhow::Result<End> {
+    fn finish(&mut self, procfs: &Procfs) -> anyhow::Result<End> {
         self.frame.clear();
         if self.any {
-            encoding.end(self.none_written, &mut self.frame);
+            self.encoding.end(self.none_written, &mut self.frame);
         }
-        if let Err(error) = self.out.push(&self.frame).and_then(|()| self.out.flush()) {
+        if let Err(error) = self.out.push(&self.frame).and_then(|()| self.out.finish()) {
             return closed_is_quiet(error);
         }
         let path = procfs.path().display();
@@ -275,14 +318,17 @@ impl Progress {
         if !self.any {
             return Err(anyhow!("no process in {path}: is that a proc filesystem, and mounted?"));
         }
+        if let Some(error) = self.unremoved.take() {
+            return Err(error);
+        }
         Ok(End { reader_gone: false, sample: self.sample.take() })
     }
 }
 
 /// A reader that has seen enough is no failure.
-fn closed_is_quiet(error: io::Error) -> anyhow::Result<End> {
-    match error.kind() {
-        io::ErrorKind::BrokenPipe => Ok(End { reader_gone: true, sample: None }),
-        _ => Err(error).context("cannot write to standard output"),
+fn closed_is_quiet(error: anyhow::Error) -> anyhow::Result<End> {
+    match error.downcast_ref::<io::Error>().map(io::Error::kind) {
+        Some(io::ErrorKind::BrokenPipe) => Ok(End { reader_gone: true, sample: None }),
+        _ => Err(error),
     }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
 
 mod anything;
+mod appends;
 mod beats;
 mod docs;
 mod endings;
@@ -13,6 +14,7 @@ mod golden;
 mod hostile;
 mod names;
 mod oms;
+mod output;
 mod parity;
 mod requested;
 mod rights;

@@ -1,0 +1,64 @@
+//! Removing the old files of a pattern, and nothing else: regular files in its directory, by name and by the time of
+//! their last line.
+
+use std::ffi::CStr;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use rustix::fs::{
+    AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, Stat, flock, fstat, open, openat, statat, unlinkat,
+};
+use rustix::io::Errno;
+
+use super::pattern::Pattern;
+
+/// Removes the files of `pattern` that were last written more than `keep` before `now`, but never that of `now`, nor
+/// one that another run writes to.
+///
+/// # Errors
+/// If one of them is still there; the others are gone.
+pub fn remove_old(pattern: &Pattern, keep: Duration, now: DateTime<Utc>) -> anyhow::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let path = pattern.directory().display();
+    let cannot_list = || format!("cannot look for old files in {path}");
+    let directory = open(pattern.directory(), flags, Mode::empty()).with_context(cannot_list)?;
+    let current = pattern.name(now);
+    let is_old = |stat: &Stat| {
+        let age = now.timestamp().saturating_sub(stat.st_mtime);
+        FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+            && u64::try_from(age).is_ok_and(|age| age > keep.as_secs())
+    };
+    let mut result = Ok(());
+    for entry in Dir::read_from(&directory).with_context(cannot_list)? {
+        let entry = entry.with_context(cannot_list)?;
+        let name = entry.file_name();
+        // The cheap question first: most files are young.
+        let is_ours = |name: &str| name != current && pattern.has(name);
+        if statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| is_old(&stat))
+            && name.to_str().is_ok_and(is_ours)
+            && let Err(error) = remove(&directory, name, is_old)
+        {
+            result =
+                Err(error).with_context(|| format!("cannot remove the old file {path}/{}", name.to_string_lossy()));
+        }
+    }
+    result
+}
+
+fn remove(directory: &OwnedFd, name: &CStr, is_old: impl Fn(&Stat) -> bool) -> Result<(), Errno> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    // Held, so that who waits for it sees that it is gone; what may not be read can be removed all the same.
+    if let Ok(file) = openat(directory, name, flags, Mode::empty()) {
+        let is_free = flock(&file, FlockOperation::NonBlockingLockExclusive) != Err(Errno::WOULDBLOCK);
+        if !is_free || !fstat(&file).is_ok_and(|stat| is_old(&stat)) {
+            return Ok(());
+        }
+    }
+    match unlinkat(directory, name, AtFlags::empty()) {
+        // Another run was faster.
+        Err(Errno::NOENT) => Ok(()),
+        removed => removed,
+    }
+}

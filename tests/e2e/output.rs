@@ -1,0 +1,348 @@
+//! `--output`, `--keep` and `--file-mode`: which file, with which permissions, what is refused, and which old files go.
+
+use std::fs::{self, File, Permissions};
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, SystemTime};
+
+use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, mkfifo};
+
+use crate::support::{PROCLINE, Tree, command, complaint, lacks, lines, procline, program_for_all, quiet};
+
+const DAY: u64 = 24 * 60 * 60;
+
+fn output(tree: &Tree, path: &Path, arguments: &[&str]) -> Command {
+    let mut command = tree.procline(&["--fields", "pid", "--pid", "1"]);
+    command.args(arguments).arg("--output").arg(path);
+    command
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+    let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(name).collect();
+    names.sort();
+    names
+}
+
+/// A file has exactly the permissions asked for when it is made, and keeps its own afterwards.
+#[test]
+fn a_file_and_its_directory_are_made_once() {
+    let tree = Tree::copy();
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, umask, file, directory) in [
+        (&[][..], "022", 0o640, 0o750),
+        (&[], "000", 0o640, 0o750),
+        (&["--file-mode", "0644"], "077", 0o644, 0o755),
+        (&["--file-mode=600"], "000", 0o600, 0o700),
+        (&["--file-mode=0666"], "0777", 0o666, 0o777),
+    ] {
+        let place = folder.path().join("place");
+        let path = place.join("out");
+        let inner = output(&tree, &path, arguments);
+        let mut command = command("sh", &["-c", &format!("umask {umask}; exec \"$0\" \"$@\"")]);
+        assert_eq!(quiet(command.arg(inner.get_program()).args(inner.get_args())), b"");
+        assert_eq!((mode(&path), mode(&place)), (file, directory), "{arguments:?}, umask {umask}");
+        for path in [&path, &place] {
+            fs::set_permissions(path, Permissions::from_mode(0o711)).unwrap();
+        }
+        quiet(&mut output(&tree, &path, arguments));
+        assert_eq!((mode(&path), mode(&place)), (0o711, 0o711));
+        assert_eq!(fs::read(&path).unwrap(), b"{\"pid\":1}\n{\"pid\":1}\n");
+        fs::remove_dir_all(place).unwrap();
+    }
+    // Without a directory: in this one.
+    quiet(output(&tree, Path::new("here %%"), &[]).current_dir(folder.path()));
+    assert_eq!(names(folder.path()), ["here %"]);
+}
+
+/// The records' own time is that of the file's name, in UTC wherever the machine is.
+#[test]
+fn the_name_is_of_the_records_time() {
+    let tree = Tree::copy();
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = tree.procline(&["--label", "a=b", "--fields", "pid,timestamp"]);
+    quiet(command.env("TZ", "Pacific/Kiritimati").arg("--output").arg(folder.path().join("p-%Y-%m-%dT%H:%M:%S%Z")));
+    let [name] = names(folder.path()).try_into().unwrap();
+    let content = fs::read(folder.path().join(&name)).unwrap();
+    assert!(lines(&content).len() > 5);
+    for line in lines(&content) {
+        let record: serde_json::Value = serde_json::from_str(line).unwrap();
+        let (second, _) = record["timestamp"].as_str().unwrap().split_once('.').unwrap();
+        assert_eq!(name, format!("p-{second}UTC"));
+    }
+}
+
+/// Beats before and after midnight, by a clock that stands a little before it when the program starts.
+#[test]
+fn at_midnight_another_file_begins() {
+    if lacks("at_midnight_another_file_begins", false, &["faketime"]) {
+        return;
+    }
+    let tree = Tree::copy();
+    // On a machine so slow that the first beat comes after midnight, with more time before it.
+    for seconds in [58, 50, 0] {
+        let folder = tempfile::tempdir().unwrap();
+        let inner =
+            tree.procline(&["--interval", "100ms", "--count", "1200", "--format", "csv", "--fields", "timestamp,pid"]);
+        let clock = format!("@2025-12-31 23:59:{seconds:02}");
+        // faketime waits for its child: that says who it is.
+        let mut command = command("faketime", &["-f", &clock, "sh", "-c", "echo $$; exec \"$0\" \"$@\""]);
+        command.arg(inner.get_program()).args(inner.get_args());
+        command.arg("--output").arg(folder.path().join("%Y-%m-%d.csv"));
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut pid = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut pid).unwrap();
+        let [old, new] = ["2025-12-31.csv", "2026-01-01.csv"].map(|name| folder.path().join(name));
+        while fs::read_to_string(&new).map_or(0, |text| text.lines().count()) < 2 {
+            assert!(child.try_wait().unwrap().is_none());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        kill(Pid::from_raw(pid.trim().parse().unwrap()), Signal::SIGTERM).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+        let is_late = !old.exists();
+        for (path, day) in [(old, "2025-12-31"), (new, "2026-01-01")].into_iter().skip(usize::from(is_late)) {
+            let content = fs::read_to_string(path).unwrap();
+            let (head, rows) = content.split_once('\n').unwrap();
+            assert_eq!(head, "timestamp,pid,command_truncated");
+            assert!(rows.lines().all(|row| row.starts_with(day)), "{content}");
+            assert!(rows.ends_with('\n'), "{content}");
+        }
+        assert_eq!(names(folder.path()).len(), 2 - usize::from(is_late));
+        if !is_late {
+            return;
+        }
+    }
+    panic!("no beat before midnight in a minute");
+}
+
+#[test]
+fn csv_has_one_header_in_a_file() {
+    let tree = Tree::copy();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out");
+    for expected in ["pid,command_truncated\n1,\n1,\n", "pid,command_truncated\n1,\n1,\n1,\n1,\n"] {
+        quiet(&mut output(&tree, &path, &["--format", "csv", "--interval", "10ms", "--count", "2"]));
+        assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+    }
+    fs::write(&path, "").unwrap();
+    quiet(&mut output(&tree, &path, &["--format", "csv", "--top", "0"]));
+    quiet(&mut output(&tree, &path, &["--format", "csv"]));
+    assert_eq!(fs::read_to_string(&path).unwrap(), "pid,command_truncated\n1,\n");
+}
+
+/// What is no regular file is told, and left as it is; nothing waits for the other end of a FIFO.
+#[test]
+fn only_regular_files_in_directories_that_are_there() {
+    let tree = Tree::copy();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("file"), "whole\n").unwrap();
+    fs::create_dir(path("directory")).unwrap();
+    symlink("file", path("link")).unwrap();
+    symlink("nowhere", path("dangling")).unwrap();
+    mkfifo(&path("fifo"), Mode::S_IRWXU).unwrap();
+    let _socket = UnixListener::bind(path("socket")).unwrap();
+    // A directory that cannot be made is what is named then.
+    let shown = |name: &str| name.strip_suffix("/out").unwrap_or(name).to_owned();
+    for (name, words) in [
+        ("directory", "is a directory: name a file in it"),
+        ("link", "is a symbolic link"),
+        ("dangling", "is a symbolic link"),
+        ("fifo", "is not a regular file"),
+        ("socket", "is not a regular file"),
+        ("/dev/null", "is not a regular file"),
+        ("file/out", "Not a directory"),
+        ("missing/missing/out", "cannot make the directory"),
+        ("dangling/out", "cannot make the directory"),
+        (&"x".repeat(256), "File name too long"),
+    ] {
+        let (code, errors) = complaint(&output(&tree, &path(name), &[]).output().unwrap());
+        assert!(code == 1 && errors.contains(words) && errors.contains(&shown(name)), "{name}: {errors}");
+    }
+    assert_eq!(names(folder.path()), ["dangling", "directory", "fifo", "file", "link", "socket"]);
+    assert_eq!(fs::read(path("file")).unwrap(), b"whole\n");
+    // A link as the directory is the administrator's business.
+    symlink("directory", path("elsewhere")).unwrap();
+    quiet(&mut output(&tree, &path("elsewhere/out"), &[]));
+    assert_eq!(names(&path("directory")), ["out"]);
+}
+
+#[test]
+fn another_user_is_told_what_it_may_not() {
+    if lacks("another_user_is_told_what_it_may_not", true, &["setpriv"]) {
+        return;
+    }
+    let (_folder, program) = program_for_all();
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    fs::write(folder.path().join("file"), "whole\n").unwrap();
+    for (name, shown) in [("new", "/new to append"), ("file", "/file to append"), ("new/new", "directory")] {
+        let mut command =
+            command("setpriv", &["--reuid=65534", "--regid=65534", "--clear-groups", program.to_str().unwrap()]);
+        let (code, errors) = complaint(&command.arg("--output").arg(folder.path().join(name)).output().unwrap());
+        assert!(code == 1 && errors.contains("Permission denied") && errors.contains(shown), "{errors}");
+    }
+    assert_eq!(names(folder.path()), ["file"]);
+    assert_eq!(fs::read(folder.path().join("file")).unwrap(), b"whole\n");
+}
+
+#[test]
+fn what_makes_no_sense_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, words) in [
+        (&["--output", "%Y/out"][..], "not in a directory"),
+        (&["--output", "%%/out"], "not in a directory"),
+        (&["--output", "out/"], "a file's name is missing"),
+        (&["--output", ""], "a file's name is missing"),
+        (&["--output", ".."], "a file's name is missing"),
+        (&["--output", "%Y-%Q"], "field"),
+        (&["--output", "100%"], "%% is a percent sign"),
+        (&["--output", "%D"], "'/'"),
+        (&["--output", "x", "--format", "array"], "json or csv"),
+        (&["--output", "x", "--file-mode", "0888"], "octal"),
+        (&["--output", "x", "--file-mode", "01777"], "octal"),
+        (&["--output", "x", "--file-mode", "+644"], "octal"),
+        (&["--output", "x", "--file-mode", "0440"], "owner"),
+        (&["--output", "%F", "--keep", "47h"], "at least 2d"),
+        (&["--output", "%F", "--keep", "soon"], "at least 2d"),
+        (&["--output", "x", "--keep", "2d"], "tells one time from another"),
+        (&["--output", "100%%", "--keep", "2d"], "tells one time from another"),
+        (&["--output", "%-m%-d", "--keep", "2d"], "tells one time from another"),
+        (&["--keep", "2d"], "--output"),
+        (&["--file-mode", "0644"], "--output"),
+    ] {
+        let output: Output = procline(arguments).current_dir(folder.path()).output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && errors.contains(words), "{arguments:?}: {errors}");
+        assert!(output.stdout.is_empty());
+    }
+    assert!(names(folder.path()).is_empty());
+}
+
+/// A file last written so many days ago.
+fn aged(path: &Path, days: u64) {
+    let file = File::create(path).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(days * DAY + 60)).unwrap();
+}
+
+#[test]
+fn old_files_of_the_pattern_go_and_nothing_else() {
+    let tree = Tree::copy();
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("place");
+    fs::create_dir(&place).unwrap();
+    let old = ["p-2020-01-01.jsonl", "p-2020-02-29.jsonl", "p-1970-12-31.jsonl", "p-2026-01-01.jsonl"];
+    let lookalikes = [
+        "p-2021-02-29.jsonl",
+        "p-2020-1-1.jsonl",
+        "p-2020-01-01.jsonl.gz",
+        "p-2020-01-01.jsonl~",
+        "P-2020-01-01.jsonl",
+        "p-2020-01-01.json",
+        "p-.jsonl",
+        "p-%Y-%m-%d.jsonl",
+        "p- 2020-01-01.jsonl",
+        ".p-2020-01-01.jsonl",
+        "q",
+    ];
+    for name in old.iter().chain(&lookalikes) {
+        aged(&place.join(name), 8);
+    }
+    aged(&place.join("p-2020-01-02.jsonl"), 6);
+    aged(&folder.path().join("p-2020-01-01.jsonl"), 8);
+    symlink("q", place.join("p-2020-01-03.jsonl")).unwrap();
+    fs::create_dir(place.join("p-2020-01-04.jsonl")).unwrap();
+    mkfifo(&place.join("p-2020-01-05.jsonl"), Mode::S_IRWXU).unwrap();
+    for name in ["p-2020-01-04.jsonl", "p-2020-01-05.jsonl"] {
+        quiet(&mut command("touch", &["-d", "8 days ago", place.join(name).to_str().unwrap()]));
+    }
+    quiet(&mut command("touch", &["-h", "-d", "8 days ago", place.join("p-2020-01-03.jsonl").to_str().unwrap()]));
+    // One that another run just writes to.
+    let in_use = place.join("p-2020-01-06.jsonl");
+    aged(&in_use, 8);
+    let lock = nix::fcntl::Flock::lock(File::open(&in_use).unwrap(), nix::fcntl::FlockArg::LockExclusive).unwrap();
+
+    let before = names(&place);
+    quiet(&mut output(&tree, &place.join("p-%Y-%m-%d.jsonl"), &["--keep", "7d"]));
+    let mut expected: Vec<_> = before.into_iter().filter(|name| !old.contains(&name.as_str())).collect();
+    let after = names(&place);
+    let new: Vec<_> = after.iter().filter(|name| !expected.contains(name)).cloned().collect();
+    assert_eq!(new.len(), 1, "{new:?}");
+    assert_eq!(fs::read(place.join(&new[0])).unwrap(), b"{\"pid\":1}\n");
+    expected.extend(new);
+    expected.sort();
+    assert_eq!(after, expected);
+    assert_eq!(names(folder.path()), ["p-2020-01-01.jsonl", "place"]);
+    drop(lock);
+    quiet(&mut output(&tree, &place.join("p-%Y-%m-%d.jsonl"), &["--keep", "7d"]));
+    assert!(!in_use.exists());
+}
+
+/// Names without a year come again: the one that is written stays, however old it was.
+#[test]
+fn the_file_that_is_written_stays() {
+    if lacks("the_file_that_is_written_stays", false, &["faketime"]) {
+        return;
+    }
+    let tree = Tree::copy();
+    let folder = tempfile::tempdir().unwrap();
+    for month in 1..=12 {
+        aged(&folder.path().join(format!("{month:02}.jsonl")), 400);
+    }
+    fs::write(folder.path().join("03.jsonl"), "{\"pid\":7}\n").unwrap();
+    aged(&folder.path().join("13.jsonl"), 400);
+    let march = folder.path().join("03.jsonl");
+    File::options().append(true).open(&march).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    let inner = output(&tree, &folder.path().join("%m.jsonl"), &["--keep", "2d"]);
+    let mut command = command("faketime", &["-f", "@2036-03-10 12:00:00"]);
+    quiet(command.arg(inner.get_program()).args(inner.get_args()));
+    assert_eq!(names(folder.path()), ["03.jsonl", "13.jsonl"]);
+    assert_eq!(fs::read(march).unwrap(), b"{\"pid\":7}\n{\"pid\":1}\n");
+}
+
+/// So that a disk which they have filled has room again.
+#[test]
+fn old_files_go_before_records_come() {
+    if lacks("old_files_go_before_records_come", true, &["unshare", "mount", "sh", "dd"]) {
+        return;
+    }
+    let tree = Tree::copy();
+    let script = "mount -t tmpfs -o size=1m none \"$1\" && cd \"$1\" || exit 77
+        dd if=/dev/zero of=2020-01-01 2> /dev/null; touch -d '3 days ago' 2020-01-01
+        shift; \"$0\" \"$@\" && exec tail *";
+    let folder = tempfile::tempdir().unwrap();
+    let inner = output(&tree, Path::new("%Y-%m-%d"), &["--keep", "2d"]);
+    let mut command = command("unshare", &["--mount", "sh", "-c", script, PROCLINE]);
+    assert_eq!(quiet(command.arg(folder.path()).args(inner.get_args())), b"{\"pid\":1}\n");
+}
+
+#[test]
+fn an_old_file_that_cannot_go_is_told_once_the_records_are_there() {
+    const TEST: &str = "an_old_file_that_cannot_go_is_told_once_the_records_are_there";
+    if lacks(TEST, true, &["unshare", "mount", "sh"]) {
+        return;
+    }
+    let tree = Tree::copy();
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["2020-01-01", "2020-01-02", "2020-01-03"] {
+        aged(&folder.path().join(name), 3);
+    }
+    // A mount point cannot be removed.
+    let script = "cd \"$1\" && mount --bind 2020-01-02 2020-01-02 || exit 77; shift; exec \"$0\" \"$@\"";
+    let inner = output(&tree, &folder.path().join("%Y-%m-%d"), &["--keep", "2d"]);
+    let mut command = command("unshare", &["--mount", "sh", "-c", script, PROCLINE]);
+    let (code, errors) = complaint(&command.arg(folder.path()).args(inner.get_args()).output().unwrap());
+    assert!(code == 1 && errors.contains("cannot remove the old file") && errors.contains("2020-01-02: "), "{errors}");
+    let [old, new] = names(folder.path()).try_into().unwrap();
+    assert_eq!(old, "2020-01-02");
+    assert_eq!(fs::read(folder.path().join(new)).unwrap(), b"{\"pid\":1}\n");
+}
