@@ -300,18 +300,22 @@ fn cloud_init_installs_and_enables() {
         install -D target/release/procline deb/usr/bin/procline
         install -D -m 0644 -t deb/usr/lib/systemd/system ama/procline.service ama/procline.timer
         install -D -m 0644 ama/procline.sysusers deb/usr/lib/sysusers.d/procline.conf
-        dpkg-deb --root-owner-group --build deb procline.deb"
+        dpkg-deb --root-owner-group -Znone --build deb procline.deb"
     ));
     let sum = machine.run("sha256sum procline.deb");
     let (sum, _) = sum.split_once(' ').unwrap();
     let script = config.unwrap()["runcmd"][0].as_str().unwrap().replace("PACKAGE_URL", "file:///srv/procline.deb");
     // cloud-init writes the commands into a file for sh.
-    let first_start = |sum: &str| format!("cat >runcmd <<'END'\n{}\nEND\nsh runcmd", script.replace("PACKAGE_SHA256", sum));
+    let first_start =
+        |sum: &str| format!("cat >runcmd <<'END'\n{}\nEND\nsh runcmd", script.replace("PACKAGE_SHA256", sum));
 
     assert!(!machine.succeeds(&first_start(&"0".repeat(64))), "a wrong checksum");
     assert!(!machine.succeeds("test -e /usr/bin/procline || systemctl cat procline.timer"));
     machine.run(&first_start(sum));
-    assert_eq!(machine.run("systemctl is-enabled procline.timer; systemctl is-active procline.timer"), "enabled\nactive\n");
+    assert_eq!(
+        machine.run("systemctl is-enabled procline.timer; systemctl is-active procline.timer"),
+        "enabled\nactive\n"
+    );
     machine.run("systemctl start procline.service");
     assert!(machine.rows().iter().any(|row| row["pid"] == 1));
     assert_eq!(machine.run("stat -c '%a %U %G' /var/log/procline"), "2750 procline adm\n");

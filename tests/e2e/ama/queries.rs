@@ -21,8 +21,7 @@ pub(super) struct Answer {
 /// What a transform may use: of Azure Monitor's list, what these two need and a little more.
 const OPERATORS: [&str; 5] =
     ["ExtendOperator", "FilterOperator", "ProjectOperator", "ProjectAwayOperator", "ProjectRenameOperator"];
-const FUNCTIONS: [&str; 8] =
-    ["todatetime", "toint", "tolong", "tostring", "toreal", "totimespan", "tobool", "strcat"];
+const FUNCTIONS: [&str; 8] = ["todatetime", "toint", "tolong", "tostring", "toreal", "totimespan", "tobool", "strcat"];
 
 /// What Kusto says of the queries, `None` if the test must be skipped.
 pub(super) fn ask(test: &str, queries: &BTreeMap<String, String>) -> Option<BTreeMap<String, Answer>> {
@@ -117,7 +116,7 @@ fn a_wrong_query_is_found() {
         ("a column that is not there", "ProcessMonitor_CL | where timestamp > ago(1h)"),
         ("a keyword unquoted", "ProcessMonitor_CL | summarize max(time)"),
         ("a table that is not there", "Processes_CL | take 1"),
-        ("a type that does not fit", "ProcessMonitor_CL | extend x = start * 2"),
+        ("a type that does not fit", "ProcessMonitor_CL | extend x = round(command)"),
         ("a query cut short", "ProcessMonitor_CL | where pid =="),
     ];
     let refused = [
