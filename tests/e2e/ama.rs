@@ -4,6 +4,8 @@
 mod azure;
 mod machine;
 mod queries;
+mod runs;
+mod units;
 
 use std::fs;
 use std::io::Write;

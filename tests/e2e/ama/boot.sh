@@ -4,7 +4,7 @@
 set -eu
 cannot() { echo "$1" >&2; exit 77; }
 
-if [ "${2-}" != inside ]; then
+if [ "${2-}" = '' ]; then
     # A control group for systemd to rule over. This shell leaves it again, to remove it in the end.
     own=$(sed -n 's/^0:://p' /proc/self/cgroup)
     [ -n "$own" ] || cannot 'no control groups of version 2'
@@ -12,15 +12,16 @@ if [ "${2-}" != inside ]; then
     mount --make-rprivate / 2>/dev/null && mount -t cgroup2 cgroup2 "$groups" || cannot 'cannot mount'
     group="$groups$own/procline-test-$$"
     mkdir "$group" 2>/dev/null || cannot 'cannot make a control group'
+    root=$(mktemp -d)
     sh -c 'echo $$ >"$0/cgroup.procs" && exec unshare --fork --kill-child --pid --mount --uts --ipc --net --cgroup sh "$@"' \
-        "$group" "$0" "$1" inside || status=$?
+        "$group" "$0" "$1" "$root" || status=$?
     find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || true
     umount "$groups"
-    rmdir "$groups"
+    rmdir "$groups" "$root"
     exit "${status-0}"
 fi
 
-root=$(mktemp -d)
+root=$2
 mount --make-rprivate /
 mount -t tmpfs tmpfs "$root"
 mkdir "$root/upper" "$root/work" "$root/root"
@@ -54,6 +55,10 @@ mkdir etc/systemd/system
 ln -s /dev/null etc/systemd/system/systemd-journald-audit.socket
 printf '[Unit]\nRequires=basic.target\nAfter=basic.target\nWants=systemd-journald.service\n' >etc/systemd/system/test.target
 
+# It has never heard of procline.
+rm -rf var/log/procline usr/bin/procline usr/lib/systemd/system/procline.* usr/lib/sysusers.d/procline.conf etc/cron.d/procline
+# By this a test knows that it is within, and not on the machine.
+touch run/procline-test
 rm -rf srv
 cp -r "$1" srv
 chmod 755 srv
