@@ -119,7 +119,10 @@ fn enter(pid: i32, script: &str) -> Output {
     let within = ["--target", &pid, "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"];
     // Before boot.sh is done, its / is still the machine's own, which no script may touch.
     let script = format!(
-        "test -e /run/procline-test && cd /srv && export PATH=/srv/bin:/usr/sbin:/usr/bin:/sbin:/bin && {script}"
+        "test -e /run/procline-test || exit 1
+        cd /srv
+        export PATH=/srv/bin:/usr/sbin:/usr/bin:/sbin:/bin
+        {script}"
     );
     Command::new("nsenter").args(within).args(["sh", "-ec", &script]).stdin(Stdio::null()).output().unwrap()
 }
