@@ -2,6 +2,7 @@
 //! processes that are hard to read.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
 
+mod ama;
 mod anything;
 mod appends;
 mod beats;

@@ -85,6 +85,8 @@ fn one_look_up_for_each_uid() {
     };
     let trace = extra.folder.path().join("trace");
     let file = trace.to_str().unwrap();
+    // Of these two alone: a process of another test, in namespaces of its own, may have a uid that is unknown here.
+    let pids = extra.actors.each_ref().map(|actor| format!("--pid={}", actor.pid));
     quiet(&mut extra.command(&[
         "strace",
         "-f",
@@ -96,6 +98,8 @@ fn one_look_up_for_each_uid() {
         PROCLINE,
         "--fields",
         "pid,user",
+        &pids[0],
+        &pids[1],
     ]));
     let trace = fs::read_to_string(trace).unwrap();
     let opened = |path: &str| trace.lines().filter(|line| line.contains(&format!("\"{path}\""))).count();

@@ -1,0 +1,192 @@
+// The whole demo in a resource group of its own: a workspace with table, rule, alert and workbook page, and a virtual machine
+// with the Azure Monitor Agent, on which cloud-init installs procline.
+
+@description('Name of the machine, and beginning of the other names.')
+param name string = 'procline'
+
+@description('Public SSH key of the machine\'s administrator; there is no password.')
+param sshPublicKey string
+
+@description('Address of the procline package (.deb) that the machine installs.')
+param packageUrl string
+
+@description('SHA-256 of that package, in hexadecimal digits.')
+@minLength(64)
+@maxLength(64)
+param packageSha256 string
+
+param location string = resourceGroup().location
+
+var adminUsername = 'azureuser'
+var cloudInit = replace(
+  replace(loadTextContent('cloud-init.yml'), 'PACKAGE_URL', packageUrl),
+  'PACKAGE_SHA256',
+  packageSha256
+)
+
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
+  name: '${name}-logs'
+  location: location
+  properties: {
+    sku: {
+      name: 'PerGB2018'
+    }
+    retentionInDays: 30
+  }
+}
+
+// What the agent signs in as.
+resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = {
+  name: '${name}-agent'
+  location: location
+}
+
+// The machine reaches out, for the package and to Azure Monitor, and nothing reaches in: the default rules deny it.
+resource firewall 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
+  name: '${name}-firewall'
+  location: location
+}
+
+resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
+  name: '${name}-network'
+  location: location
+  properties: {
+    addressSpace: {
+      addressPrefixes: ['10.0.0.0/24']
+    }
+    subnets: [
+      {
+        name: 'machines'
+        properties: {
+          addressPrefix: '10.0.0.0/24'
+          networkSecurityGroup: {
+            id: firewall.id
+          }
+        }
+      }
+    ]
+  }
+}
+
+resource address 'Microsoft.Network/publicIPAddresses@2024-05-01' = {
+  name: '${name}-address'
+  location: location
+  sku: {
+    name: 'Standard'
+  }
+  properties: {
+    publicIPAllocationMethod: 'Static'
+  }
+}
+
+resource interface 'Microsoft.Network/networkInterfaces@2024-05-01' = {
+  name: '${name}-interface'
+  location: location
+  properties: {
+    ipConfigurations: [
+      {
+        name: 'first'
+        properties: {
+          subnet: {
+            id: network.properties.subnets[0].id
+          }
+          publicIPAddress: {
+            id: address.id
+          }
+        }
+      }
+    ]
+  }
+}
+
+resource machine 'Microsoft.Compute/virtualMachines@2024-07-01' = {
+  name: name
+  location: location
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: {
+      '${identity.id}': {}
+    }
+  }
+  properties: {
+    hardwareProfile: {
+      vmSize: 'Standard_D2s_v5'
+    }
+    storageProfile: {
+      imageReference: {
+        publisher: 'Canonical'
+        offer: 'ubuntu-24_04-lts'
+        sku: 'server'
+        version: 'latest'
+      }
+      osDisk: {
+        createOption: 'FromImage'
+        deleteOption: 'Delete'
+      }
+    }
+    osProfile: {
+      computerName: name
+      adminUsername: adminUsername
+      customData: base64(cloudInit)
+      linuxConfiguration: {
+        disablePasswordAuthentication: true
+        ssh: {
+          publicKeys: [
+            {
+              path: '/home/${adminUsername}/.ssh/authorized_keys'
+              keyData: sshPublicKey
+            }
+          ]
+        }
+      }
+    }
+    networkProfile: {
+      networkInterfaces: [
+        {
+          id: interface.id
+        }
+      ]
+    }
+  }
+}
+
+resource agent 'Microsoft.Compute/virtualMachines/extensions@2024-07-01' = {
+  parent: machine
+  name: 'AzureMonitorLinuxAgent'
+  location: location
+  properties: {
+    publisher: 'Microsoft.Azure.Monitor'
+    type: 'AzureMonitorLinuxAgent'
+    typeHandlerVersion: '1.0'
+    autoUpgradeMinorVersion: true
+    enableAutomaticUpgrade: true
+    settings: {
+      authentication: {
+        managedIdentity: {
+          'identifier-name': 'mi_res_id'
+          'identifier-value': identity.id
+        }
+      }
+    }
+  }
+}
+
+module rows 'machines.bicep' = {
+  name: 'procline-rows'
+  params: {
+    workspaceName: workspace.name
+    machineNames: [machine.name]
+    location: location
+  }
+}
+
+module watch 'watch.bicep' = {
+  name: 'procline-watch'
+  params: {
+    workspaceName: workspace.name
+    programName: 'sshd'
+    location: location
+  }
+  // The table comes first, so that the page finds it.
+  dependsOn: [rows]
+}

@@ -1,0 +1,5 @@
+using './demo.bicep'
+
+param sshPublicKey = ''
+param packageUrl = ''
+param packageSha256 = ''

@@ -1,0 +1,119 @@
+// Rows from machines that exist: the table, the rule that fills it from the files of procline, and the association of
+// machines with the rule. Deploy it into the resource group of the workspace and the machines, which need the Azure
+// Monitor Agent and an identity, and procline with its timer.
+
+@description('The Log Analytics workspace, in this resource group.')
+param workspaceName string
+
+@description('Virtual machines of this resource group that the rule is for.')
+param machineNames array
+
+@description('Region of the rule and the endpoint: that of the workspace.')
+param location string = resourceGroup().location
+
+@description('Columns of the table: procline has our field names, ps the nine of a table that was filled from ps.')
+@allowed(['procline', 'ps'])
+param layout string = 'procline'
+
+@description('Whether a data collection endpoint is made for the rule.')
+param withEndpoint bool = true
+
+var columns = loadJsonContent('columns.json')
+var layouts = {
+  procline: {
+    columns: columns.procline
+    transform: loadTextContent('transform.kql')
+  }
+  ps: {
+    columns: columns.ps
+    transform: loadTextContent('transform-ps.kql')
+  }
+}
+
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
+  name: workspaceName
+}
+
+resource table 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
+  parent: workspace
+  name: 'ProcessMonitor_CL'
+  properties: {
+    schema: {
+      name: 'ProcessMonitor_CL'
+      columns: layouts[layout].columns
+    }
+  }
+}
+
+resource endpoint 'Microsoft.Insights/dataCollectionEndpoints@2024-03-11' = if (withEndpoint) {
+  name: 'procline'
+  location: location
+  kind: 'Linux'
+  properties: {
+    networkAcls: {
+      publicNetworkAccess: 'Enabled'
+    }
+  }
+}
+
+resource rule 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
+  name: 'procline'
+  location: location
+  kind: 'Linux'
+  properties: {
+    description: 'One row per process and snapshot, from the files of procline'
+    dataCollectionEndpointId: withEndpoint ? endpoint.id : null
+    streamDeclarations: {
+      'Custom-ProcessMonitor': {
+        columns: columns.stream
+      }
+    }
+    dataSources: {
+      logFiles: [
+        {
+          name: 'procline'
+          streams: ['Custom-ProcessMonitor']
+          filePatterns: ['/var/log/procline/*.jsonl']
+          format: 'json'
+        }
+      ]
+    }
+    destinations: {
+      logAnalytics: [
+        {
+          name: 'workspace'
+          workspaceResourceId: workspace.id
+        }
+      ]
+    }
+    dataFlows: [
+      {
+        streams: ['Custom-ProcessMonitor']
+        destinations: ['workspace']
+        transformKql: layouts[layout].transform
+        outputStream: 'Custom-ProcessMonitor_CL'
+      }
+    ]
+  }
+  // The rule is refused before its table is there.
+  dependsOn: [table]
+}
+
+resource machines 'Microsoft.Compute/virtualMachines@2024-07-01' existing = [
+  for name in machineNames: {
+    name: name
+  }
+]
+
+resource associations 'Microsoft.Insights/dataCollectionRuleAssociations@2024-03-11' = [
+  for (name, index) in machineNames: {
+    name: 'procline'
+    scope: machines[index]
+    properties: {
+      description: 'Process records of ${name}'
+      dataCollectionRuleId: rule.id
+    }
+  }
+]
+
+output ruleId string = rule.id

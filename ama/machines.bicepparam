@@ -1,0 +1,4 @@
+using './machines.bicep'
+
+param workspaceName = ''
+param machineNames = []

@@ -1,0 +1,3 @@
+using './policy.bicep'
+
+param ruleId = ''

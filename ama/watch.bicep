@@ -1,0 +1,74 @@
+// What looks at the rows: an alert for a program that a machine should run and does not, and a workbook page. Deploy it into
+// the workspace's resource group, for a table with our field names.
+
+@description('The Log Analytics workspace, in this resource group.')
+param workspaceName string
+
+@description('The program that must run on each machine: the value of its column name.')
+param programName string
+
+@description('Resource ids of the action groups that are told.')
+param actionGroupIds array = []
+
+param location string = resourceGroup().location
+
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
+  name: workspaceName
+}
+
+resource alert 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
+  name: 'procline-${programName}'
+  location: location
+  kind: 'LogAlert'
+  properties: {
+    displayName: '${programName} does not run'
+    description: 'In none of the snapshots of the last 15 minutes did the machine have a process of this name'
+    severity: 2
+    enabled: true
+    scopes: [workspace.id]
+    evaluationFrequency: 'PT5M'
+    windowSize: 'PT15M'
+    criteria: {
+      allOf: [
+        {
+          query: replace(loadTextContent('alert.kql'), 'myapp', programName)
+          timeAggregation: 'Maximum'
+          metricMeasureColumn: 'AggregatedValue'
+          resourceIdColumn: '_ResourceId'
+          // One alert for each machine.
+          dimensions: [
+            {
+              name: 'Computer'
+              operator: 'Include'
+              values: ['*']
+            }
+          ]
+          operator: 'LessThan'
+          threshold: 1
+          failingPeriods: {
+            numberOfEvaluationPeriods: 1
+            minFailingPeriodsToAlert: 1
+          }
+        }
+      ]
+    }
+    autoMitigate: true
+    actions: {
+      actionGroups: actionGroupIds
+    }
+    // The table may be some minutes old and still unknown to the query service.
+    skipQueryValidation: true
+  }
+}
+
+resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
+  name: guid(workspace.id, 'procline')
+  location: location
+  kind: 'shared'
+  properties: {
+    displayName: 'Processes'
+    category: 'workbook'
+    sourceId: workspace.id
+    serializedData: loadTextContent('workbook.json')
+  }
+}

@@ -1,0 +1,197 @@
+//! The folder `ama/`: every file in it is run, or read by a tool of its kind. What that needs beyond Rust, `.ci/run` puts
+//! into target/tools.
+
+mod azure;
+mod machine;
+mod queries;
+mod runs;
+mod units;
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::support::{command, lacks, lines, procline, quiet, skip};
+
+/// A column of `columns.json`, of a query's result, or of a Bicep file.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+struct Column {
+    name: String,
+    r#type: String,
+}
+
+fn column(name: &str, kind: &str) -> Column {
+    Column { name: name.into(), r#type: kind.into() }
+}
+
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("ama").join(name)
+}
+
+fn file(name: &str) -> String {
+    fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// The lists of `columns.json`: stream, procline, ps.
+fn columns(list: &str) -> Vec<Column> {
+    let lists: Value = serde_json::from_str(&file("columns.json")).unwrap();
+    serde_json::from_value(lists[list].clone()).unwrap()
+}
+
+/// The blocks of a page that are fenced as this language.
+fn blocks(page: &str, language: &str) -> Vec<String> {
+    let text = file(page);
+    let parts: Vec<_> = text.split("```").collect();
+    let fenced = parts.into_iter().skip(1).step_by(2);
+    let blocks = fenced.filter_map(|part| part.strip_prefix(language)?.strip_prefix('\n').map(str::to_owned));
+    blocks.collect()
+}
+
+/// Something in target/tools, unless the test must be skipped for want of it.
+fn tool(test: &str, name: &str) -> Option<PathBuf> {
+    let found = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools").join(name);
+    if !found.exists() {
+        skip(test, &format!("target/tools/{name} is not there; .ci/run installs it"));
+        return None;
+    }
+    Some(found)
+}
+
+/// Python with the packages of target/tools, unless the test must be skipped.
+fn python(test: &str, arguments: &[&str]) -> Option<Command> {
+    if lacks(test, false, &["python3"]) {
+        return None;
+    }
+    let packages = tool(test, "python")?;
+    let mut python = command("python3", arguments);
+    python.env("PYTHONPATH", packages).env("PYTHONDONTWRITEBYTECODE", "1");
+    Some(python)
+}
+
+/// What a program says to this input: whether it succeeded, its output, its complaints.
+fn feed(command: &mut Command, input: &str) -> (bool, String, String) {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
+/// A Bicep or YAML file as JSON, `None` if its parser refuses it.
+fn parse(test: &str, language: &str, text: &str) -> Option<Result<Value, String>> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/ama/parse.py");
+    let (success, output, errors) = feed(&mut python(test, &[script, language])?, text);
+    Some(if success { Ok(serde_json::from_str(&output).unwrap()) } else { Err(errors) })
+}
+
+/// The arguments that the unit gives the program.
+fn arguments() -> Vec<String> {
+    let unit = file("procline.service");
+    let command = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/procline ")).expect("ExecStart");
+    command.split(' ').map(|word| word.trim_matches('\'').replace("%%", "%")).collect()
+}
+
+/// Lines as the unit's run would write them.
+fn records() -> Vec<serde_json::Map<String, Value>> {
+    let arguments = arguments();
+    let of_the_file = arguments.iter().position(|word| word == "--output").expect("--output");
+    let arguments: Vec<_> = arguments[..of_the_file].iter().map(String::as_str).collect();
+    let output = quiet(&mut procline(&arguments));
+    lines(&output).iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The columns are what the units write, in the types of the field table; the table has them all, with times as times.
+#[test]
+fn the_columns_are_those_of_the_record() {
+    let output = quiet(&mut procline(&["fields", "--format", "json"]));
+    let fields: Vec<Value> = lines(&output).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let kind = |key: &str| {
+        let field = fields.iter().find(|field| field["record"] == "process" && field["name"] == key);
+        match field.expect(key)["type"].as_str().unwrap() {
+            "string" => "string",
+            "int" => "long",
+            "float" => "real",
+            "bool" => "boolean",
+            "list" => "dynamic",
+            other => panic!("{key}: {other}"),
+        }
+    };
+    let mut expected: Vec<_> = records()[0].keys().map(|key| column(key, kind(key))).collect();
+    expected.push(column("command_truncated", "boolean"));
+    let sorted = |mut columns: Vec<Column>| {
+        columns.sort();
+        columns
+    };
+    assert_eq!(sorted(columns("stream")), sorted(expected.clone()));
+
+    let row =
+        expected.into_iter().filter(|column| column.name != "timestamp").map(|column| match column.name.as_str() {
+            "start" => Column { r#type: "datetime".into(), ..column },
+            _ => column,
+        });
+    let table: Vec<_> = [column("TimeGenerated", "datetime")].into_iter().chain(row).collect();
+    assert_eq!(sorted(columns("procline")), sorted(table));
+
+    let nine = "TimeGenerated ProcessId UserId ParentProcessId CpuUtilization StartTime Tty CpuTime Cmd";
+    let ps: Vec<_> = columns("ps").into_iter().map(|column| column.name).collect();
+    assert_eq!(ps.join(" "), nine);
+
+    let reserved = "id BilledSize IsBillable InvalidTimeGenerated TenantId Title Type UniqueId";
+    for Column { name, .. } in [columns("stream"), columns("procline"), columns("ps")].concat() {
+        let legal = name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            && (2..=45).contains(&name.len());
+        assert!(legal && reserved.split(' ').all(|word| word != name), "{name}");
+    }
+}
+
+/// The unit, the crontab and the pages speak of one command and one folder.
+#[test]
+fn one_command_everywhere() {
+    let unit = arguments();
+    let cron = file("procline.cron");
+    let line = cron.lines().find(|line| !line.starts_with('#')).unwrap();
+    let (_, command) = line.split_once("/usr/bin/procline ").unwrap();
+    let words: Vec<_> = command.split(' ').map(|word| word.trim_matches('\'').replace("\\%", "%")).collect();
+    assert_eq!(words, unit);
+    assert_eq!(cron.lines().filter(|line| !line.starts_with('#')).count(), 1);
+    assert!(cron.ends_with('\n'), "cron ignores a last line without a newline");
+    let fields = unit.join(" ");
+    let (fields, _) = fields.split_once(" --output").unwrap();
+    for line in file("README.md").lines().filter(|line| line.starts_with("$ procline")) {
+        assert!(line.starts_with(&format!("$ procline {fields}")), "{line}");
+    }
+}
+
+/// The README's commands about cost print what they say.
+#[test]
+fn the_costs_can_be_asked() {
+    if lacks("the_costs_can_be_asked", false, &["sh", "awk"]) {
+        return;
+    }
+    let folder = Path::new(crate::support::PROCLINE).parent().unwrap().display();
+    let readme = file("README.md");
+    let commands: Vec<_> = readme.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
+    assert!(commands.len() >= 3, "{commands:?}");
+    for line in commands {
+        let output = quiet(&mut command("sh", &["-c", &format!("PATH={folder}:$PATH; {line}")]));
+        let text = String::from_utf8(output).unwrap();
+        let words: Vec<_> = text.split_whitespace().collect();
+        assert!(words.len() == 6 && words[0].parse::<u64>().unwrap() >= 1440 && words[1] == "rows,", "{text}");
+    }
+}
+
+/// No file in the folder that is not named by its README.
+#[test]
+fn the_readme_names_every_file() {
+    let readme = file("README.md");
+    for entry in fs::read_dir(path("")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(name == "README.md" || readme.contains(&name), "{name}");
+    }
+}

@@ -1,0 +1,160 @@
+//! The Bicep files: read by a parser of the language; what they load, hand on and name is there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::queries::ask;
+use super::{arguments, file, parse, path};
+
+/// Every file with this extension, by name.
+fn files(extension: &str) -> Vec<(String, String)> {
+    let names = fs::read_dir(path("")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut files: Vec<_> =
+        names.filter(|name| name.ends_with(extension)).map(|name| (name.clone(), file(&name))).collect();
+    files.sort();
+    assert!(!files.is_empty(), "no {extension}");
+    files
+}
+
+/// A Bicep file as its parser sees it, `None` if the test must be skipped.
+fn bicep(test: &str, name: &str) -> Option<Value> {
+    Some(parse(test, "bicep", &file(name))?.unwrap_or_else(|error| panic!("{name}: {error}")))
+}
+
+/// The values of this key, however deep.
+fn all<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a Value>) {
+    match value {
+        Value::Object(map) => {
+            found.extend(map.get(key));
+            map.values().for_each(|value| all(value, key, found));
+        }
+        Value::Array(list) => list.iter().for_each(|value| all(value, key, found)),
+        _ => (),
+    }
+}
+
+/// `variable.property`, as the parser has it.
+fn property(variable: &str, property: &str) -> Value {
+    json!({"operator": {"type": "property_accessor", "operands": {"operand_1": variable, "operand_2": property}}})
+}
+
+/// The parameters that must be given, and those that may be.
+fn parameters(template: &Value) -> (BTreeSet<String>, BTreeSet<String>) {
+    let parameters = template["parameters"].as_object().unwrap();
+    let required = parameters.iter().filter(|(_, parameter)| parameter["default"].is_null());
+    (required.map(|(name, _)| name.clone()).collect(), parameters.keys().cloned().collect())
+}
+
+#[test]
+fn bicep_parses_and_finds_its_files() {
+    let test = "bicep_parses_and_finds_its_files";
+    let mut loads = 0;
+    for (name, _) in files(".bicep") {
+        let Some(template) = bicep(test, &name) else { return };
+        let mut loaded = Vec::new();
+        all(&template, "file_path", &mut loaded);
+        loads += loaded.len();
+        for loaded in loaded {
+            assert!(path(loaded.as_str().unwrap()).is_file(), "{name} loads {loaded}");
+        }
+        for (symbol, module) in template["modules"].as_object().into_iter().flatten() {
+            let Some(other) = bicep(test, module["detail"]["path"].as_str().unwrap()) else { return };
+            let (required, possible) = parameters(&other);
+            let given: BTreeSet<_> = module["config"]["params"].as_object().unwrap().keys().cloned().collect();
+            assert!(given.is_superset(&required) && given.is_subset(&possible), "{name}: {symbol}: {given:?}");
+        }
+    }
+    assert!(loads >= 6, "{loads} files loaded");
+}
+
+/// A parameter file is a line that names its template, and lines that give its parameters.
+#[test]
+fn parameter_files_fit_their_templates() {
+    let test = "parameter_files_fit_their_templates";
+    for (name, text) in files(".bicepparam") {
+        let (using, rest) = text.split_once('\n').unwrap();
+        let template = using.strip_prefix("using './").and_then(|rest| rest.strip_suffix('\'')).expect(using);
+        assert_eq!(format!("{template}param"), name);
+        let Some(template) = bicep(test, template) else { return };
+        // The parser knows templates only; a parameter with a value is written there as a variable is.
+        let variables = rest.replace("param ", "var ");
+        let parsed = parse(test, "bicep", &variables).unwrap().unwrap_or_else(|error| panic!("{name}: {error}"));
+        let given: BTreeSet<_> = parsed["variables"].as_object().unwrap().keys().cloned().collect();
+        let (required, _) = parameters(&template);
+        // What has to be filled in, and nothing else; and no value of anyone's.
+        assert_eq!(given, required, "{name}");
+        for variable in parsed["variables"].as_object().unwrap().values() {
+            assert!(variable["value"] == "" || variable["value"] == json!([]), "{name}: {variable}");
+        }
+    }
+}
+
+/// The rule reads what the units write, as JSON, and fills the table that is made before it, by our columns and transforms.
+#[test]
+fn the_rule_reads_what_the_units_write() {
+    let Some(template) = bicep("the_rule_reads_what_the_units_write", "machines.bicep") else { return };
+    let variables = &template["variables"];
+    assert_eq!(variables["columns"]["value"]["function"]["parameters"]["file_path"], "columns.json");
+    for (layout, transform) in [("procline", "transform.kql"), ("ps", "transform-ps.kql")] {
+        let layout_of = &variables["layouts"]["value"][layout];
+        assert_eq!(layout_of["columns"], property("columns", layout));
+        assert_eq!(layout_of["transform"]["function"]["parameters"]["file_path"], transform);
+    }
+    let rule = &template["resources"]["rule"]["config"];
+    let table = &template["resources"]["table"]["config"];
+    let properties = &rule["properties"];
+    let source = &properties["dataSources"]["logFiles"][0];
+    let flow = &properties["dataFlows"][0];
+    let stream = source["streams"][0].as_str().unwrap();
+    assert!(stream.starts_with("Custom-"), "{stream}");
+    assert_eq!(properties["streamDeclarations"][format!("'{stream}'")]["columns"], property("columns", "stream"));
+    assert_eq!(flow["streams"], json!([stream]));
+    assert_eq!(flow["outputStream"], format!("Custom-{}", table["name"].as_str().unwrap()));
+    assert_eq!(table["name"], table["properties"]["schema"]["name"]);
+    assert_eq!(rule["dependsOn"], json!(["table"]));
+    assert_eq!(source["format"], "json");
+
+    let arguments = arguments();
+    let output = &arguments[arguments.iter().position(|word| word == "--output").unwrap() + 1];
+    let written = output.replace("%Y", "2026").replace("%m", "01").replace("%d", "31");
+    let pattern = source["filePatterns"][0].as_str().unwrap();
+    assert!(!written.contains('%') && glob::Pattern::new(pattern).unwrap().matches(&written), "{pattern}: {written}");
+}
+
+/// What the alert measures and splits by are columns of its query, and each placeholder is there to be replaced.
+#[test]
+fn what_bicep_names_is_there() {
+    let test = "what_bicep_names_is_there";
+    let Some(template) = bicep(test, "watch.bicep") else { return };
+    let criterion = &template["resources"]["alert"]["config"]["properties"]["criteria"]["allOf"][0];
+    let replaced = &criterion["query"]["function"]["parameters"];
+    assert_eq!(replaced["original_string"]["function"]["parameters"]["file_path"], "alert.kql");
+    assert_eq!(file("alert.kql").matches(replaced["old_string"].as_str().unwrap()).count(), 1);
+    for word in ["PACKAGE_URL", "PACKAGE_SHA256"] {
+        assert_eq!(file("cloud-init.yml").matches(word).count(), 1, "{word}");
+        assert!(file("demo.bicep").contains(&format!("'{word}'")), "{word}");
+    }
+    let queries = BTreeMap::from([("alert".to_owned(), file("alert.kql"))]);
+    let Some(answers) = ask(test, &queries) else { return };
+    let columns: Vec<_> = answers["alert"].columns.iter().map(|column| column.name.as_str()).collect();
+    let named =
+        [&criterion["metricMeasureColumn"], &criterion["resourceIdColumn"], &criterion["dimensions"][0]["name"]];
+    for name in named {
+        assert!(columns.contains(&name.as_str().unwrap()), "{name} in {columns:?}");
+    }
+}
+
+/// The check itself is known to bite.
+#[test]
+fn wrong_bicep_is_refused() {
+    let text = file("machines.bicep");
+    for (right, wrong) in
+        [("name: 'procline'\n  location", "name: 'procline\n  location"), ("= {", "= "), ("param ", "params ")]
+    {
+        assert!(text.contains(right), "{right}");
+        let Some(parsed) = parse("wrong_bicep_is_refused", "bicep", &text.replacen(right, wrong, 1)) else { return };
+        assert!(parsed.is_err(), "{wrong}");
+    }
+}

@@ -1,0 +1,152 @@
+//! Every KQL text, wherever it stands, is read by Kusto's own parser and bound to the table's columns.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Column, blocks, column, columns, feed, file, tool};
+use crate::support::{command, lacks};
+
+/// What `kql.js` says of a query.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Answer {
+    problems: Vec<String>,
+    operators: Vec<String>,
+    functions: Vec<String>,
+    pub columns: Vec<Column>,
+}
+
+/// What a transform may use: of Azure Monitor's list, what these two need and a little more.
+const OPERATORS: [&str; 5] =
+    ["ExtendOperator", "FilterOperator", "ProjectOperator", "ProjectAwayOperator", "ProjectRenameOperator"];
+const FUNCTIONS: [&str; 8] = ["todatetime", "toint", "tolong", "tostring", "toreal", "totimespan", "tobool", "strcat"];
+
+/// What Kusto says of the queries, `None` if the test must be skipped.
+pub(super) fn ask(test: &str, queries: &BTreeMap<String, String>) -> Option<BTreeMap<String, Answer>> {
+    if lacks(test, false, &["node"]) {
+        return None;
+    }
+    let package = tool(test, "node_modules/@kusto/language-service-next")?;
+    let mut table = columns("procline");
+    // What every table of a workspace has.
+    table.extend([column("_ResourceId", "string"), column("TenantId", "string"), column("Type", "string")]);
+    let heartbeat = [column("TimeGenerated", "datetime"), column("Computer", "string"), column("Category", "string")];
+    let operation = ["Category", "Operation", "Level", "Detail"].map(|name| column(name, "string"));
+    let operation: Vec<_> = [column("TimeGenerated", "datetime")].into_iter().chain(operation).collect();
+    let tables = json!({"source": columns("stream"), "ProcessMonitor_CL": table, "Heartbeat": heartbeat, "_LogOperation": operation});
+    let input = json!({"tables": tables, "queries": queries}).to_string();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/ama/kql.js");
+    let (success, output, errors) = feed(command("node", &[script]).arg(package), &input);
+    assert!(success && errors.is_empty(), "{errors}");
+    Some(serde_json::from_str(&output).unwrap_or_else(|error| panic!("{error}: {output}")))
+}
+
+/// The queries that people and Azure run, by where they stand.
+fn queries() -> BTreeMap<String, String> {
+    let mut queries = BTreeMap::from([("alert.kql".to_owned(), file("alert.kql"))]);
+    // A blank line parts queries, as in the editor of Log Analytics.
+    let text = file("queries.kql");
+    queries.extend(text.split("\n\n").enumerate().map(|(n, text)| (format!("queries.kql {n}"), text.to_owned())));
+    let page = blocks("NO-ROWS.md", "kusto").into_iter();
+    queries.extend(page.enumerate().map(|(n, text)| (format!("NO-ROWS.md {n}"), text)));
+    let workbook: Value = serde_json::from_str(&file("workbook.json")).unwrap();
+    for item in workbook["items"].as_array().unwrap() {
+        let parameters = item["content"]["parameters"].as_array().into_iter().flatten();
+        for part in parameters.chain([&item["content"]]) {
+            if let Some(query) = part["query"].as_str() {
+                // The page puts the machines chosen in place of its parameter, and * for all.
+                let query = query.replace("{Computer}", "'*', 'web-1'");
+                let name = part["name"].as_str().or(item["name"].as_str()).unwrap();
+                assert!(queries.insert(format!("workbook.json {name}"), query).is_none(), "two {name}");
+            }
+        }
+    }
+    queries
+}
+
+fn transforms() -> BTreeMap<String, String> {
+    ["transform.kql", "transform-ps.kql"].map(|name| (name.to_owned(), file(name))).into()
+}
+
+#[test]
+fn every_query_is_of_this_table() {
+    let queries = queries();
+    assert!(queries.len() >= 15, "{:?}", queries.keys());
+    let Some(answers) = ask("every_query_is_of_this_table", &queries) else { return };
+    assert_eq!(answers.len(), queries.len());
+    for (name, answer) in answers {
+        assert!(answer.problems.is_empty(), "{name}: {:?}", answer.problems);
+        assert!(!answer.operators.is_empty() && !answer.columns.is_empty(), "{name}: {answer:?}");
+    }
+}
+
+#[test]
+fn the_transforms_yield_the_tables() {
+    let Some(answers) = ask("the_transforms_yield_the_tables", &transforms()) else { return };
+    for (name, list) in [("transform.kql", "procline"), ("transform-ps.kql", "ps")] {
+        let answer = &answers[name];
+        assert!(answer.problems.is_empty(), "{name}: {:?}", answer.problems);
+        assert_eq!(foreign(answer), Vec::<&str>::new(), "{name}");
+        let mut yielded = answer.columns.clone();
+        // Kusto's name for it; tables and streams call it boolean.
+        yielded.iter_mut().filter(|column| column.r#type == "bool").for_each(|column| column.r#type = "boolean".into());
+        let mut table = columns(list);
+        yielded.sort();
+        table.sort();
+        assert_eq!(yielded, table, "{name}");
+    }
+    for text in transforms().values() {
+        assert!(text.len() <= 15_360, "longer than a rule takes");
+    }
+}
+
+/// What of a transform Azure Monitor would refuse.
+fn foreign(answer: &Answer) -> Vec<&str> {
+    let operators = answer.operators.iter().filter(|name| !OPERATORS.contains(&name.as_str()));
+    let functions = answer.functions.iter().filter(|name| !FUNCTIONS.contains(&name.as_str()));
+    operators.chain(functions).map(String::as_str).collect()
+}
+
+/// The check itself is known to bite.
+#[test]
+fn a_wrong_query_is_found() {
+    let wrong = [
+        ("a column that is not there", "ProcessMonitor_CL | where timestamp > ago(1h)"),
+        ("a keyword unquoted", "ProcessMonitor_CL | summarize max(time)"),
+        ("a table that is not there", "Processes_CL | take 1"),
+        ("a type that does not fit", "ProcessMonitor_CL | extend x = round(command)"),
+        ("a query cut short", "ProcessMonitor_CL | where pid =="),
+    ];
+    let refused = [
+        ("many rows", "source | summarize max(pid) by user", "SummarizeOperator"),
+        ("a function", "source | extend x = coalesce(user, tty)", "coalesce"),
+    ];
+    let mut queries = BTreeMap::from(wrong.map(|(name, text)| (name.to_owned(), text.to_owned())));
+    queries.extend(refused.map(|(name, text, _)| (name.to_owned(), text.to_owned())));
+    let Some(answers) = ask("a_wrong_query_is_found", &queries) else { return };
+    for (name, text) in wrong {
+        assert!(!answers[name].problems.is_empty(), "{name}: {text}");
+    }
+    for (name, text, what) in refused {
+        assert!(answers[name].problems.is_empty(), "{text}: {:?}", answers[name].problems);
+        assert!(foreign(&answers[name]).contains(&what), "{text}: {:?}", answers[name]);
+    }
+}
+
+/// The page has a picture of each thing it promises.
+#[test]
+fn the_workbook_has_its_pictures() {
+    let workbook: Value = serde_json::from_str(&file("workbook.json")).unwrap();
+    let items = workbook["items"].as_array().unwrap();
+    for (name, picture) in
+        [("processes", "timechart"), ("cpu", "areachart"), ("memory", "areachart"), ("gone", "barchart")]
+    {
+        let item = items.iter().find(|item| item["name"] == name).expect(name);
+        assert_eq!(item["content"]["visualization"], picture, "{name}");
+        // Either the time chosen on the page, or one of its own.
+        let chosen = item["content"]["timeContextFromParameter"] == "TimeRange";
+        assert!(chosen != item["content"]["timeContext"]["durationMs"].is_u64(), "{name}");
+    }
+}

@@ -1,0 +1,186 @@
+//! The machine's side, run for real: the README's steps, the timer, the crontab and cloud-init under a systemd of their own.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value};
+
+use super::machine::{Machine, rows};
+use super::{blocks, file, parse};
+use crate::support::lacks;
+
+/// What of a record is the same as long as the process does not change.
+fn lasting(row: &Map<String, Value>) -> Vec<Value> {
+    ["pid", "start", "user", "uid", "ppid", "name", "command", "tty", "Computer"].map(|key| row[key].clone()).into()
+}
+
+/// The README's steps, as they stand there, on a machine that has never heard of procline.
+#[test]
+fn the_readmes_steps_bring_lines() {
+    let Some(machine) = Machine::boot("the_readmes_steps_bring_lines") else { return };
+    let steps = &blocks("README.md", "sh")[0];
+    let (install, enable) = steps.trim_end().rsplit_once('\n').unwrap();
+    machine.run(install);
+    assert_eq!(machine.run("systemctl is-enabled procline.timer || true"), "disabled\n");
+    machine.run(enable);
+
+    // Of every user's processes.
+    machine.run("setpriv --reuid=65534 --regid=65534 --clear-groups sleep 1000 >/dev/null 2>&1 &");
+    let plain = || rows(&machine.run("procline --fields +name,+ppid,+uid"));
+    let before: Vec<_> = plain().iter().map(lasting).collect();
+    machine.run("systemctl start procline.service");
+    let after: Vec<_> = plain().iter().map(lasting).collect();
+    let written: Vec<_> = machine.rows().iter().map(lasting).collect();
+    let stayed: Vec<_> = before.iter().filter(|row| after.contains(row)).collect();
+    assert!(stayed.len() >= 3 && stayed.iter().any(|row| row[2] != "root"), "{stayed:?}");
+    for row in stayed {
+        assert!(written.contains(row), "{row:?}");
+    }
+
+    // As adm the agent gets in; nobody else does, and nothing but the lines is written anywhere.
+    let modes = machine.run("stat -c '%a %U %G' /var/log/procline /var/log/procline/*");
+    assert_eq!(modes, "2750 procline adm\n640 procline adm\n");
+    machine.run("useradd --system --groups adm agent");
+    machine.run("runuser -u agent -- sh -c 'head -n 1 /var/log/procline/*.jsonl' | grep -q '^{'");
+    assert!(!machine.succeeds("runuser -u nobody -- ls /var/log/procline"));
+    assert_eq!(machine.run("journalctl --quiet --unit procline.service --output cat"), "");
+
+    // Old files of this name go, and no others.
+    machine.run("cd /var/log/procline && touch -d '10 days ago' 2020-01-01.jsonl other.jsonl");
+    machine.run("systemctl start procline.service");
+    assert!(machine.succeeds("cd /var/log/procline && test ! -e 2020-01-01.jsonl && test -e other.jsonl"));
+    machine.run("rm /var/log/procline/other.jsonl");
+
+    // The page for those who have no rows: its commands are right, too.
+    for step in blocks("NO-ROWS.md", "sh").iter().flat_map(|block| block.lines()) {
+        machine.run(step);
+    }
+}
+
+/// The timer starts the service, again and again.
+#[test]
+fn the_timer_ticks() {
+    let Some(machine) = Machine::boot("the_timer_ticks") else { return };
+    machine.run(&blocks("README.md", "sh")[0]);
+    let next = machine.run("systemctl show --value -p NextElapseUSecRealtime procline.timer");
+    assert!(next.contains(":00 "), "{next}");
+    // A minute is long: the same timer, each second.
+    let quick = "[Timer]\\nOnCalendar=\\nOnCalendar=*:*:*\\nAccuracySec=1ms\\n";
+    machine.run("systemctl stop procline.timer; mkdir -p /etc/systemd/system/procline.timer.d");
+    machine.run(&format!("printf '{quick}' >/etc/systemd/system/procline.timer.d/quick.conf; systemctl daemon-reload"));
+    machine.run("systemctl start procline.timer");
+    let until = Instant::now() + Duration::from_secs(60);
+    let count = "cat /var/log/procline/*.jsonl | grep -c '\"pid\":1,' | grep -q '^[3-9]'";
+    while !machine.succeeds(count) {
+        assert!(Instant::now() < until, "{}", machine.journal());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// When it fails, the unit fails, and the journal says why, once.
+#[test]
+fn a_failure_is_in_the_journal() {
+    let Some(machine) = Machine::boot("a_failure_is_in_the_journal") else { return };
+    machine.run(&blocks("README.md", "sh")[0]);
+    machine.run("systemctl start procline.service");
+    machine.run("systemctl stop procline.timer; cd /var/log/procline; for file in *; do rm $file; mkdir $file; done");
+    assert!(!machine.succeeds("systemctl start procline.service"));
+    let result = machine.run("systemctl show --value -p Result -p ExecMainStatus procline.service");
+    assert!(result.contains("exit-code") && result.contains('1'), "{result}");
+    let journal = machine.run("journalctl --quiet --unit procline.service --output cat");
+    assert_eq!(journal.lines().filter(|line| line.starts_with("procline: ")).count(), 1, "{journal}");
+}
+
+/// What the unit's comments advise: capabilities for what is of other users' processes, and a group where /proc is hidden.
+#[test]
+fn the_units_advice_is_right() {
+    let Some(machine) = Machine::boot("the_units_advice_is_right") else { return };
+    let install = &blocks("README.md", "sh")[0];
+    machine.run(install);
+    machine.run("systemctl stop procline.timer; mkdir /etc/systemd/system/procline.service.d");
+    let run = |dropin: &str| {
+        let fields = "pid,fds,exe,cwd,uss,swap,read_bytes";
+        let file = "/etc/systemd/system/procline.service.d/test.conf";
+        let start = format!(
+            "ExecStart=\nExecStart=/usr/bin/procline --fields {fields} --output /var/log/procline/latest.jsonl"
+        );
+        machine.run(&format!("cat >{file} <<'END'\n[Service]\n{start}\n{dropin}\nEND\nsystemctl daemon-reload"));
+        machine.run("rm -f /var/log/procline/latest.jsonl; systemctl start procline.service");
+        rows(&machine.run("cat /var/log/procline/latest.jsonl"))
+    };
+    let systemd = |rows: &[Map<String, Value>]| rows.iter().find(|row| row["pid"] == 1).map(Map::len);
+    assert_eq!(systemd(&run("")), Some(1));
+    let unit = file("procline.service");
+    let advised = unit.lines().filter_map(|line| line.strip_prefix("#   ")).collect::<Vec<_>>().join("\n");
+    assert!(advised.starts_with("[Service]\n"), "{advised}");
+    assert_eq!(systemd(&run(&advised)), Some(7), "{advised}");
+
+    machine.run("groupadd --system --gid 987 seers; mount -o remount,hidepid=2,gid=987 /proc");
+    assert_eq!(systemd(&run("SupplementaryGroups=seers")), Some(1));
+    // As cron runs it.
+    let as_the_user = || rows(&machine.run("runuser -u procline -- procline --fields pid"));
+    assert_eq!(systemd(&as_the_user()), None);
+    machine.run("usermod --append --groups seers procline");
+    assert_eq!(systemd(&as_the_user()), Some(1));
+}
+
+/// The crontab's command, as cron would run it, in the directory that the README makes for it.
+#[test]
+fn cron_writes_the_same_file() {
+    let Some(machine) = Machine::boot("cron_writes_the_same_file") else { return };
+    let steps = blocks("README.md", "sh");
+    let install: Vec<_> = steps[0].lines().take(3).collect();
+    machine.run(&install.join("\n"));
+    machine.run(&steps[1]);
+    let cron = file("procline.cron");
+    let line = cron.lines().find(|line| !line.starts_with('#')).unwrap();
+    let words: Vec<_> = line.splitn(7, ' ').collect();
+    assert_eq!(words[..6], ["*", "*", "*", "*", "*", "procline"]);
+    // cron takes \% as %, and cuts the command at a bare one.
+    let command = words[6].replace("\\%", "%");
+    assert_eq!(words[6].matches('%').count(), words[6].matches("\\%").count());
+    machine.run(&format!("cat >command <<'END'\n{command}\nEND\nrunuser -u procline -- sh command"));
+    let modes = machine.run("stat -c '%a %U %G' /var/log/procline /var/log/procline/*");
+    assert_eq!(modes, "2750 procline adm\n640 procline adm\n");
+    assert!(machine.rows().iter().any(|row| row["pid"] == 1));
+    assert!(machine.succeeds("test $(stat -c '%a %U' /etc/cron.d/procline | tr -d ' ') = 644root"));
+}
+
+/// What cloud-init would run at a first start, with a package that has what ours has.
+#[test]
+fn cloud_init_installs_and_enables() {
+    let test = "cloud_init_installs_and_enables";
+    if lacks(test, true, &["apt-get", "dpkg-deb", "curl", "sha256sum"]) {
+        return;
+    }
+    let Some(config) = parse(test, "yaml", &file("cloud-init.yml")) else { return };
+    let Some(machine) = Machine::boot(test) else { return };
+    let architecture = machine.run("dpkg --print-architecture");
+    let control = format!(
+        "Package: procline\\nVersion: 0.1\\nArchitecture: {}\\nMaintainer: none\\nDescription: test\\n",
+        architecture.trim()
+    );
+    machine.run(&format!(
+        "mkdir -p deb/DEBIAN; printf '{control}' >deb/DEBIAN/control
+        install -D target/release/procline deb/usr/bin/procline
+        install -D -m 0644 -t deb/usr/lib/systemd/system ama/procline.service ama/procline.timer
+        install -D -m 0644 ama/procline.sysusers deb/usr/lib/sysusers.d/procline.conf
+        dpkg-deb --root-owner-group -Znone --build deb procline.deb"
+    ));
+    let sum = machine.run("sha256sum procline.deb");
+    let (sum, _) = sum.split_once(' ').unwrap();
+    let script = config.unwrap()["runcmd"][0].as_str().unwrap().replace("PACKAGE_URL", "file:///srv/procline.deb");
+    // cloud-init writes the commands into a file for sh.
+    let first_start =
+        |sum: &str| format!("cat >runcmd <<'END'\n{}\nEND\nsh runcmd", script.replace("PACKAGE_SHA256", sum));
+
+    assert!(!machine.succeeds(&first_start(&"0".repeat(64))), "a wrong checksum");
+    assert!(!machine.succeeds("test -e /usr/bin/procline || systemctl cat procline.timer"));
+    machine.run(&first_start(sum));
+    assert_eq!(
+        machine.run("systemctl is-enabled procline.timer; systemctl is-active procline.timer"),
+        "enabled\nactive\n"
+    );
+    machine.run("systemctl start procline.service");
+    assert!(machine.rows().iter().any(|row| row["pid"] == 1));
+    assert_eq!(machine.run("stat -c '%a %U %G' /var/log/procline"), "2750 procline adm\n");
+}

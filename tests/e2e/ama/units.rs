@@ -1,0 +1,79 @@
+//! The units and cloud-init, checked by the tools of their kind.
+
+use std::fs;
+
+use super::{file, parse, path, python, tool};
+use crate::support::{PROCLINE, command, lacks};
+
+const UNITS: [&str; 2] = ["procline.service", "procline.timer"];
+
+/// What systemd says of the units, changed so; the program is the one under test.
+fn verify(change: (&str, &str)) -> (bool, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let units = UNITS.map(|name| {
+        let text = file(name).replace("/usr/bin/procline", PROCLINE).replace(change.0, change.1);
+        fs::write(folder.path().join(name), text).unwrap();
+        folder.path().join(name)
+    });
+    let output = command("systemd-analyze", &["verify", "--man=no"]).args(units).output().unwrap();
+    (output.status.success(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn systemd_finds_no_fault_with_the_units() {
+    if lacks("systemd_finds_no_fault_with_the_units", false, &["systemd-analyze"]) {
+        return;
+    }
+    assert_eq!(verify(("", "")), (true, String::new()));
+    // It succeeds on keys that it does not know: the check is known to bite all the same.
+    for (right, wrong) in [("User=", "Usr="), ("OnCalendar=minutely", "OnCalendar=minutly"), (PROCLINE, "/nowhere")] {
+        assert!(!verify((right, wrong)).1.is_empty(), "{wrong}");
+    }
+}
+
+/// Of 10, where 10 is a service without any protection.
+#[test]
+fn the_service_is_hardened() {
+    if lacks("the_service_is_hardened", false, &["systemd-analyze"]) {
+        return;
+    }
+    let unit = path("procline.service");
+    for (threshold, good) in [("--threshold=20", true), ("--threshold=5", false)] {
+        let mut analyze = command("systemd-analyze", &["security", "--no-pager", "--offline=true", threshold]);
+        assert_eq!(analyze.arg(&unit).output().unwrap().status.success(), good, "{threshold}");
+    }
+}
+
+/// What would blind a process lister, or hide its files from the agent, is in no unit.
+#[test]
+fn no_unit_hides_processes() {
+    for line in UNITS.map(file).join("\n").lines().filter(|line| !line.starts_with('#')) {
+        for key in ["ProtectProc=", "ProcSubset=", "PrivateUsers=", "DynamicUser="] {
+            assert!(!line.starts_with(key), "{line}");
+        }
+    }
+}
+
+#[test]
+fn cloud_init_is_of_its_schema() {
+    let test = "cloud_init_is_of_its_schema";
+    let Some(schema) =
+        tool(test, "cloud-init/usr/lib/python3/dist-packages/cloudinit/config/schemas/schema-cloud-config-v1.json")
+    else {
+        return;
+    };
+    let text = file("cloud-init.yml");
+    assert!(text.starts_with("#cloud-config\n"));
+    let folder = tempfile::tempdir().unwrap();
+    for (content, good) in [(text.clone(), true), (text.replace("runcmd:\n  - |", "runcmd: |"), false)] {
+        let config = folder.path().join("config.yml");
+        fs::write(&config, content).unwrap();
+        let Some(mut check) = python(test, &["-m", "check_jsonschema", "--schemafile"]) else { return };
+        let output = check.arg(&schema).arg(config).output().unwrap();
+        assert_eq!(output.status.success(), good, "{output:?}");
+    }
+    // This schema lets keys pass that it does not know.
+    let Some(config) = parse(test, "yaml", &text) else { return };
+    let keys: Vec<_> = config.unwrap().as_object().unwrap().keys().cloned().collect();
+    assert_eq!(keys, ["runcmd"]);
+}
