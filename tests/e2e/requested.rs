@@ -222,28 +222,39 @@ fn cpu_now_is_what_the_process_itself_measures() {
     while logged().len() < 5 {
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
-    let first = logged().len() - 1;
     let pid = busy.0.id();
-    let output = quiet(&mut procline(&["--fields", "pid,cpu_now", "--sample", "2s", "--timeout", "1m"]));
-    let during = logged().split_off(first);
-    let all: BTreeMap<u32, f64> = lines(&output)
-        .into_iter()
-        .map(|line| {
-            let fields: Fields = serde_json::from_str(line).unwrap();
-            (fields["pid"].as_u64().unwrap() as u32, fields["cpu_now"].as_f64().unwrap())
-        })
-        .collect();
-    // Every window of about that length that the process measured while procline ran.
-    let mut rates = Vec::new();
-    for (place, (at, cpu)) in during.iter().enumerate() {
-        if let Some((later, more)) = during[place..].iter().find(|(later, _)| later - at >= 2.0) {
-            rates.push((more - cpu) / (later - at) * 100.0);
+    // Where either waits for a CPU between a look at the process and one at the clock, it tells of another window: that
+    // does not happen each time.
+    let mut told = Vec::new();
+    for _ in 0..10 {
+        let first = logged().len() - 1;
+        let output = quiet(&mut procline(&[
+            "--fields",
+            "cpu_now",
+            "--pid",
+            &pid.to_string(),
+            "--sample",
+            "2s",
+            "--timeout",
+            "1m",
+        ]));
+        let during = logged().split_off(first);
+        let fields: Fields = serde_json::from_slice(&output).unwrap();
+        let ours = fields["cpu_now"].as_f64().unwrap();
+        // Every window of about that length that the process measured while procline ran.
+        let mut rates = Vec::new();
+        for (place, (at, cpu)) in during.iter().enumerate() {
+            if let Some((later, more)) = during[place..].iter().find(|(later, _)| later - at >= 2.0) {
+                rates.push((more - cpu) / (later - at) * 100.0);
+            }
         }
+        let (low, high) =
+            rates.iter().fold((f64::MAX, f64::MIN), |(low, high), rate| (low.min(*rate), high.max(*rate)));
+        // The kernel tells CPU time in ticks of 10 ms: two of them in 2 s are 1 %, and its clock and ours differ a little.
+        if (low - 3.0..=high + 3.0).contains(&ours) && ours > 0.0 {
+            return;
+        }
+        told.push(format!("{ours}, by itself {low} to {high}"));
     }
-    let (low, high) = rates.iter().fold((f64::MAX, f64::MIN), |(low, high), rate| (low.min(*rate), high.max(*rate)));
-    assert!(!rates.is_empty(), "{during:?}");
-    // The kernel tells CPU time in ticks of 10 ms: two of them in 2 s are 1 %, and its clock and ours differ a little.
-    let ours = all[&pid];
-    assert!((low - 3.0..=high + 3.0).contains(&ours), "{ours}, by itself {low} to {high}");
-    assert!(ours > 0.0);
+    panic!("{told:#?}");
 }
