@@ -4,6 +4,7 @@
 
 mod anything;
 mod beats;
+mod consumers;
 mod docs;
 mod endings;
 mod fields;
