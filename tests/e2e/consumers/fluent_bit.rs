@@ -51,28 +51,41 @@ fn assert_without_complaint(agent: &Agent) {
     assert!(!log.contains("[ warn]") && !log.contains("[error]"), "{log}");
 }
 
-fn runs(test: &str, name: &str, interval: &str, often: &str) {
+/// A shipped config by itself, and as an include of one that is there already.
+fn runs(test: &str, name: &str, [interval, often]: [&str; 2], own: &str) {
     let Some(program) = fluent_bit(test) else {
         return;
     };
-    let (folder, tree) = (tempfile::tempdir().unwrap(), hard_tree());
+    let tree = hard_tree();
     let printed = printed(&tree, &[]);
-    let config = prepare(&folder, name, |config| config.with_procline().with(interval, often));
-    let mut agent = Agent::start(&program, &["-c".as_ref(), config.as_ref()], &folder, &tree);
-    let log = agent.log.clone();
-    let found = agent.wait_for(2 * printed.len(), || events(&log));
-    assert_carried(found, &printed, microseconds);
-    assert_without_complaint(&agent);
+    for included in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = prepare(&folder, name, |config| config.with_procline().with(interval, often));
+        if included {
+            config.set_file_name(format!("main-{name}"));
+            fs::write(&config, own).unwrap();
+            fs::write(folder.path().join("parsers.conf"), "[PARSER]\n    Name mine\n    Format json\n").unwrap();
+        }
+        let mut agent = Agent::start(&program, &["-c".as_ref(), config.as_ref()], &folder, &tree);
+        let log = agent.log.clone();
+        let found = agent.wait_for(2 * printed.len(), || events(&log));
+        assert_carried(found, &printed, microseconds);
+        assert_without_complaint(&agent);
+    }
 }
 
 #[test]
 fn fluent_bit_emits_every_record() {
-    runs("fluent_bit_emits_every_record", "procline.yaml", "interval_sec: 60", "interval_sec: 1");
+    let own = "service:\n  flush: 1\nparsers:\n  - name: mine\n    format: json\nincludes:\n  - procline.yaml\n";
+    let often = ["interval_sec: 60", "interval_sec: 1"];
+    runs("fluent_bit_emits_every_record", "procline.yaml", often, own);
 }
 
 #[test]
 fn fluent_bit_in_the_classic_form() {
-    runs("fluent_bit_in_the_classic_form", "procline.conf", "Interval_Sec 60", "Interval_Sec 1");
+    let own = "[SERVICE]\n    Flush 1\n    Parsers_File parsers.conf\n@INCLUDE procline.conf\n";
+    let often = ["Interval_Sec 60", "Interval_Sec 1"];
+    runs("fluent_bit_in_the_classic_form", "procline.conf", often, own);
 }
 
 #[test]
@@ -137,24 +150,33 @@ fn the_longest_line_fits_and_the_two_forms_are_the_same() {
     let (_, after) = help.split_once("--max-record-bytes <N>").unwrap();
     let (_, after) = after.split_once("[default: ").unwrap();
     let longest: usize = after.split(']').next().unwrap().parse().unwrap();
-    // Words of a file, without comments and case: `name: value` and `Name value` alike.
-    let words = |name: &str| -> Vec<String> {
-        let text = fs::read_to_string(shipped(FOLDER).join(name)).unwrap();
+    let read = |name: &str| fs::read_to_string(shipped(FOLDER).join(name)).unwrap();
+    // Words of a text, without comments and case: `name: value` and `Name value` alike.
+    let words = |text: &str| -> Vec<String> {
         let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
-        lines.flat_map(str::split_whitespace).map(|word| word.trim_end_matches(':').to_lowercase()).collect()
+        lines
+            .flat_map(str::split_whitespace)
+            .map(|word| word.trim_matches(|c| c == ':' || c == '"').to_lowercase())
+            .collect()
     };
+    let parser =
+        |name: &str| read(name).split_once("parsers:").unwrap().1.split_once("pipeline:").unwrap().0.to_owned();
     for name in ["procline.yaml", "procline.conf", "edge.yaml", "azure-logs-ingestion.yaml"] {
-        let words = words(name);
+        let words = words(&read(name));
         let value =
             |key: &str| &words[words.iter().position(|word| word == key).unwrap_or_else(|| panic!("{key}")) + 1];
         let size: usize = value("buf_size").strip_suffix('k').unwrap().parse().unwrap();
         assert!(size * 1000 >= longest + 2, "{name}");
         assert_eq!((value("threaded").as_str(), value("parser").as_str()), ("on", "procline"), "{name}");
+        assert!(name.ends_with(".conf") || parser(name) == parser("procline.yaml"), "{name}");
     }
-    let mut forms = ["procline.yaml", "procline.conf"].map(words);
+    let mut forms =
+        [read("procline.yaml"), read("procline-parsers.conf") + &read("procline.conf")].map(|text| words(&text));
     for form in &mut forms {
-        let structure = ["-", "pipeline", "service", "inputs", "outputs", "[service]", "[input]", "[output]"];
-        form.retain(|word| !structure.contains(&word.as_str()));
+        let structure =
+            ["-", "parsers", "pipeline", "inputs", "outputs", "[parser]", "[service]", "[input]", "[output]"];
+        form.retain(|word| !structure.contains(&word.as_str()) && !word.starts_with("parsers_file"));
+        form.retain(|word| word != "procline-parsers.conf");
         form.sort();
     }
     assert_eq!(forms[0], forms[1]);
