@@ -31,7 +31,7 @@ fn prepare(folder: &TempDir, name: &str, change: impl Fn(Shipped) -> Shipped) ->
     config
 }
 
-/// What the stdout output has printed, and the words of warning.
+/// What the stdout output has printed.
 fn events(log: &Path) -> Vec<Event> {
     let parse = |line: &str| {
         let mut record: super::Record = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
