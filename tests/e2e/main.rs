@@ -6,6 +6,7 @@ mod ama;
 mod anything;
 mod appends;
 mod beats;
+mod consumers;
 mod docs;
 mod endings;
 mod fields;

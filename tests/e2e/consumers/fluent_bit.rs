@@ -1,0 +1,183 @@
+//! Fluent Bit with every file of fluent-bit/.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::{Agent, Event, Shipped, assert_carried, consumer, free_port, hard_tree, printed, shipped, text};
+use crate::support::{Tree, skip};
+
+const FOLDER: &str = "fluent-bit";
+
+/// The program, if it can run commands.
+fn fluent_bit(test: &str) -> Option<PathBuf> {
+    let program = consumer(test, "FLUENT_BIT", "fluent-bit")?;
+    let help = Command::new(&program).arg("--help").output().unwrap();
+    if !String::from_utf8_lossy(&help.stdout).contains("Exec Input") {
+        skip(test, "this fluent-bit is built without the exec input, as those of its container images are");
+        return None;
+    }
+    Some(program)
+}
+
+/// A shipped config in the folder of a test, beside the parsers that it names.
+fn prepare(folder: &TempDir, name: &str, change: impl Fn(Shipped) -> Shipped) -> PathBuf {
+    let parsers = "procline-parsers.conf";
+    fs::copy(shipped(FOLDER).join(parsers), folder.path().join(parsers)).unwrap();
+    let config = folder.path().join(name);
+    change(Shipped::read(&format!("{FOLDER}/{name}"))).write(&config);
+    config
+}
+
+/// What the stdout output has printed.
+fn events(log: &Path) -> Vec<Event> {
+    let parse = |line: &str| {
+        let mut record: super::Record = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let time = record.remove("date").expect("a date").as_str().unwrap().to_owned();
+        Event { time, record }
+    };
+    text(log).lines().filter(|line| line.starts_with('{')).map(parse).collect()
+}
+
+/// Its stdout output has microseconds.
+fn microseconds(timestamp: &str) -> String {
+    timestamp.replace('Z', "000Z")
+}
+
+fn assert_without_complaint(agent: &Agent) {
+    let log = agent.log();
+    assert!(!log.contains("[ warn]") && !log.contains("[error]"), "{log}");
+}
+
+/// A shipped config by itself, and as an include of one that is there already.
+fn runs(test: &str, name: &str, [interval, often]: [&str; 2], own: &str) {
+    let Some(program) = fluent_bit(test) else {
+        return;
+    };
+    let tree = hard_tree();
+    let printed = printed(&tree, &[]);
+    for included in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = prepare(&folder, name, |config| config.with_procline().with(interval, often));
+        if included {
+            config.set_file_name(format!("main-{name}"));
+            fs::write(&config, own).unwrap();
+            fs::write(folder.path().join("parsers.conf"), "[PARSER]\n    Name mine\n    Format json\n").unwrap();
+        }
+        let mut agent = Agent::start(&program, &["-c".as_ref(), config.as_ref()], &folder, &tree);
+        let log = agent.log.clone();
+        let found = agent.wait_for(2 * printed.len(), || events(&log));
+        assert_carried(found, &printed, microseconds);
+        assert_without_complaint(&agent);
+    }
+}
+
+#[test]
+fn fluent_bit_emits_every_record() {
+    let own = "service:\n  flush: 1\nparsers:\n  - name: mine\n    format: json\nincludes:\n  - procline.yaml\n";
+    let often = ["interval_sec: 60", "interval_sec: 1"];
+    runs("fluent_bit_emits_every_record", "procline.yaml", often, own);
+}
+
+#[test]
+fn fluent_bit_in_the_classic_form() {
+    let own = "[SERVICE]\n    Flush 1\n    Parsers_File parsers.conf\n@INCLUDE procline.conf\n";
+    let often = ["Interval_Sec 60", "Interval_Sec 1"];
+    runs("fluent_bit_in_the_classic_form", "procline.conf", often, own);
+}
+
+#[test]
+fn fluent_bit_from_the_edge_to_the_aggregator() {
+    let Some(program) = fluent_bit("fluent_bit_from_the_edge_to_the_aggregator") else {
+        return;
+    };
+    // Two of a program, so two folders: each has its own log.
+    let (far, near, tree) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), hard_tree());
+    let printed = printed(&tree, &[]);
+    let port = format!("port: {}", free_port());
+    let aggregator = prepare(&far, "aggregator.yaml", |config| {
+        config.with("listen: 0.0.0.0", "listen: 127.0.0.1").with("port: 24224", &port)
+    });
+    let edge = prepare(&near, "edge.yaml", |config| {
+        config
+            .with_procline()
+            .with("interval_sec: 60", "interval_sec: 1")
+            .with("host: aggregator.example.com", "host: 127.0.0.1")
+            .with("port: 24224", &port)
+    });
+    // It needs no procline where the aggregator is.
+    let nothing = Tree::copy();
+    let mut receiving = Agent::start(&program, &["-c".as_ref(), aggregator.as_ref()], &far, &nothing);
+    let log = receiving.log.clone();
+    receiving.wait_for(1, || text(&log).lines().filter(|line| line.contains("listening on")).map(|_| ()).collect());
+    let sending = Agent::start(&program, &["-c".as_ref(), edge.as_ref()], &near, &tree);
+    let found = receiving.wait_for(2 * printed.len(), || events(&log));
+    assert_carried(found, &printed, microseconds);
+    assert_without_complaint(&receiving);
+    assert_without_complaint(&sending);
+}
+
+/// As they are shipped, by its own check, which knows the properties of each plugin.
+#[test]
+fn fluent_bit_accepts_every_config() {
+    let Some(program) = fluent_bit("fluent_bit_accepts_every_config") else {
+        return;
+    };
+    let mut count = 0;
+    for entry in fs::read_dir(shipped(FOLDER)).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if name == "README.md" || name == "procline-parsers.conf" {
+            continue;
+        }
+        let mut check = Command::new(&program);
+        check.arg("--dry-run").arg("-c").arg(&path).current_dir(shipped(FOLDER)).env("PROCLINE_CLIENT_SECRET", "x");
+        let output = check.output().unwrap();
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(output.status.success() && said.contains("test is successful"), "{name}: {said}");
+        assert!(!said.contains("[ warn]") && !said.contains("[error]"), "{name}: {said}");
+        count += 1;
+    }
+    assert!(count >= 5, "{count}");
+}
+
+/// What a value of the shipped files has to be, without the program.
+#[test]
+fn the_longest_line_fits_and_the_two_forms_are_the_same() {
+    let help = String::from_utf8(crate::support::quiet(&mut crate::support::procline(&["--help"]))).unwrap();
+    let (_, after) = help.split_once("--max-record-bytes <N>").unwrap();
+    let (_, after) = after.split_once("[default: ").unwrap();
+    let longest: usize = after.split(']').next().unwrap().parse().unwrap();
+    let read = |name: &str| fs::read_to_string(shipped(FOLDER).join(name)).unwrap();
+    // Words of a text, without comments and case: `name: value` and `Name value` alike.
+    let words = |text: &str| -> Vec<String> {
+        let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+        lines
+            .flat_map(str::split_whitespace)
+            .map(|word| word.trim_matches(|c| c == ':' || c == '"').to_lowercase())
+            .collect()
+    };
+    let parser =
+        |name: &str| read(name).split_once("parsers:").unwrap().1.split_once("pipeline:").unwrap().0.to_owned();
+    for name in ["procline.yaml", "procline.conf", "edge.yaml", "azure-logs-ingestion.yaml"] {
+        let words = words(&read(name));
+        let value =
+            |key: &str| &words[words.iter().position(|word| word == key).unwrap_or_else(|| panic!("{key}")) + 1];
+        let size: usize = value("buf_size").strip_suffix('k').unwrap().parse().unwrap();
+        assert!(size * 1000 >= longest + 2, "{name}");
+        assert_eq!((value("threaded").as_str(), value("parser").as_str()), ("on", "procline"), "{name}");
+        assert!(name.ends_with(".conf") || parser(name) == parser("procline.yaml"), "{name}");
+    }
+    let mut forms =
+        [read("procline.yaml"), read("procline-parsers.conf") + &read("procline.conf")].map(|text| words(&text));
+    for form in &mut forms {
+        let structure =
+            ["-", "parsers", "pipeline", "inputs", "outputs", "[parser]", "[service]", "[input]", "[output]"];
+        form.retain(|word| !structure.contains(&word.as_str()) && !word.starts_with("parsers_file"));
+        form.retain(|word| word != "procline-parsers.conf");
+        form.sort();
+    }
+    assert_eq!(forms[0], forms[1]);
+}

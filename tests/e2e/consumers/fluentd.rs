@@ -1,0 +1,96 @@
+//! Fluentd 1.x with fluentd/process.conf, and 0.12 with the legacy agent's.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{Agent, Event, Shipped, assert_carried, consumer, hard_tree, printed, shipped, text};
+use crate::support::{PROCLINE, command};
+
+/// Its check of a config.
+fn dry_run(program: &Path, arguments: &[&str], config: &Path) {
+    let mut check = command(program.to_str().unwrap(), arguments);
+    let output = check.arg("--dry-run").arg("-c").arg(config).output().unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success() && !said.contains("[warn]") && !said.contains("[error]"), "{said}");
+}
+
+#[test]
+fn fluentd_emits_every_record() {
+    let Some(program) = consumer("fluentd_emits_every_record", "FLUENTD", "fluentd") else {
+        return;
+    };
+    dry_run(&program, &[], &shipped("fluentd/process.conf"));
+    let (folder, tree) = (tempfile::tempdir().unwrap(), hard_tree());
+    let printed = printed(&tree, &[]);
+    let config = folder.path().join("process.conf");
+    Shipped::read("fluentd/process.conf").with_procline().with("run_interval 60s", "run_interval 1s").write(&config);
+    let mut agent = Agent::start(&program, &["-c".as_ref(), config.as_ref()], &folder, &tree);
+    // The form of its stdout output: a time with zone, the tag, the record.
+    let log = agent.log.clone();
+    let events = agent.wait_for(2 * printed.len(), || {
+        let parse = |line: &str| {
+            let (time, record) = line.split_once(" procline.process: ")?;
+            Some(Event { time: time.to_owned(), record: serde_json::from_str(record).unwrap() })
+        };
+        text(&log).lines().filter_map(parse).collect()
+    });
+    assert_carried(events, &printed, |timestamp| {
+        let time = chrono::DateTime::parse_from_rfc3339(timestamp).unwrap();
+        // The agent's zone.
+        let zone = chrono::FixedOffset::east_opt(9 * 3600).unwrap();
+        time.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S.%9f %z").to_string()
+    });
+    let log = agent.log();
+    assert!(!log.contains("[warn]") && !log.contains("[error]"), "{log}");
+}
+
+/// The agent's own output plugin is not to be had; `out_oms_api.rb` stands for it, and writes what it would send.
+#[test]
+fn fluentd_0_12_sends_what_the_script_sent() {
+    let Some(program) = consumer("fluentd_0_12_sends_what_the_script_sent", "FLUENTD_0_12", "fluentd-0.12") else {
+        return;
+    };
+    let (folder, tree) = (tempfile::tempdir().unwrap(), hard_tree());
+    let printed = printed(&tree, &["--schema", "oms"]);
+    let path = |name: &str| folder.path().join(name);
+    let plugins = path("plugins");
+    fs::create_dir(&plugins).unwrap();
+    fs::copy(shipped("tests/e2e/consumers/out_oms_api.rb"), plugins.join("out_oms_api.rb")).unwrap();
+    dry_run(&program, &["-p", plugins.to_str().unwrap()], &shipped("fluentd/omsagent/process.conf"));
+    let config = path("process.conf");
+    Shipped::read("fluentd/omsagent/process.conf")
+        .with("/usr/bin/procline", PROCLINE)
+        .with("run_interval 1m", "run_interval 1s")
+        .with("flush_interval 10s", "flush_interval 1s")
+        .with("/var/opt/microsoft/omsagent/state/", &format!("{}/", path("state").display()))
+        .write(&config);
+    let begin = chrono::Utc::now().timestamp();
+    let arguments = ["-p".as_ref(), plugins.as_ref(), "-c".as_ref(), config.as_ref()];
+    let mut agent = Agent::start(&program, &arguments, &folder, &tree);
+    let sent = path("sent.jsonl");
+    let posts: Vec<Value> = agent
+        .wait_for(2 * printed.len(), || text(&sent).lines().map(|line| serde_json::from_str(line).unwrap()).collect());
+    let mut events = Vec::new();
+    for post in &posts {
+        assert_eq!((&post["log_type"], &post["time_generated_field"]), (&"process".into(), &"timestamp".into()));
+        // The event's time is that of arrival, in whole seconds, whatever the zone.
+        let (time, now) = (post["event_time"].as_i64().unwrap(), chrono::Utc::now().timestamp());
+        assert!(begin <= time && time <= now, "{begin} {time} {now}");
+        let record = post["record"].as_object().unwrap().clone();
+        // What the service takes for TimeGenerated is in the record, and within that second or the ones before.
+        let timestamp = record["timestamp"].as_str().unwrap().to_owned();
+        let taken = chrono::NaiveDateTime::parse_from_str(&timestamp, "%Y-%m-%dT%H:%M:%S%.6f").unwrap();
+        assert!((begin..=time).contains(&taken.and_utc().timestamp()), "{taken} {time}");
+        events.push(Event { time: timestamp, record });
+    }
+    assert!(events.iter().any(|event| event.record["pid"] == "1"), "the first process");
+    assert_carried(events, &printed, str::to_owned);
+    // Its buffers are where the config says, under its own name.
+    let buffers: Vec<_> = fs::read_dir(path("state")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let own = |name: &std::ffi::OsString| name.to_str().unwrap().starts_with("out_oms_api_process");
+    assert!(buffers.iter().all(own), "{buffers:?}");
+    let log = agent.log();
+    assert!(!log.contains("[warn]") && !log.contains("[error]"), "{log}");
+}
