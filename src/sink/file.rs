@@ -75,6 +75,7 @@ impl Files {
             .union(OFlags::NONBLOCK)
             .union(OFlags::NOCTTY)
             .union(OFlags::CLOEXEC);
+        let mut has_directory = false;
         loop {
             match retry_on_intr(|| open(path, FLAGS, Mode::empty())) {
                 Err(Errno::NOENT) => {}
@@ -89,7 +90,11 @@ impl Files {
                     return Ok(file);
                 }
                 Err(Errno::EXIST) => {}
-                Err(Errno::NOENT) => self.make_directory()?,
+                // A second time it is not the directory's absence: nobody can make files in /proc.
+                Err(Errno::NOENT) if !has_directory => {
+                    self.make_directory()?;
+                    has_directory = true;
+                }
                 Err(error) => return Err(error).with_context(|| cannot_open(path)),
             }
         }

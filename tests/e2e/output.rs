@@ -160,6 +160,7 @@ fn only_regular_files_in_directories_that_are_there() {
         ("fifo", "is not a regular file"),
         ("socket", "is not a regular file"),
         ("/dev/null", "is not a regular file"),
+        ("/proc/out", "cannot open /proc/out"),
         ("file/out", "Not a directory"),
         ("missing/missing/out", "cannot make the directory"),
         ("dangling/out", "cannot make the directory"),
