@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::support::{Running, Tree, complaint, lines, procline, quiet, records};
+use crate::support::{Tree, complaint, lines, procline, quiet, records};
 
 #[test]
 fn so_many_snapshots_each_with_its_own_time() {
@@ -53,23 +53,6 @@ fn a_reader_that_goes_is_the_end_and_a_full_disk_is_told() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let (code, errors) = complaint(&procline(&["--interval", "10ms"]).stdout(full).output().unwrap());
     assert!(code == 1 && errors.contains("No space left"), "{errors}");
-}
-
-/// From the second beat on, `cpu_now` is that of the beat just past: of a process that only sleeps it is 0, of one that
-/// never does it is not, although both have used some before.
-#[test]
-fn cpu_now_over_the_beat_just_past() {
-    let busy = Running::start(Command::new("sh").args(["-c", "while :; do :; done"]).stdout(Stdio::null()));
-    let idle = Running::start(Command::new("sleep").arg("1000"));
-    let pids = [busy.0.id().to_string(), idle.0.id().to_string()];
-    let mut command = procline(&["--fields", "pid,cpu_now", "--interval", "1s", "--count", "3", "--sample", "1s"]);
-    let output = quiet(command.args(["--pid", &pids[0], "--pid", &pids[1]]));
-    let found: Vec<Value> = lines(&output).into_iter().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(found.len(), 6);
-    for record in found {
-        let cpu = record["cpu_now"].as_f64().unwrap();
-        assert_eq!(cpu > 0.0, record["pid"] == busy.0.id(), "{record}");
-    }
 }
 
 #[test]

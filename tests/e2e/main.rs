@@ -7,6 +7,7 @@ mod anything;
 mod appends;
 mod beats;
 mod consumers;
+mod cpu_now;
 mod docs;
 mod endings;
 mod fields;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Map, Value};
 
-use crate::support::{Actor, Running, command, lacks, lines, procline, program_for_all, quiet, skip};
+use crate::support::{Actor, command, lacks, lines, procline, program_for_all, quiet, skip};
 
 type Fields = Map<String, Value>;
 
@@ -191,70 +191,4 @@ fn without_rights_each_is_left_out() {
         part[name] = whole[name].clone();
     }
     assert_eq!(part, whole);
-}
-
-/// A busy process tells its own getrusage all the time: over any window within the run, that is what `cpu_now` says.
-#[test]
-fn cpu_now_is_what_the_process_itself_measures() {
-    if lacks("cpu_now_is_what_the_process_itself_measures", false, &["python3"]) {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let log = folder.path().join("log");
-    let script = "import sys, time, resource\n\
-                  log = open(sys.argv[1], 'w')\n\
-                  while True:\n\
-                  \x20   u = resource.getrusage(resource.RUSAGE_SELF)\n\
-                  \x20   print(time.monotonic(), u.ru_utime + u.ru_stime, file=log, flush=True)\n\
-                  \x20   end = time.monotonic() + 0.01\n\
-                  \x20   while time.monotonic() < end: pass\n";
-    let busy = Running::start(Command::new("python3").args(["-c", script]).arg(&log));
-    let logged = || -> Vec<(f64, f64)> {
-        let text = fs::read_to_string(&log).unwrap_or_default();
-        let number = |word: &str| word.parse::<f64>().ok();
-        // The last line may not be whole yet.
-        let lines = text.lines().take(text.matches('\n').count());
-        lines
-            .filter_map(|line| line.split_once(' '))
-            .filter_map(|(at, cpu)| Some((number(at)?, number(cpu)?)))
-            .collect()
-    };
-    while logged().len() < 5 {
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
-    let pid = busy.0.id();
-    // Where either waits for a CPU between a look at the process and one at the clock, it tells of another window: that
-    // does not happen each time.
-    let mut told = Vec::new();
-    for _ in 0..10 {
-        let first = logged().len() - 1;
-        let output = quiet(&mut procline(&[
-            "--fields",
-            "cpu_now",
-            "--pid",
-            &pid.to_string(),
-            "--sample",
-            "2s",
-            "--timeout",
-            "1m",
-        ]));
-        let during = logged().split_off(first);
-        let fields: Fields = serde_json::from_slice(&output).unwrap();
-        let ours = fields["cpu_now"].as_f64().unwrap();
-        // Every window of about that length that the process measured while procline ran.
-        let mut rates = Vec::new();
-        for (place, (at, cpu)) in during.iter().enumerate() {
-            if let Some((later, more)) = during[place..].iter().find(|(later, _)| later - at >= 2.0) {
-                rates.push((more - cpu) / (later - at) * 100.0);
-            }
-        }
-        let (low, high) =
-            rates.iter().fold((f64::MAX, f64::MIN), |(low, high), rate| (low.min(*rate), high.max(*rate)));
-        // The kernel tells CPU time in ticks of 10 ms: two of them in 2 s are 1 %, and its clock and ours differ a little.
-        if (low - 3.0..=high + 3.0).contains(&ours) && ours > 0.0 {
-            return;
-        }
-        told.push(format!("{ours}, by itself {low} to {high}"));
-    }
-    panic!("{told:#?}");
 }

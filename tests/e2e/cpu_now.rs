@@ -1,0 +1,140 @@
+//! `cpu_now` against what a process says of itself: it writes down its own getrusage(2) all the time, so that any window
+//! of its life can be judged by it, and not by how fast the machine is.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
+
+use chrono::DateTime;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{Running, lacks, lines, procline, quiet};
+
+/// A process that works for so many of every five seconds.
+struct Worker {
+    process: Running,
+    folder: TempDir,
+}
+
+/// The time since 1970 and the CPU time used by then, in seconds.
+type Log = Vec<(f64, f64)>;
+
+impl Worker {
+    fn start(seconds_of_five: u32) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let script = "import sys, time, resource\n\
+                      log = open(sys.argv[1], 'w')\n\
+                      while True:\n\
+                      \x20   u = resource.getrusage(resource.RUSAGE_SELF)\n\
+                      \x20   print(time.time(), u.ru_utime + u.ru_stime, file=log, flush=True)\n\
+                      \x20   end = time.time() + 0.01\n\
+                      \x20   if end % 5 > int(sys.argv[2]): time.sleep(0.01)\n\
+                      \x20   while time.time() < end: pass\n";
+        let mut command = Command::new("python3");
+        command.args(["-c", script]).arg(log(&folder)).arg(seconds_of_five.to_string());
+        let worker = Worker { process: Running::start(&mut command), folder };
+        while worker.log().len() < 5 {
+            sleep(Duration::from_millis(10));
+        }
+        worker
+    }
+
+    fn log(&self) -> Log {
+        let text = fs::read_to_string(log(&self.folder)).unwrap_or_default();
+        // The last line may not be whole yet.
+        let lines = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+        let number = |word: &str| word.parse::<f64>().ok();
+        let pairs = lines.filter_map(|line| line.split_once(' '));
+        pairs.filter_map(|(at, cpu)| Some((number(at)?, number(cpu)?))).collect()
+    }
+
+    /// The log, once it has an entry after that time.
+    fn log_beyond(&self, time: f64) -> Log {
+        loop {
+            let log = self.log();
+            if log.last().is_some_and(|(at, _)| *at > time) {
+                return log;
+            }
+            sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// What procline prints of it.
+    fn records(&self, arguments: &[&str]) -> Vec<Value> {
+        let pid = self.process.0.id().to_string();
+        let mut command = procline(&["--fields", "cpu_now,timestamp", "--timeout", "1m", "--pid", &pid]);
+        let output = quiet(command.args(arguments));
+        lines(&output).into_iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+fn log(folder: &TempDir) -> PathBuf {
+    folder.path().join("log")
+}
+
+fn cpu_now(record: &Value) -> f64 {
+    record["cpu_now"].as_f64().unwrap()
+}
+
+/// The kernel tells CPU time in ticks of 10 ms: two of them in 2 s are 1 %, and its clock and the worker's differ a little.
+const NEAR: f64 = 3.0;
+
+/// Where one of the two waits for a CPU between its look at the process and the one at the clock, it tells of another
+/// window. That does not happen each time.
+fn agree_once(attempt: impl Fn() -> Result<(), String>) {
+    let told: Vec<_> = (0..10).map_while(|_| attempt().err()).collect();
+    assert!(told.len() < 10, "{told:#?}");
+}
+
+#[test]
+fn in_one_run_it_is_of_the_window() {
+    if lacks("in_one_run_it_is_of_the_window", false, &["python3"]) {
+        return;
+    }
+    let worker = Worker::start(5);
+    agree_once(|| {
+        let first = worker.log().len() - 1;
+        let ours = cpu_now(&worker.records(&["--sample", "2s"])[0]);
+        let during = worker.log().split_off(first);
+        // Every window of about that length while procline ran.
+        let rate = |(place, (at, cpu)): (usize, &(f64, f64))| {
+            let (later, more) = during[place..].iter().find(|(later, _)| later - at >= 2.0)?;
+            Some((more - cpu) / (later - at) * 100.0)
+        };
+        let rates: Vec<_> = during.iter().enumerate().filter_map(rate).collect();
+        let near = |rate: &f64| (rate - ours).abs() <= NEAR;
+        if ours > 0.0 && rates.iter().any(near) { Ok(()) } else { Err(format!("{ours}, by itself {rates:?}")) }
+    });
+}
+
+/// The worker's pauses make every beat another.
+#[test]
+fn with_an_interval_it_is_of_the_beat_just_past() {
+    if lacks("with_an_interval_it_is_of_the_beat_just_past", false, &["python3"]) {
+        return;
+    }
+    let worker = Worker::start(2);
+    agree_once(|| {
+        let records = worker.records(&["--interval", "2s", "--count", "4", "--sample", "10ms"]);
+        let times = records.iter().map(|record| record["timestamp"].as_str().unwrap());
+        let times = times.map(|time| DateTime::parse_from_rfc3339(time).unwrap().timestamp_millis() as f64 / 1000.0);
+        let times: Vec<_> = times.collect();
+        let log = worker.log_beyond(times[times.len() - 1]);
+        // Between two entries of its log it worked evenly, or not at all.
+        let used = |time: f64| {
+            let after = log.iter().position(|(at, _)| *at > time).expect("an entry after it");
+            let [(from, least), (to, most)] = [log[after - 1], log[after]];
+            least + (most - least) * (time - from) / (to - from)
+        };
+        for (window, record) in times.windows(2).zip(&records[1..]) {
+            let rate = (used(window[1]) - used(window[0])) / (window[1] - window[0]) * 100.0;
+            if (cpu_now(record) - rate).abs() > NEAR {
+                return Err(format!("{}, by itself {rate}", cpu_now(record)));
+            }
+        }
+        Ok(())
+    });
+}
