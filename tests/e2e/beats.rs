@@ -1,10 +1,14 @@
-//! `--interval` and `--count`: how many snapshots, in which form, and how they end. When they come is not tested here.
+//! `--interval` and `--count`: how many snapshots, in which form, and how they end. That they keep their beat, a unit
+//! test of `process::beat` shows.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
+use std::thread::sleep;
+use std::time::{Duration, SystemTime};
 
+use chrono::{DateTime, Utc};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -53,6 +57,32 @@ fn a_reader_that_goes_is_the_end_and_a_full_disk_is_told() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let (code, errors) = complaint(&procline(&["--interval", "10ms"]).stdout(full).output().unwrap());
     assert!(code == 1 && errors.contains("No space left"), "{errors}");
+}
+
+/// A snapshot whose reader does not read lasts over beats: they are left out, and those that follow are a whole beat
+/// apart. A loaded machine only makes them later.
+#[test]
+fn missed_beats_are_left_out() {
+    const INTERVAL: Duration = Duration::from_millis(200);
+    let tree = Tree::copy();
+    // More than a pipe holds.
+    tree.write("proc/1/cmdline", &b"word\0".repeat(25_000));
+    let arguments = ["--interval=200ms", "--count=5", "--pid=1", "--fields=timestamp,command", "--max-record-bytes=0"];
+    let mut child = tree.procline(&arguments).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut output = vec![0];
+    stdout.read_exact(&mut output).unwrap();
+    sleep(INTERVAL * 7 / 2);
+    let read = DateTime::<Utc>::from(SystemTime::now());
+    stdout.read_to_end(&mut output).unwrap();
+    let found: Vec<Value> = lines(&output).into_iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(child.wait().unwrap().success() && found.len() == 5);
+    for (beats, record) in (0..).zip(&found[1..]) {
+        let time = DateTime::parse_from_rfc3339(record["timestamp"].as_str().unwrap()).unwrap();
+        // The second snapshot cannot begin before the first is read; a timestamp has whole milliseconds.
+        let after = time.to_utc() + Duration::from_millis(1) - read;
+        assert!(after.to_std().is_ok_and(|after| after >= INTERVAL * beats), "{beats} beats, {after}");
+    }
 }
 
 #[test]
