@@ -24,7 +24,10 @@ fn the_readmes_steps_bring_lines() {
     machine.run(enable);
 
     // Of every user's processes.
-    machine.run("setpriv --reuid=65534 --regid=65534 --clear-groups sleep 1000 >/dev/null 2>&1 &");
+    machine.run(
+        "setpriv --reuid=65534 --regid=65534 --clear-groups sleep 1000 >/dev/null 2>&1 &
+        until grep -q sleep /proc/$!/comm; do sleep 0.01; done",
+    );
     let plain = || rows(&machine.run("procline --fields +name,+ppid,+uid"));
     let before: Vec<_> = plain().iter().map(lasting).collect();
     machine.run("systemctl start procline.service");
@@ -42,7 +45,7 @@ fn the_readmes_steps_bring_lines() {
     machine.run("useradd --system --groups adm agent");
     machine.run("runuser -u agent -- sh -c 'head -n 1 /var/log/procline/*.jsonl' | grep -q '^{'");
     assert!(!machine.succeeds("runuser -u nobody -- ls /var/log/procline"));
-    assert_eq!(machine.run("journalctl --quiet --unit procline.service --output cat"), "");
+    assert_eq!(machine.run("journalctl --sync; journalctl --quiet --unit procline.service --output cat"), "");
 
     // Old files of this name go, and no others.
     machine.run("cd /var/log/procline && touch -d '10 days ago' 2020-01-01.jsonl other.jsonl");
@@ -65,7 +68,7 @@ fn the_timer_ticks() {
     assert!(next.contains(":00 "), "{next}");
     // A minute is long: the same timer, each second.
     let quick = "[Timer]\\nOnCalendar=\\nOnCalendar=*:*:*\\nAccuracySec=1ms\\n";
-    machine.run("systemctl stop procline.timer; mkdir -p /etc/systemd/system/procline.timer.d");
+    machine.run("systemctl stop procline.timer procline.service; mkdir -p /etc/systemd/system/procline.timer.d");
     machine.run(&format!("printf '{quick}' >/etc/systemd/system/procline.timer.d/quick.conf; systemctl daemon-reload"));
     machine.run("systemctl start procline.timer");
     let until = Instant::now() + Duration::from_secs(60);
@@ -82,11 +85,11 @@ fn a_failure_is_in_the_journal() {
     let Some(machine) = Machine::boot("a_failure_is_in_the_journal") else { return };
     machine.run(&blocks("README.md", "sh")[0]);
     machine.run("systemctl start procline.service");
-    machine.run("systemctl stop procline.timer; cd /var/log/procline; for file in *; do rm $file; mkdir $file; done");
+    machine.run("systemctl stop procline.timer procline.service; cd /var/log/procline; for file in *; do rm $file; mkdir $file; done");
     assert!(!machine.succeeds("systemctl start procline.service"));
     let result = machine.run("systemctl show --value -p Result -p ExecMainStatus procline.service");
     assert!(result.contains("exit-code") && result.contains('1'), "{result}");
-    let journal = machine.run("journalctl --quiet --unit procline.service --output cat");
+    let journal = machine.run("journalctl --sync; journalctl --quiet --unit procline.service --output cat");
     assert_eq!(journal.lines().filter(|line| line.starts_with("procline: ")).count(), 1, "{journal}");
 }
 
@@ -96,7 +99,7 @@ fn the_units_advice_is_right() {
     let Some(machine) = Machine::boot("the_units_advice_is_right") else { return };
     let install = &blocks("README.md", "sh")[0];
     machine.run(install);
-    machine.run("systemctl stop procline.timer; mkdir /etc/systemd/system/procline.service.d");
+    machine.run("systemctl stop procline.timer procline.service; mkdir /etc/systemd/system/procline.service.d");
     let run = |dropin: &str| {
         let fields = "pid,fds,exe,cwd,uss,swap,read_bytes";
         let file = "/etc/systemd/system/procline.service.d/test.conf";
