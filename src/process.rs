@@ -213,7 +213,8 @@ struct View {
 }
 
 impl View {
-    /// Opens /proc and, where that is asked for, looks at what every process has used so far.
+    /// Opens /proc and, where that is asked for, looks at what every process has used so far. The machine is looked at
+    /// later, by [`look`](Self::look): where records go has to be open first, and that may take its time.
     fn open(request: &Request) -> anyhow::Result<Self> {
         if let Some(root) = &request.rootfs {
             fs::read_dir(root).with_context(|| format!("cannot open {} as a root directory", root.display()))?;

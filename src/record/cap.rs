@@ -10,8 +10,8 @@ const MARK: char = '…';
 
 /// Writes the record's line into `line`, which is emptied first, at most `max` bytes long (0: no limit).
 ///
-/// A record that is too long has its `command` cut, then its `args`, then its longest string, and so on; it says so
-/// with `command_truncated`, as does one whose command was `cut` when it was read.
+/// A record that is too long has its `command` cut, then its `args`, whatever a schema calls them, then its longest
+/// string, and so on; it says so with `command_truncated`, as does one whose command was `cut` when it was read.
 pub fn line(line: &mut Vec<u8>, record: &mut Record<'_>, cut: bool, max: usize, encoding: &Encoding) {
     if cut {
         record.mark_cut();
