@@ -146,7 +146,7 @@ pub struct RecordOptions {
     /// The value of Computer [default: the hostname] [env: PROCLINE_COMPUTER]
     #[arg(long, value_name = "NAME")]
     computer: Option<String>,
-    /// Leave command lines unread: command is [comm], args are absent, and --name
+    /// Leave command lines unread: command is `[comm]`, args are absent, and --name
     /// knows no scripts
     #[arg(long)]
     pub no_args: bool,

@@ -41,7 +41,7 @@ use select::Filter;
 
 pub use beat::{Repeat, run};
 
-/// What has to be read for a field: the bits of [`Field::needs`].
+/// What has to be read for a field: the bits of [`Field::needs`](crate::record::Field::needs).
 pub mod needs {
     /// The effective user's id.
     pub const UID: u32 = 1;

@@ -23,7 +23,7 @@ pub fn line<T: Serialize>(out: &mut Vec<u8>, record: &T) {
     }
 }
 
-/// How many bytes a character takes within a JSON string, as [`line`] writes it.
+/// How many bytes a character takes within a JSON string, as [`line()`] writes it.
 pub fn cost(c: char) -> usize {
     match c {
         '"' | '\\' | '\n' | '\r' | '\t' | '\x08' | '\x0c' => 2,
