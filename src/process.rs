@@ -2,7 +2,7 @@
 //! `procfs` opens /proc, `parse`, `command` and `tty` understand it, `names` names owners, `sample` keeps CPU times,
 //! `redact` masks secrets, `collect` gathers one process, `select` says which have a record, `fields` is the table of it
 //! and `forms` what other schemas make of that, `worker` makes the snapshot, `watch` sees to it that nothing hangs,
-//! `beat` says when the next one is due.
+//! `skip` lists what it hung in, `beat` says when the next one is due.
 
 mod beat;
 mod collect;
@@ -15,6 +15,7 @@ mod procfs;
 pub mod redact;
 pub mod sample;
 pub mod select;
+mod skip;
 pub mod tty;
 mod watch;
 mod worker;
@@ -38,6 +39,7 @@ use crate::sink::Target;
 use procfs::Procfs;
 use sample::Sample;
 use select::Filter;
+use skip::ProcessId;
 
 pub use beat::{Repeat, run};
 
@@ -174,6 +176,10 @@ pub struct Process {
 }
 
 impl Process {
+    fn id(&self) -> ProcessId {
+        ProcessId { pid: self.pid, starttime: self.stat.starttime }
+    }
+
     /// `PF_KTHREAD` of the kernel's include/linux/sched.h. An empty command line alone does not make a kernel thread.
     fn is_kernel_thread(&self) -> bool {
         self.stat.flags & 0x0020_0000 != 0

@@ -70,14 +70,16 @@ pub struct Lines {
 enum To {
     Stdout(io::Stdout),
     File(file::Appender),
+    /// Nothing more is written.
+    Closed,
 }
 
 impl Lines {
     /// The file that they go to.
     pub fn file(&self) -> Option<&file::Appender> {
         match &self.to {
-            To::Stdout(_) => None,
             To::File(file) => Some(file),
+            To::Stdout(_) | To::Closed => None,
         }
     }
 
@@ -101,12 +103,14 @@ impl Lines {
         match &mut self.to {
             To::Stdout(stdout) => stdout::write_all(stdout, &self.batch).context("cannot write to standard output")?,
             To::File(file) => file.append(&self.batch)?,
+            To::Closed => {}
         }
         self.batch.clear();
         Ok(())
     }
 
-    /// Writes every line that was taken, and lets others write.
+    /// Writes every line that was taken, lets others write, and closes the file: a worker that is stuck may keep this
+    /// for days, and a file that was removed would fill the disk as long.
     ///
     /// # Errors
     /// Those of [`flush`](Self::flush).
@@ -115,6 +119,7 @@ impl Lines {
         if let To::File(file) = &self.to {
             file.unlock();
         }
+        self.to = To::Closed;
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use rustix::thread::{NanosleepRelativeResult, nanosleep};
 use rustix::time::Timespec;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use super::skip::StuckWorkers;
 use super::{Request, watch};
 use crate::exit::Stop;
 use crate::sink::Target;
@@ -32,13 +33,14 @@ pub struct Repeat {
 /// signal is how repetition ends.
 pub fn run(mut request: Request, timeout: Duration, repeat: Option<Repeat>) -> Result<(), Stop> {
     let signals = Signals::register()?;
+    let mut stuck = StuckWorkers::default();
     let Some(repeat) = repeat else {
-        return watch::snapshot(request, timeout, &signals).map(|_| ());
+        return watch::snapshot(request, timeout, &signals, &mut stuck).map(|_| ());
     };
     request.repeats = true;
     let start = Instant::now();
     for done in 1.. {
-        match watch::snapshot(request.clone(), timeout, &signals) {
+        match watch::snapshot(request.clone(), timeout, &signals, &mut stuck) {
             Ok(end) if !end.reader_gone => request.earlier = end.sample.map(Arc::new),
             Err(Stop::Signal(_)) | Ok(_) => return Ok(()),
             Err(stop) => return Err(stop),

@@ -12,6 +12,7 @@ use super::needs::{
 use super::procfs::{ProcessFiles, Procfs, is_out_of_sight};
 use super::redact::Redactor;
 use super::sample::Sample;
+use super::skip::{Blocking, SkipList};
 use super::worker::{Step, Steps};
 use super::{Process, Request, View, command, parse, tty};
 use crate::host::Host;
@@ -24,25 +25,12 @@ const STATUS_MOST: usize = 1 << 20;
 const COMMAND_HEAD: usize = 128 * 1024;
 const COMMAND_TAIL: usize = 16 * 1024;
 
-/// What a worker is told not to wait for any more.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Avoid {
-    /// The command line of this process.
-    pub command_of: Option<u32>,
-    /// The command line of every process in uninterruptible sleep.
-    pub commands_in_disk_sleep: bool,
-    /// The other files of this process that may block.
-    pub files_of: Option<u32>,
-    /// The system's name services.
-    pub name_services: bool,
-}
-
 /// Gathers processes, one at a time, into buffers that it uses again.
 pub struct Collector<'a> {
     procfs: &'a Procfs,
     host: &'a Host,
     steps: &'a Steps,
-    avoid: Avoid,
+    skip: &'a SkipList,
     needs: u32,
     no_args: bool,
     redactor: Option<Redactor>,
@@ -56,16 +44,16 @@ pub struct Collector<'a> {
 
 impl<'a> Collector<'a> {
     /// A collector of what `request` asks for.
-    pub fn new(view: &'a View, request: &Request, steps: &'a Steps, avoid: Avoid) -> Self {
+    pub fn new(view: &'a View, request: &Request, steps: &'a Steps, skip: &'a SkipList) -> Self {
         let rootfs = request.rootfs.as_deref().unwrap_or(Path::new("/"));
-        let service = |service: Service| (!request.is_of_another_root() && !avoid.name_services).then_some(service);
+        let service = |service: Service| (!request.is_of_another_root() && !skip.has_names()).then_some(service);
         let arguments = Vec::with_capacity(COMMAND_HEAD + COMMAND_TAIL);
         Collector {
             procfs: &view.procfs,
             host: &view.host,
             sample: &view.sample,
             steps,
-            avoid,
+            skip,
             needs: 0,
             no_args: request.no_args,
             redactor: request.redact.as_deref().filter(|_| request.needs() & (COMMAND | NAME) != 0).map(Redactor::new),
@@ -101,6 +89,7 @@ impl<'a> Collector<'a> {
         process.comm.clear();
         process.comm.extend_from_slice(comm);
         process.stat = stat;
+        self.steps.read(stat.starttime);
         self.memory(&mut files);
         self.owners(&mut files);
         self.process.cpu_now = None;
@@ -176,9 +165,10 @@ impl<'a> Collector<'a> {
             return;
         }
         let in_disk_sleep = process.stat.state == b'D';
-        let avoided = self.avoid.command_of == Some(process.pid) || self.avoid.commands_in_disk_sleep && in_disk_sleep;
+        let skipped =
+            self.skip.commands_in_disk_sleep && in_disk_sleep || self.skip.has(Blocking::Command, process.id());
         let mut whole = true;
-        if process.has_memory() && !avoided && !self.no_args {
+        if process.has_memory() && !skipped && !self.no_args {
             // It can block for ever: it takes the lock of the process's memory.
             self.steps.enter(Step::Command);
             let most = COMMAND_HEAD + COMMAND_TAIL;
@@ -218,7 +208,7 @@ impl<'a> Collector<'a> {
         (process.exe, process.cwd, process.smaps_rollup) = (None, None, None);
         (process.io, process.fds, process.cgroup, process.oom_score) = (None, None, None, None);
         const FILES: u32 = EXE | CWD | SMAPS_ROLLUP | IO | FD | CGROUP | OOM_SCORE;
-        if self.needs & FILES == 0 || self.avoid.files_of == Some(process.pid) {
+        if self.needs & FILES == 0 || self.skip.has(Blocking::Files, process.id()) {
             return;
         }
         self.steps.enter(Step::Files);

@@ -1,18 +1,18 @@
-//! Sees to it that nothing hangs a snapshot: the main thread looks at the step that the worker is in. A worker that is
-//! stuck is abandoned, and a new one goes on, told what not to wait for. This file reads and writes nothing itself.
+//! The watchdog: the main thread looks at the step that the worker is in, so that nothing hangs a snapshot. A worker that
+//! is stuck is replaced, and the new one is told what to skip. This file reads and writes nothing itself.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 
 use super::Request;
 use super::beat::Signals;
-use super::collect::Avoid;
 use super::procfs::is_running;
+use super::skip::{Blocking, ProcessId, StuckWorkers};
 use super::worker::{End, Run, Step, Steps};
 use crate::exit::Stop;
 
@@ -22,8 +22,8 @@ const TICK: Duration = Duration::from_millis(10);
 const READING_PATIENCE: Duration = Duration::from_millis(50);
 /// How long the system's name services may take for one user: they may ask the network.
 const NAMING_PATIENCE: Duration = Duration::from_secs(1);
-/// How long stuck reads may take in all before no process in uninterruptible sleep is asked for its command line.
-const STUCK_MOST: Duration = Duration::from_secs(1);
+/// How long stuck command lines may take in all before no process in uninterruptible sleep is asked for its command line.
+const COMMANDS_PATIENCE: Duration = Duration::from_secs(1);
 /// How long writing the lines in hand may take after a signal.
 const GRACE: Duration = Duration::from_secs(2);
 /// A worker's buffers are on the heap: many abandoned ones cost little.
@@ -34,13 +34,13 @@ const STACK: usize = 256 * 1024;
 /// # Errors
 /// What ended the snapshot other than its own end: a failure, `timeout`, or a signal. With repetition, `timeout` only
 /// bounds the time for which it waits to be the one that writes.
-pub fn snapshot(request: Request, timeout: Duration, signals: &Signals) -> Result<End, Stop> {
+pub fn snapshot(request: Request, timeout: Duration, signals: &Signals, stuck: &mut StuckWorkers) -> Result<End, Stop> {
     let start = Instant::now();
     // A slow reader of a stream is no failure.
     let mut limit = if request.repeats { Duration::MAX } else { timeout };
     let mut signal = None;
     let (send, finished) = channel();
-    let mut watch = Watch::start(request, send)?;
+    let mut watch = Watch::start(request, send, stuck)?;
     loop {
         let left = limit.saturating_sub(start.elapsed());
         let result = wait(&finished, TICK.min(left));
@@ -51,7 +51,7 @@ pub fn snapshot(request: Request, timeout: Duration, signals: &Signals) -> Resul
             // Who waits to write has no lines in hand.
             (None, Some(number)) if left.is_zero() || locked_out.is_some() => return Err(Stop::Signal(number)),
             (None, None) if left.is_zero() || locked_out >= Some(timeout) => return Err(watch.overdue(timeout)),
-            (None, _) => watch.relieve()?,
+            (None, _) => watch.replace_if_stuck()?,
         }
         if signal.is_none() && signals.arrived().is_some() {
             signal = signals.arrived();
@@ -71,28 +71,34 @@ fn wait(finished: &Receiver<anyhow::Result<End>>, time: Duration) -> Option<anyh
 }
 
 /// The worker that is watched, and what is known of it.
-struct Watch {
+struct Watch<'a> {
     run: Arc<Run>,
     finish: Sender<anyhow::Result<End>>,
     worker: usize,
     steps: Arc<Steps>,
-    avoid: Avoid,
+    thread: Option<JoinHandle<()>>,
     /// The number of the step last seen, and since when.
     seen: (u64, Instant),
-    /// How long command lines were waited for in vain, in all.
-    stuck: Duration,
+    stuck: &'a mut StuckWorkers,
+    /// How long stuck command lines were waited for: in this snapshot, and in earlier ones if they are stuck still.
+    waited_for_commands: Duration,
 }
 
-impl Watch {
-    fn start(request: Request, finish: Sender<anyhow::Result<End>>) -> anyhow::Result<Self> {
+impl<'a> Watch<'a> {
+    fn start(
+        request: Request,
+        finish: Sender<anyhow::Result<End>>,
+        stuck: &'a mut StuckWorkers,
+    ) -> anyhow::Result<Self> {
         let mut watch = Watch {
             run: Arc::new(Run::new(request)),
             finish,
             worker: 0,
             steps: Arc::default(),
-            avoid: Avoid::default(),
+            thread: None,
             seen: (0, Instant::now()),
-            stuck: Duration::ZERO,
+            waited_for_commands: stuck.waited_for_commands(),
+            stuck,
         };
         watch.spawn()?;
         Ok(watch)
@@ -102,14 +108,14 @@ impl Watch {
         self.steps = Arc::default();
         self.seen = (0, Instant::now());
         let (run, steps, finish) = (Arc::clone(&self.run), Arc::clone(&self.steps), self.finish.clone());
-        let (worker, avoid) = (self.worker, self.avoid);
+        let (worker, skip) = (self.worker, self.stuck.skip_list(self.waited_for_commands >= COMMANDS_PATIENCE));
         let work = move || {
-            if let Some(result) = run.work(&steps, worker, avoid) {
+            if let Some(result) = run.work(&steps, worker, &skip) {
                 // The main thread is there as long as the process is.
                 let _ = finish.send(result);
             }
         };
-        thread::Builder::new().stack_size(STACK).spawn(work).context("cannot start a thread")?;
+        self.thread = Some(thread::Builder::new().stack_size(STACK).spawn(work).context("cannot start a thread")?);
         Ok(())
     }
 
@@ -122,43 +128,41 @@ impl Watch {
         step
     }
 
-    /// Puts a new worker in the place of one that is stuck.
-    fn relieve(&mut self) -> anyhow::Result<()> {
-        let step = self.look();
-        let number = self.seen.0;
-        let patience = match step {
-            Step::Command | Step::Files => READING_PATIENCE,
-            Step::Naming => NAMING_PATIENCE,
+    /// Replaces the worker if it is stuck.
+    fn replace_if_stuck(&mut self) -> anyhow::Result<()> {
+        let (blocking, patience) = match self.look() {
+            Step::Command => (Blocking::Command, READING_PATIENCE),
+            Step::Files => (Blocking::Files, READING_PATIENCE),
+            Step::Naming => (Blocking::Names, NAMING_PATIENCE),
             Step::Working | Step::Locking | Step::Writing => return Ok(()),
         };
-        let waited = self.seen.1.elapsed();
+        let (number, since) = self.seen;
+        let waited = since.elapsed();
         // On a busy machine a worker may wait that long for a CPU, and that is no reason to give up.
         if waited < patience || is_running(self.steps.thread()) {
             return Ok(());
         }
-        let Some(pid) = self.take_over(number) else {
+        let Some(process) = self.take_over(number) else {
             return Ok(());
         };
-        match step {
-            Step::Naming => self.avoid.name_services = true,
-            Step::Files => self.avoid.files_of = Some(pid),
-            _ => {
-                self.avoid.command_of = Some(pid);
-                self.stuck += waited;
-            }
+        if blocking == Blocking::Command {
+            self.waited_for_commands += waited;
         }
-        self.avoid.commands_in_disk_sleep = self.stuck >= STUCK_MOST;
+        if let Some(thread) = self.thread.take() {
+            self.stuck.add(blocking, process, waited, thread);
+        }
         self.spawn()
     }
 
     /// Takes the snapshot out of the hands of the worker, if it is still in the step of that number: the process that
     /// it is stuck with.
-    fn take_over(&mut self, number: u64) -> Option<u32> {
+    fn take_over(&mut self, number: u64) -> Option<ProcessId> {
         let mut progress = self.run.progress()?;
+        let starttime = self.steps.starttime();
         let pid = progress.in_hand.filter(|_| self.steps.now().1 == number)?;
         self.worker += 1;
         progress.worker = self.worker;
-        Some(pid)
+        Some(ProcessId { pid, starttime })
     }
 
     /// How long the worker has waited to be the one that writes; none if it does not.

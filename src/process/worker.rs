@@ -9,10 +9,11 @@ use std::{io, mem};
 
 use anyhow::{Context, anyhow};
 
-use super::collect::{Avoid, Collector};
+use super::collect::Collector;
 use super::procfs::{Pids, Procfs};
 use super::sample::Sample;
 use super::select::{Filter, Seen};
+use super::skip::SkipList;
 use super::{Process, Request, View};
 use crate::host::Host;
 use crate::record::cap;
@@ -41,6 +42,8 @@ pub enum Step {
 pub struct Steps {
     /// How many were entered, times eight, and which one the last was.
     entered: AtomicU64,
+    /// When the process in hand started.
+    starttime: AtomicU64,
     thread: AtomicI32,
 }
 
@@ -49,6 +52,16 @@ impl Steps {
     pub fn enter(&self, step: Step) {
         let entered = self.entered.load(Ordering::Relaxed) | 7;
         self.entered.store((entered + 1) | step as u64, Ordering::Release);
+    }
+
+    /// Says which process is read in the steps that follow, by its start ticks.
+    pub fn read(&self, starttime: u64) {
+        self.starttime.store(starttime, Ordering::Relaxed);
+    }
+
+    /// When the process that is read started, in clock ticks since boot.
+    pub fn starttime(&self) -> u64 {
+        self.starttime.load(Ordering::Relaxed)
     }
 
     /// The step, and a number that no other step of this worker has.
@@ -153,13 +166,13 @@ impl Run {
 
     /// Goes through the processes, from the one in hand to the last, as worker number `me`. None says that another
     /// worker took over.
-    pub fn work(&self, steps: &Steps, me: usize, avoid: Avoid) -> Option<anyhow::Result<End>> {
+    pub fn work(&self, steps: &Steps, me: usize, skip: &SkipList) -> Option<anyhow::Result<End>> {
         steps.thread.store(rustix::thread::gettid().as_raw_nonzero().get(), Ordering::Relaxed);
         let snapshot = match self.snapshot(steps) {
             Ok(snapshot) => snapshot,
             Err(error) => return Some(Err(error)),
         };
-        let mut collector = Collector::new(&snapshot.view, &self.request, steps, avoid);
+        let mut collector = Collector::new(&snapshot.view, &self.request, steps, skip);
         let mut progress = snapshot.lock();
         loop {
             if progress.worker != me {

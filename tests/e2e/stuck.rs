@@ -1,6 +1,7 @@
 //! What blocks, and what goes while it is read, costs itself and nothing else.
 
 use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use nix::sys::stat::Mode;
@@ -61,6 +62,78 @@ fn many_command_lines_that_block_are_given_up_together() {
     for record in golden {
         assert_eq!(command(record.pid), record.command, "{}", record.pid);
     }
+}
+
+/// What a process has: threads, descriptors, and KiB of resident memory.
+fn usage(pid: u32) -> [u64; 3] {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let number = |key: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count() as u64;
+    [number("Threads:"), descriptors, number("VmRSS:")]
+}
+
+/// A process that is stuck is tried once, and again only when it is no longer stuck: 20 of them cost 20 threads and 20
+/// descriptors, however many snapshots are taken.
+#[test]
+fn a_thousand_snapshots_with_stuck_processes_cost_no_more_than_ten() {
+    const STUCK: u32 = 20;
+    const SNAPSHOTS: usize = 1000;
+    let tree = Tree::copy();
+    let pids: Vec<u32> = (5000..5000 + STUCK).collect();
+    for pid in &pids {
+        let stat = fs::read_to_string(tree.path("proc/1200/stat")).unwrap();
+        tree.write(&format!("proc/{pid}/stat"), stat.replacen("1200", &pid.to_string(), 1).as_bytes());
+        tree.write(&format!("proc/{pid}/cmdline"), b"");
+    }
+    let _writers = block(&tree, &pids, true);
+    let arguments = ["--interval=1ms", "--count=1000", "--fields=pid,command", "--name=bash", "--timeout=5m"];
+    let mut child = Running::start(tree.procline(&arguments).stdout(Stdio::piped()));
+    let mut lines = BufReader::new(child.0.stdout.take().unwrap()).lines();
+    let mut usages = Vec::new();
+    for snapshot in 1..=SNAPSHOTS {
+        for expected in [1200].iter().chain(&pids) {
+            let line = lines.next().unwrap().unwrap();
+            let record: serde_json::Value = serde_json::from_str(&line).unwrap();
+            assert_eq!(record["pid"], *expected, "snapshot {snapshot}");
+            assert_eq!(record["command"] == "[bash]", *expected != 1200, "{line}");
+        }
+        // A pipe holds some snapshots: those that are read here are not the last that were taken.
+        if [10, SNAPSHOTS / 2].contains(&snapshot) {
+            usages.push(usage(child.0.id()));
+        }
+    }
+    assert!(lines.next().is_none());
+    assert!(child.0.wait().unwrap().success());
+    let [[threads, descriptors, _], [threads_later, descriptors_later, _]] = usages[..] else { panic!() };
+    // Beside the stuck ones: the main thread, a worker, and one that has just ended; standard streams, /proc and its
+    // list for each run that still has a worker, and what is being read.
+    for (threads, descriptors) in [(threads, descriptors), (threads_later, descriptors_later)] {
+        assert!((21..=23).contains(&threads), "{usages:?}");
+        assert!((25..=30).contains(&descriptors), "{usages:?}");
+    }
+    assert!(usages[1][2] <= usages[0][2] + 512, "{usages:?}");
+}
+
+/// Whoever is no longer stuck has its command line again.
+#[test]
+fn what_is_no_longer_stuck_is_read_again() {
+    let tree = Tree::copy();
+    let fifo = tree.path("proc/1200/cmdline");
+    let content = fs::read(&fifo).unwrap();
+    let writers = block(&tree, &[1200], true);
+    let arguments = ["--interval=1ms", "--fields=command", "--pid=1200", "--timeout=5m"];
+    let mut child = Running::start(tree.procline(&arguments).stdout(Stdio::piped()));
+    let mut lines = BufReader::new(child.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.by_ref().take(10).all(|line| line == r#"{"command":"[bash]"}"#));
+    tree.write("proc/1200/new", &content);
+    fs::rename(tree.path("proc/1200/new"), &fifo).unwrap();
+    // The worker reads the end of the FIFO, and comes back.
+    drop(writers);
+    let found = lines.take(1_000_000).find(|line| line != r#"{"command":"[bash]"}"#);
+    assert!(found.is_some_and(|line| line.starts_with(r#"{"command":"-bash"#)));
 }
 
 /// 100,000 visits while processes come and go: each run succeeds, without a word, with valid lines.
