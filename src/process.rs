@@ -126,7 +126,13 @@ pub struct Request {
 
 impl Request {
     fn needs(&self) -> u32 {
-        self.shape.needs() | self.filter.needs()
+        self.shape.needs() | self.survey_needs()
+    }
+
+    /// What has to be read of every process before it is known which have a record.
+    fn survey_needs(&self) -> u32 {
+        let measured = (self.shape.needs() | self.filter.needs(false)) & needs::SAMPLE != 0;
+        self.filter.needs(measured)
     }
 
     /// Whether it waits for `cpu_now`.

@@ -242,6 +242,14 @@ impl<'a> Collector<'a> {
     }
 }
 
+/// Whether `id` is that of a thread which is not a process's first: proc(5), /proc/TID.
+pub fn is_thread(procfs: &Procfs, id: u32) -> bool {
+    let mut text = Vec::new();
+    let read = procfs.process(id).read("status", &mut text, STATUS_MOST);
+    let process = read.ok().and_then(|()| parse::keyed(&text, "Tgid:"));
+    process.is_some_and(|process| process != u64::from(id))
+}
+
 fn read_status(files: &mut ProcessFiles<'_>, text: &mut Vec<u8>) -> Option<parse::Status> {
     let read = files.read("status", text, STATUS_MOST);
     read.ok().map(|()| parse::status(text))

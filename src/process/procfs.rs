@@ -52,6 +52,14 @@ impl Procfs {
         Ok(text)
     }
 
+    /// Whether there is any process: a directory without one is no proc filesystem.
+    ///
+    /// # Errors
+    /// If the directory cannot be listed.
+    pub fn has_processes(&self) -> anyhow::Result<bool> {
+        Ok(self.is_kernels || self.pids()?.next()?.is_some())
+    }
+
     /// The files of one process.
     pub fn process(&self, pid: u32) -> ProcessFiles<'_> {
         let mut path = [0; PATH_MOST];

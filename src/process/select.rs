@@ -55,8 +55,8 @@ impl By {
 }
 
 impl Filter {
-    /// What has to be read of a process to judge it, of [`needs`](super::needs).
-    pub fn needs(&self) -> u32 {
+    /// What has to be read of a process to judge it, of [`needs`](super::needs). With `measured`, `cpu_now` is.
+    pub fn needs(&self, measured: bool) -> u32 {
         let by = match self.top.map(|(_, by)| by) {
             Some(By::Cpu) => UPTIME,
             Some(By::CpuNow) => SAMPLE | UPTIME,
@@ -64,7 +64,8 @@ impl Filter {
             Some(By::Time) | None => 0,
         };
         let names = !self.names.is_empty() || !self.excludes.is_empty();
-        [(names, NAME | COMMAND), (!self.users.is_empty(), USER), (self.min_cpu.is_some(), UPTIME)]
+        let min_cpu = if measured { SAMPLE | UPTIME } else { UPTIME };
+        [(names, NAME | COMMAND), (!self.users.is_empty(), USER), (self.min_cpu.is_some(), min_cpu)]
             .into_iter()
             .fold(by, |all, (asked, needs)| if asked { all | needs } else { all })
     }
@@ -74,22 +75,27 @@ impl Filter {
         self.children || self.top.is_some()
     }
 
-    /// Whether the filters take this process; descendants and the top aside.
-    pub fn takes(&self, process: &Process, host: &Host) -> bool {
-        let any = |patterns: &[Pattern]| {
-            names(process).iter().any(|name| patterns.iter().any(|pattern| pattern.matches(name)))
-        };
+    /// Whether this process never has a record, also not as a descendant.
+    pub fn excludes(&self, process: &Process) -> bool {
+        self.no_kernel_threads && process.is_kernel_thread() || matches_any(&self.excludes, process)
+    }
+
+    /// Whether the filters match this process; descendants and the top aside.
+    pub fn matches(&self, process: &Process, host: &Host) -> bool {
         let is_user = |user: &String| {
             process.user.as_deref() == Some(user.as_str()) || process.uid.is_some_and(|uid| uid.to_string() == *user)
         };
         let cpu = || process.cpu_now.unwrap_or_else(|| process.cpu(host));
         (self.pids.is_empty() || self.pids.contains(&process.pid))
-            && !(self.no_kernel_threads && process.is_kernel_thread())
             && (self.users.is_empty() || self.users.iter().any(is_user))
             && self.min_cpu.is_none_or(|least| cpu() >= least)
-            && (self.names.is_empty() || any(&self.names))
-            && (self.excludes.is_empty() || !any(&self.excludes))
+            && (self.names.is_empty() || matches_any(&self.names, process))
+            && !self.excludes(process)
     }
+}
+
+fn matches_any(patterns: &[Pattern], process: &Process) -> bool {
+    !patterns.is_empty() && names(process).iter().any(|name| patterns.iter().any(|pattern| pattern.matches(name)))
 }
 
 /// The words that `--name` is held against: the name, the program that the first argument names, and the script of an
@@ -137,7 +143,8 @@ fn script<'a>(arguments: &[&'a [u8]]) -> Option<&'a [u8]> {
 pub struct Seen {
     pid: u32,
     ppid: i64,
-    taken: bool,
+    matches: bool,
+    excluded: bool,
     key: f64,
 }
 
@@ -151,12 +158,13 @@ impl Filter {
             Some(By::Time) => process.stat.cpu_ticks() as f64,
             None => 0.0,
         };
-        Seen { pid: process.pid, ppid: process.stat.ppid, taken: self.takes(process, host), key }
+        let (matches, excluded) = (self.matches(process, host), self.excludes(process));
+        Seen { pid: process.pid, ppid: process.stat.ppid, matches, excluded, key }
     }
 
     /// The processes that have a record, in the order of the records.
     pub fn choose(&self, seen: &[Seen]) -> Vec<u32> {
-        let mut chosen: HashSet<u32> = seen.iter().filter(|one| one.taken).map(|one| one.pid).collect();
+        let mut chosen: HashSet<u32> = seen.iter().filter(|one| one.matches).map(|one| one.pid).collect();
         if self.children {
             let mut children: HashMap<i64, Vec<u32>> = HashMap::new();
             for one in seen {
@@ -168,7 +176,8 @@ impl Filter {
                 left.extend(of_parent.into_iter().filter(|child| chosen.insert(*child)));
             }
         }
-        let mut chosen: Vec<&Seen> = seen.iter().filter(|one| chosen.contains(&one.pid)).collect();
+        // The children of an excluded one are descendants all the same.
+        let mut chosen: Vec<&Seen> = seen.iter().filter(|one| !one.excluded && chosen.contains(&one.pid)).collect();
         if let Some((most, _)) = self.top {
             chosen.sort_by(|a, b| b.key.total_cmp(&a.key).then(a.pid.cmp(&b.pid)));
             chosen.truncate(most);
@@ -186,9 +195,9 @@ mod tests {
         Process { comm: comm.into(), arguments, ..Process::default() }
     }
 
-    fn takes(pattern: &str, comm: &str, arguments: &[&str]) -> bool {
+    fn matches(pattern: &str, comm: &str, arguments: &[&str]) -> bool {
         let filter = Filter { names: vec![Pattern::new(pattern).unwrap()], ..Filter::default() };
-        filter.takes(&process(comm, arguments), &Host::default())
+        filter.matches(&process(comm, arguments), &Host::default())
     }
 
     #[test]
@@ -212,7 +221,7 @@ mod tests {
             ("sleep", "busybox", &["/bin/sleep", "5"], true),
             ("*", "", &[], true),
         ] {
-            assert_eq!(takes(pattern, comm, arguments), expected, "{pattern}: {comm} {arguments:?}");
+            assert_eq!(matches(pattern, comm, arguments), expected, "{pattern}: {comm} {arguments:?}");
         }
     }
 
@@ -224,7 +233,7 @@ mod tests {
         let filter = |edit: fn(&mut Filter, fn(&str) -> Pattern)| {
             let mut filter = Filter::default();
             edit(&mut filter, |text| Pattern::new(text).unwrap());
-            filter.takes(&alice, &host)
+            filter.matches(&alice, &host)
         };
         assert!(filter(|_, _| {}));
         assert!(filter(|f, p| f.names = vec![p("dog"), p("cat")]));
@@ -237,13 +246,13 @@ mod tests {
         let kernel =
             Process { stat: super::super::parse::Stat { flags: 0x0020_0000, ..alice.stat }, ..process("k", &[]) };
         let none = Filter { no_kernel_threads: true, ..Filter::default() };
-        assert!(none.takes(&alice, &host) && !none.takes(&kernel, &host));
+        assert!(none.matches(&alice, &host) && !none.matches(&kernel, &host));
         assert!(pattern("[a-c]at").matches("cat"));
     }
 
     #[test]
     fn descendants_then_the_top() {
-        let one = |pid, ppid, taken, key| Seen { pid, ppid, taken, key };
+        let one = |pid, ppid, matches, key| Seen { pid, ppid, matches, excluded: pid == 10, key };
         let seen = [
             one(1, 0, false, 9.0),
             one(5, 1, true, 1.0),
@@ -252,10 +261,13 @@ mod tests {
             one(8, 1, false, 8.0),
             // A loop, as no kernel makes one.
             one(9, 9, true, 2.0),
+            // Excluded, and its child is not.
+            one(10, 9, false, 9.0),
+            one(11, 10, false, 0.0),
         ];
         let choose = |children, top| Filter { children, top, ..Filter::default() }.choose(&seen);
         assert_eq!(choose(false, None), [5, 9]);
-        assert_eq!(choose(true, None), [5, 6, 7, 9]);
+        assert_eq!(choose(true, None), [5, 6, 7, 9, 11]);
         assert_eq!(choose(true, Some((3, By::Rss))), [6, 7, 9]);
         assert!(choose(false, Some((0, By::Rss))).is_empty());
     }

@@ -9,7 +9,7 @@ use std::{io, mem};
 
 use anyhow::{Context, anyhow};
 
-use super::collect::Collector;
+use super::collect::{Collector, is_thread};
 use super::procfs::{Pids, Procfs};
 use super::sample::Sample;
 use super::select::{Filter, Seen};
@@ -111,6 +111,7 @@ pub struct Progress {
     survey: Option<Vec<Seen>>,
     /// Whether `pids` is what a survey chose.
     surveyed: bool,
+    /// Whether there is any process: there is one in every proc filesystem.
     any: bool,
     out: Lines,
     encoding: Encoding,
@@ -190,7 +191,7 @@ impl Run {
                     return Some(Err(error).context("cannot list the processes"));
                 }
             };
-            let needs = if progress.survey.is_some() { self.request.filter.needs() } else { self.request.needs() };
+            let needs = if progress.survey.is_some() { self.request.survey_needs() } else { self.request.needs() };
             // Not held while a process is read: who takes over needs it.
             drop(progress);
             steps.enter(Step::Working);
@@ -240,13 +241,14 @@ impl Run {
         let unremoved = self.request.target.remove_old(now).err();
         steps.enter(Step::Working);
         let sample = view.look(&self.request, now)?;
+        let (pids, any) = self.pids(&view.procfs)?;
         let progress = Progress {
             worker: 0,
             in_hand: None,
-            pids: self.pids(&view.procfs)?,
+            pids,
             survey: self.request.filter.surveys().then(Vec::new),
             surveyed: false,
-            any: false,
+            any,
             out,
             encoding,
             line: Vec::new(),
@@ -260,17 +262,20 @@ impl Run {
         Ok(self.snapshot.get_or_init(|| Snapshot { view, progress }))
     }
 
-    /// The processes to visit first.
-    fn pids(&self, procfs: &Procfs) -> anyhow::Result<Pids> {
+    /// The processes to visit first, and whether there are any.
+    fn pids(&self, procfs: &Procfs) -> anyhow::Result<(Pids, bool)> {
         let mut pids = procfs.pids()?;
         let filter = &self.request.filter;
-        if !filter.pids.is_empty() && !filter.children {
-            let mut asked = filter.pids.clone();
-            asked.sort_unstable();
-            asked.dedup();
-            pids.only(asked);
+        if filter.pids.is_empty() || filter.children || !procfs.has_processes()? {
+            return Ok((pids, false));
         }
-        Ok(pids)
+        let mut asked = filter.pids.clone();
+        asked.sort_unstable();
+        asked.dedup();
+        // A thread has the files of a process, though no list of processes has its id.
+        asked.retain(|pid| !is_thread(procfs, *pid));
+        pids.only(asked);
+        Ok((pids, true))
     }
 }
 
@@ -304,7 +309,10 @@ impl Progress {
             seen.push(request.filter.see(process, host));
             return Ok(());
         }
-        if !self.surveyed && !request.filter.takes(process, host) {
+        // A survey has judged it; but it may have become another program since.
+        let filter = &request.filter;
+        let has_record = if self.surveyed { !filter.excludes(process) } else { filter.matches(process, host) };
+        if !has_record {
             return Ok(());
         }
         let mut record = request.shape.record(process, host);

@@ -44,12 +44,66 @@ fn alone_and_combined() {
         ("--top 2 --by time --user alice", &[1201, 1200]),
         ("--top 0", &[]),
         ("--name bash --children --top 1 --by rss", &[1201]),
+        // What is excluded has no record, though its parent is selected; its own children have.
+        ("--pid 1 --children --exclude bash --no-kernel-threads", &[1, 1201, 1202, 1300, 1400, 1500]),
+        ("--pid 1200 --children --exclude vim --top 5", &[1200, 1202]),
+        ("--pid 2 --children --exclude kworker*", &[2]),
         // Of equals, the lower pid.
         ("--top 2 --by cpu_now --sample 1ms", &[1, 2]),
         ("--top 100 --by rss --no-kernel-threads", &[1500, 1300, 1, 1201, 1200, 1400, 1202]),
     ] {
         assert_eq!(pids(&tree, arguments), expected, "{arguments}");
     }
+}
+
+/// `--min-cpu` is about `cpu_now` where that is requested, whatever else is.
+#[test]
+fn the_least_cpu_is_of_now_if_that_is_requested() {
+    let tree = Tree::copy();
+    // Nothing moves in a copied tree: cpu_now is 0 of all, and cpu is not.
+    for arguments in ["--sample 1ms --by cpu_now --top 5", "--sample 1ms --children", "--sample 1ms"] {
+        let words: Vec<_> = arguments.split(' ').collect();
+        let mut command = tree.procline(&words);
+        command.args(["--min-cpu", "50", "--fields", "pid,cpu_now"]);
+        assert_eq!(quiet(&mut command), b"", "{arguments}");
+    }
+    assert_eq!(pids(&tree, "--min-cpu 50 --top 5"), [1500, 1300]);
+}
+
+/// The id of a thread is no process's, as `ps -p` has it.
+#[test]
+fn a_thread_is_no_process() {
+    if Actor::lacks("a_thread_is_no_process") {
+        return;
+    }
+    let actor = Actor::play("threads");
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", actor.pid)).unwrap();
+    let ids: Vec<String> = tasks.map(|task| task.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(ids.len() > 1);
+    for id in ids {
+        for more in [&[][..], &["--children"], &["--top", "1"]] {
+            let found = records(&quiet(procline(&["--pid", &id]).args(more)));
+            let is_process = id == actor.pid.to_string();
+            assert_eq!(found.len(), usize::from(is_process), "{id} {more:?}");
+        }
+    }
+}
+
+/// A directory that is no proc filesystem is told, whichever processes are asked for.
+#[test]
+fn a_wrong_root_is_told_with_a_pid_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    for arguments in
+        [&["--pid", "1"][..], &["--pid", "1", "--children"], &["--pid", "1", "--top", "1", "--by", "rss"], &[]]
+    {
+        let mut command = procline(&["--fields", "pid", "--procfs", path]);
+        let (code, errors) = complaint(&command.args(arguments).output().unwrap());
+        assert_eq!(code, 1);
+        assert!(errors.contains(&format!("no process in {path}")), "{arguments:?}: {errors}");
+    }
+    // A process that is not there is no error where others are.
+    assert_eq!(quiet(&mut Tree::copy().procline(&["--pid", "999"])), b"");
 }
 
 #[test]
