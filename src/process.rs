@@ -1,8 +1,8 @@
-//! The snapshot: one record per process. This file tells what is read for which fields; its rooms do the rest:
-//! `procfs` opens /proc, `parse`, `command` and `tty` understand it, `names` names owners, `sample` keeps CPU times,
-//! `redact` masks secrets, `collect` gathers one process, `select` says which have a record, `fields` is the table of it
-//! and `forms` what other schemas make of that, `worker` makes the snapshot, `watch` sees to it that nothing hangs,
-//! `skip` lists what it hung in, `beat` says when the next one is due.
+//! The snapshot: one record per process. This file tells what is read for which fields; its modules do the rest:
+//! `procfs` opens /proc, `parse`, `command` and `tty` understand it, `names` names owners, `rootfs` reads another
+//! machine's files, `sample` keeps CPU times, `redact` masks secrets, `collect` gathers one process, `select` says which
+//! have a record, `fields` is the table of it and `forms` what other schemas make of that, `worker` makes the snapshot,
+//! `watch` sees to it that nothing hangs, `skip` lists what it hung in, `beat` says when the next one is due.
 
 mod beat;
 mod collect;
@@ -13,6 +13,7 @@ pub mod names;
 pub mod parse;
 mod procfs;
 pub mod redact;
+mod rootfs;
 pub mod sample;
 pub mod select;
 mod skip;
@@ -21,7 +22,6 @@ mod watch;
 mod worker;
 
 use std::borrow::Cow;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -37,6 +37,7 @@ use crate::record::encoding::Encoding;
 use crate::record::shape::Shape;
 use crate::sink::Target;
 use procfs::Procfs;
+use rootfs::Rootfs;
 use sample::Sample;
 use select::Filter;
 use skip::ProcessId;
@@ -220,6 +221,8 @@ fn tenths_of_percent(part: u64, whole: u64) -> Option<f64> {
 /// What every process of a snapshot is read from and measured against.
 struct View {
     procfs: Procfs,
+    /// Whose users are named, where that is not this machine.
+    rootfs: Option<Rootfs>,
     host: Host,
     sample: Arc<Sample>,
 }
@@ -228,16 +231,14 @@ impl View {
     /// Opens /proc and, where that is asked for, looks at what every process has used so far. The machine is looked at
     /// later, by [`look`](Self::look): where records go has to be open first, and that may take its time.
     fn open(request: &Request) -> anyhow::Result<Self> {
-        if let Some(root) = &request.rootfs {
-            fs::read_dir(root).with_context(|| format!("cannot open {} as a root directory", root.display()))?;
-        }
+        let rootfs = request.rootfs.as_deref().map(Rootfs::open).transpose()?;
         let procfs = Procfs::open(request.procfs.as_deref().unwrap_or(Path::new("/proc")))?;
         let mut earlier = request.earlier.clone();
         if request.samples() && earlier.is_none() {
             earlier = Some(Arc::new(Sample::take(&procfs)?));
             thread::sleep(request.sample);
         }
-        Ok(View { procfs, host: Host::default(), sample: earlier.unwrap_or_default() })
+        Ok(View { procfs, rootfs, host: Host::default(), sample: earlier.unwrap_or_default() })
     }
 
     /// Looks at the machine `now`; and at what the next snapshot is measured against, if one follows.

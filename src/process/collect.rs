@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 use std::io;
-use std::path::Path;
 
-use super::names::{Names, Service};
+use super::names::{Names, Service, Source};
 use super::needs::{
     CGROUP, COMMAND, CWD, EXE, FD, GROUP, IO, LOCKED, NAME, OOM_SCORE, RSS, SAMPLE, SMAPS_ROLLUP, STATM, STATUS, TTY,
     UID, USER,
@@ -34,8 +33,8 @@ pub struct Collector<'a> {
     needs: u32,
     no_args: bool,
     redactor: Option<Redactor>,
-    users: Names,
-    groups: Names,
+    users: Names<'a>,
+    groups: Names<'a>,
     sample: &'a Sample,
     tty_drivers: Option<Vec<u8>>,
     text: Vec<u8>,
@@ -45,8 +44,13 @@ pub struct Collector<'a> {
 impl<'a> Collector<'a> {
     /// A collector of what `request` asks for.
     pub fn new(view: &'a View, request: &Request, steps: &'a Steps, skip: &'a SkipList) -> Self {
-        let rootfs = request.rootfs.as_deref().unwrap_or(Path::new("/"));
-        let service = |service: Service| (!request.is_of_another_root() && !skip.has_names()).then_some(service);
+        let source = |file: &'static str, service: Service| match &view.rootfs {
+            // Here a worker is stuck in reading that file: there is nothing else to ask.
+            Some(_) if skip.has_names() => Source::Nowhere,
+            Some(rootfs) => Source::Root(rootfs, file),
+            None if request.procfs.is_some() => Source::Nowhere,
+            None => Source::Here(file, (!skip.has_names()).then_some(service)),
+        };
         let arguments = Vec::with_capacity(COMMAND_HEAD + COMMAND_TAIL);
         Collector {
             procfs: &view.procfs,
@@ -57,8 +61,8 @@ impl<'a> Collector<'a> {
             needs: 0,
             no_args: request.no_args,
             redactor: request.redact.as_deref().filter(|_| request.needs() & (COMMAND | NAME) != 0).map(Redactor::new),
-            users: Names::new(rootfs.join("etc/passwd"), service(sys::user_name)),
-            groups: Names::new(rootfs.join("etc/group"), service(sys::group_name)),
+            users: Names::new(source("etc/passwd", sys::user_name)),
+            groups: Names::new(source("etc/group", sys::group_name)),
             tty_drivers: None,
             text: Vec::with_capacity(8 * 1024),
             process: Process { arguments, ..Process::default() },

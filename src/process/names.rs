@@ -1,39 +1,64 @@
 //! Names of users and groups: /etc/passwd and /etc/group first, then the system's other sources (LDAP, SSSD, systemd)
-//! through NSS; each id is looked up once.
+//! through NSS; each id is looked up once. Those of another machine are in its root directory, and nowhere else.
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::PathBuf;
 use std::rc::Rc;
+
+use super::rootfs::Rootfs;
 
 /// Asks the system's name services for the name of an id.
 pub type Service = fn(u32) -> Option<String>;
 
+/// Where names come from: a file in the form of passwd(5) or group(5), by its path below a root directory.
+pub enum Source<'a> {
+    /// This machine's file, then its name services.
+    Here(&'static str, Option<Service>),
+    /// Another machine's file.
+    Root(&'a Rootfs, &'static str),
+    /// Nowhere: an id of a machine whose root directory is not known.
+    Nowhere,
+}
+
+impl Source<'_> {
+    /// The file's text. A minimal root has no such file; nobody has a name there.
+    fn text(&self) -> Vec<u8> {
+        match self {
+            Source::Here(path, _) => fs::read(format!("/{path}")).unwrap_or_default(),
+            Source::Root(root, path) => root.read(path).unwrap_or_default(),
+            Source::Nowhere => Vec::new(),
+        }
+    }
+
+    fn ask(&self, id: u32) -> Option<String> {
+        match self {
+            Source::Here(_, service) => service.and_then(|service| service(id)),
+            _ => None,
+        }
+    }
+}
+
 /// Finds and keeps the names of users, or of groups.
-pub struct Names {
-    file: PathBuf,
+pub struct Names<'a> {
+    source: Source<'a>,
     /// The file's text, once it was needed.
     text: Option<Vec<u8>>,
-    service: Option<Service>,
     known: HashMap<u32, Rc<str>>,
 }
 
-impl Names {
-    /// Names from a file in the form of passwd(5) or group(5), then from `service`.
-    pub fn new(file: PathBuf, service: Option<Service>) -> Self {
-        Names { file, text: None, service, known: HashMap::new() }
+impl<'a> Names<'a> {
+    /// Names from `source`.
+    pub fn new(source: Source<'a>) -> Self {
+        Names { source, text: None, known: HashMap::new() }
     }
 
-    /// The name of `id`, or its digits where it has none. May wait for a name service.
+    /// The name of `id`, or its digits if it has none. May wait for a file or a name service.
     pub fn name(&mut self, id: u32) -> Rc<str> {
         if let Some(name) = self.known.get(&id) {
             return Rc::clone(name);
         }
-        // A minimal root has no such file; nobody has a name there.
-        let text = self.text.get_or_insert_with(|| fs::read(&self.file).unwrap_or_default());
-        let name = name_in(text, id)
-            .or_else(|| self.service.and_then(|service| service(id)))
-            .unwrap_or_else(|| id.to_string());
+        let text = self.text.get_or_insert_with(|| self.source.text());
+        let name = name_in(text, id).or_else(|| self.source.ask(id)).unwrap_or_else(|| id.to_string());
         let name: Rc<str> = name.into();
         self.known.insert(id, Rc::clone(&name));
         name
@@ -80,15 +105,15 @@ last:x:12:12";
     }
 
     #[test]
-    fn without_a_file_an_id_is_a_number() {
-        let mut names = Names::new("/nonexistent".into(), None);
+    fn without_a_source_an_id_is_a_number() {
+        let mut names = Names::new(Source::Nowhere);
         assert_eq!(&*names.name(0), "0");
         assert_eq!(&*names.name(4_294_967_294), "4294967294");
     }
 
     #[test]
     fn the_service_is_asked_for_what_the_file_lacks() {
-        let mut names = Names::new("/nonexistent".into(), Some(|id| (id == 7).then(|| "seven".to_owned())));
+        let mut names = Names::new(Source::Here("nonexistent", Some(|id| (id == 7).then(|| "seven".to_owned()))));
         assert_eq!([&*names.name(7), &*names.name(8)], ["seven", "8"]);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::support::{complaint, fixture, lines, procline, quiet};
+use crate::support::{fixture, lines, procline, quiet};
 
 /// What is of the machine that runs the test, and of the moment, is given a name instead.
 fn settled(output: &[u8]) -> String {
@@ -54,18 +54,4 @@ fn the_environment_names_the_roots_and_an_option_beats_it() {
     assert_eq!(settled(&by_option), golden);
     let empty = quiet(procline(&["--fields", "pid"]).env("HOST_PROC", "").env("HOST_ROOT", ""));
     assert!(lines(&empty).contains(&"{\"pid\":1}"));
-}
-
-/// With another root, nothing is asked of this machine: not its users, nor its clock.
-#[test]
-fn users_of_another_root_are_its_own() {
-    let proc = fixture("proc");
-    let mut command = procline(&["--fields", "user,pid", "--rootfs", "/nonexistent"]);
-    let (code, errors) = complaint(&command.arg("--procfs").arg(&proc).output().unwrap());
-    assert!(code == 1 && errors.contains("/nonexistent"), "{errors}");
-    // A root without etc/passwd: a minimal container's.
-    let empty = tempfile::tempdir().unwrap();
-    let output =
-        quiet(procline(&["--fields", "user,pid"]).arg("--procfs").arg(&proc).arg("--rootfs").arg(empty.path()));
-    assert!(lines(&output).contains(&"{\"user\":\"0\",\"pid\":1}"));
 }

@@ -21,6 +21,7 @@ mod output;
 mod parity;
 mod requested;
 mod rights;
+mod roots;
 mod schemas;
 mod stuck;
 mod support;

@@ -1,0 +1,115 @@
+//! Another machine's root directory, mounted here. Its files are found as that machine would find them: a link in it,
+//! absolute or upwards, never leads out of it.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use anyhow::Context;
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, open, openat, openat2};
+use rustix::io::{Errno, retry_on_intr};
+
+/// How a file is opened: without waiting for the other end of a FIFO, nor becoming a terminal's owner.
+const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
+
+/// The directory that stands for `/`.
+#[derive(Debug)]
+pub struct Rootfs(OwnedFd);
+
+impl Rootfs {
+    /// Opens the directory at `path`.
+    ///
+    /// # Errors
+    /// If it is no directory that can be opened.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = open(path, flags, Mode::empty())
+            .with_context(|| format!("cannot open {} as a root directory", path.display()))?;
+        Ok(Rootfs(root))
+    }
+
+    /// The content of a regular file, by its path below the root.
+    ///
+    /// # Errors
+    /// If it is not there, no regular file, or not for this user.
+    pub fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        /// Far more than the users of a large site.
+        const MAX: u64 = 64 << 20;
+        let file = match self.open_in_root(path) {
+            // Before Linux 5.6, or under a sandbox that does not know this system call.
+            Err(Errno::NOSYS | Errno::PERM) => self.open_without_links(path)?,
+            opened => opened?,
+        };
+        if FileType::from_raw_mode(fstat(&file)?.st_mode) != FileType::RegularFile {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let mut text = Vec::new();
+        File::from(file).take(MAX).read_to_end(&mut text)?;
+        Ok(text)
+    }
+
+    fn open_in_root(&self, path: &str) -> Result<OwnedFd, Errno> {
+        /// A rename elsewhere while a link leads upwards: openat2(2), EAGAIN.
+        const ATTEMPTS: usize = 100;
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        let open = || retry_on_intr(|| openat2(&self.0, path, FLAGS, Mode::empty(), resolve));
+        (1..ATTEMPTS).map(|_| open()).find(|opened| !matches!(opened, Err(Errno::AGAIN))).unwrap_or_else(open)
+    }
+
+    /// Level after level, none of which may be a link: a link that this process followed could lead out.
+    fn open_without_links(&self, path: &str) -> Result<OwnedFd, Errno> {
+        let (directories, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let open = |directory: &OwnedFd, name: &str, flags| {
+            retry_on_intr(|| openat(directory, name, flags | OFlags::NOFOLLOW, Mode::empty()))
+        };
+        let mut directory = open(&self.0, ".", FLAGS | OFlags::DIRECTORY)?;
+        for level in directories.split('/').filter(|level| !level.is_empty()) {
+            directory = open(&directory, level, FLAGS | OFlags::DIRECTORY)?;
+        }
+        open(&directory, name, FLAGS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn links_stay_inside_or_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let outside = folder.path().join("outside");
+        fs::write(&outside, "outside").unwrap();
+        let root = folder.path().join("root");
+        fs::create_dir_all(root.join("etc/real")).unwrap();
+        fs::create_dir_all(root.join("run")).unwrap();
+        fs::write(root.join("run/passwd"), "inside").unwrap();
+        fs::write(root.join("etc/plain"), "plain").unwrap();
+        symlink("/run/passwd", root.join("etc/absolute")).unwrap();
+        symlink("../../../../run/passwd", root.join("etc/upwards")).unwrap();
+        symlink(&outside, root.join("etc/out")).unwrap();
+        symlink("../outside", root.join("out")).unwrap();
+        symlink("/run", root.join("linked")).unwrap();
+        let rootfs = Rootfs::open(&root).unwrap();
+        let inside = [
+            ("etc/plain", Some("plain"), Some("plain")),
+            ("etc/absolute", Some("inside"), None),
+            ("etc/upwards", Some("inside"), None),
+            ("linked/passwd", Some("inside"), None),
+            ("etc/out", None, None),
+            ("out", None, None),
+            ("etc/real", None, None),
+            ("etc/missing", None, None),
+        ];
+        for (path, resolved, without_links) in inside {
+            let found = rootfs.read(path).ok().map(|text| String::from_utf8(text).unwrap());
+            assert_eq!(found.as_deref(), resolved, "{path}");
+            let found =
+                rootfs.open_without_links(path).ok().map(File::from).and_then(|file| io::read_to_string(file).ok());
+            assert_eq!(found.as_deref(), without_links, "{path} without links");
+        }
+    }
+}
