@@ -1,9 +1,10 @@
 //! How the program ends: why, with which exit code, and with which words.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::stdio::stderr;
 
 /// Why the program ends before its work is done.
@@ -13,10 +14,47 @@ pub enum Stop {
     Usage(String),
     /// Something failed: exit 1.
     Failure(anyhow::Error),
+    /// Something failed that may succeed at the next interval: exit 1 where there is none.
+    MayPass(MayPass, anyhow::Error),
+    /// What failed was reported when it did: exit 1.
+    Reported,
     /// The time that the user allows is over: exit 124, as timeout(1).
     Timeout(String),
     /// This signal came: the program ends by it, so that its parent sees what happened.
     Signal(usize),
+}
+
+/// The kinds of failures that may pass: by themselves, or when somebody mends what is wrong. With `--interval` each kind
+/// is reported once, and the run goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MayPass {
+    /// An old file could not be removed.
+    Retention,
+    /// The file's lock did not come free in time.
+    Lock,
+    /// The disk is full, or a quota is reached.
+    NoSpace,
+    /// The file's directory is missing.
+    Directory,
+    /// The file cannot be written to for another reason.
+    File,
+    /// A process that is there could not be read.
+    Process,
+}
+
+impl MayPass {
+    /// The kind of a failure to open or write a file.
+    pub fn of_file(error: &anyhow::Error) -> Self {
+        let errno = error.chain().find_map(|cause| {
+            let io = cause.downcast_ref::<io::Error>().and_then(Errno::from_io_error);
+            io.or_else(|| cause.downcast_ref::<Errno>().copied())
+        });
+        match errno {
+            Some(Errno::NOSPC | Errno::DQUOT) => MayPass::NoSpace,
+            Some(Errno::NOENT) => MayPass::Directory,
+            _ => MayPass::File,
+        }
+    }
 }
 
 impl From<anyhow::Error> for Stop {
@@ -33,10 +71,11 @@ pub fn code(result: Result<(), Stop>) -> ExitCode {
             say(&sentence);
             ExitCode::from(2)
         }
-        Err(Stop::Failure(error)) => {
-            say(&format!("{error:#}"));
+        Err(Stop::Failure(error) | Stop::MayPass(_, error)) => {
+            report(&error);
             ExitCode::from(1)
         }
+        Err(Stop::Reported) => ExitCode::from(1),
         Err(Stop::Timeout(sentence)) => {
             say(&sentence);
             ExitCode::from(124)
@@ -49,11 +88,16 @@ pub fn code(result: Result<(), Stop>) -> ExitCode {
     }
 }
 
+/// Reports a failure on standard error.
+pub fn report(error: &anyhow::Error) {
+    say(&format!("{error:#}"));
+}
+
 /// One line on standard error, unless that would block: it may be the very pipe that is full.
 fn say(sentence: &str) {
     let mut descriptors = [PollFd::from_borrowed_fd(stderr(), PollFlags::OUT)];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     if poll(&mut descriptors, Some(&now)).is_ok_and(|ready| ready > 0) {
-        let _ = writeln!(std::io::stderr(), "procline: {sentence}");
+        let _ = writeln!(io::stderr(), "procline: {sentence}");
     }
 }

@@ -34,6 +34,15 @@ pub fn group_name(gid: u32) -> Option<String> {
     })
 }
 
+/// Whether the signal is ignored, sigaction(2): a shell starts `command &` with SIGINT ignored, nohup(1) with SIGHUP.
+pub fn is_ignored(signal: libc::c_int) -> bool {
+    let mut action = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: no action is set; the pointer to the present one is valid for the call.
+    let error = unsafe { libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) };
+    // SAFETY: on success the present action was written there.
+    error == 0 && unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN
+}
+
 /// Calls with a buffer that grows until the entry fits: a group may have many members.
 fn look_up(call: impl Fn(&mut [libc::c_char]) -> (libc::c_int, Option<String>)) -> Option<String> {
     const MOST: usize = 16 << 20;
@@ -64,6 +73,12 @@ pub fn close(descriptor: OwnedFd) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn signals_that_are_ignored() {
+        // The Rust runtime ignores SIGPIPE.
+        assert!(is_ignored(libc::SIGPIPE) && !is_ignored(libc::SIGSEGV) && !is_ignored(4711));
+    }
 
     #[test]
     fn names_by_nss() {

@@ -1,4 +1,4 @@
-//! Once, or beat after beat: when snapshots are taken, and how signals end that.
+//! Once, or at an interval: when snapshots are taken, and how signals end that.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use rustix::thread::{NanosleepRelativeResult, nanosleep};
 use rustix::time::Timespec;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::skip::StuckWorkers;
 use super::{Request, watch};
-use crate::exit::Stop;
+use crate::exit::{self, Stop};
 use crate::sink::Target;
+use crate::sys;
 
 /// A snapshot at every beat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,37 +24,52 @@ pub struct Repeat {
     pub count: Option<u64>,
 }
 
-/// Writes one record per process to where they are to go, once or at every beat of `repeat`.
+/// Writes one record per process to where they are to go, once or at every interval of `repeat`.
 ///
-/// The beat is kept from the first on, without drift; beats that pass while a snapshot is still taken, or its reader
-/// does not read, are left out.
+/// Intervals are counted from the start, so that they do not drift. Those that pass while a snapshot is still taken, or
+/// its reader does not read, are skipped.
 ///
 /// # Errors
-/// What ended a snapshot other than its own end: a failure; a signal, or `timeout`, of one that is not repeated. A
-/// signal is how repetition ends.
+/// What ended a snapshot other than its own end: a failure, a signal, or `timeout`. With repetition, a failure that may
+/// pass is reported when it happens, and a signal that left no line unwritten is the end.
 pub fn run(mut request: Request, timeout: Duration, repeat: Option<Repeat>) -> Result<(), Stop> {
     let signals = Signals::register()?;
     let mut stuck = StuckWorkers::default();
     let Some(repeat) = repeat else {
-        return watch::snapshot(request, timeout, &signals, &mut stuck).map(|_| ());
+        let end = watch::snapshot(request, timeout, &signals, &mut stuck)?;
+        let failure = end.failures.into_iter().next().map(|(kind, error)| Stop::MayPass(kind, error));
+        return failure.or(end.signal.map(Stop::Signal)).map_or(Ok(()), Err);
     };
     request.repeats = true;
+    let mut reported = Vec::new();
+    let mut report = |kind, error: &anyhow::Error| {
+        if !reported.contains(&kind) {
+            exit::report(error);
+            reported.push(kind);
+        }
+    };
     let start = Instant::now();
     for done in 1.. {
         match watch::snapshot(request.clone(), timeout, &signals, &mut stuck) {
-            Ok(end) if !end.reader_gone => request.earlier = end.sample.map(Arc::new),
-            Err(Stop::Signal(_)) | Ok(_) => return Ok(()),
+            Ok(end) => {
+                end.failures.iter().for_each(|(kind, error)| report(*kind, error));
+                if end.reader_gone || end.signal.is_some() {
+                    break;
+                }
+                request.earlier = end.sample.map(Arc::new);
+                // A file says for itself whether it has its header.
+                if let Target::Stdout = request.target {
+                    request.encoding = request.encoding.continued();
+                }
+            }
+            Err(Stop::MayPass(kind, error)) => report(kind, &error),
             Err(stop) => return Err(stop),
         }
-        // A file says for itself whether it has its header.
-        if let Target::Stdout = request.target {
-            request.encoding = request.encoding.continued();
-        }
         if repeat.count == Some(done) || !signals.sleep(until_next(start.elapsed(), repeat.interval)) {
-            return Ok(());
+            break;
         }
     }
-    Ok(())
+    if reported.is_empty() { Ok(()) } else { Err(Stop::Reported) }
 }
 
 /// From `elapsed` to the next whole multiple of `interval`.
@@ -67,9 +83,10 @@ fn until_next(elapsed: Duration, interval: Duration) -> Duration {
 pub struct Signals(Arc<AtomicUsize>);
 
 impl Signals {
+    /// Those that whoever started this program had it ignore stay ignored.
     fn register() -> anyhow::Result<Self> {
         let arrived = Arc::new(AtomicUsize::new(0));
-        for number in [SIGTERM, SIGINT] {
+        for number in [SIGTERM, SIGINT, SIGHUP].into_iter().filter(|number| !sys::is_ignored(*number)) {
             signal_hook::flag::register_usize(number, Arc::clone(&arrived), number.unsigned_abs() as usize)
                 .context("cannot handle signals")?;
         }

@@ -1,5 +1,5 @@
 //! The skip list: what a worker must not wait for, because an earlier one is still stuck in it. It outlives a snapshot,
-//! so that with `--interval` a stuck process costs one thread in all, and not one per snapshot.
+//! so that with `--interval` a stuck process, or a file that stays locked, costs one thread in all, not one per snapshot.
 
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -44,9 +44,13 @@ impl SkipList {
     }
 }
 
-/// The workers that were replaced. One that comes back is no longer stuck, and neither is its process.
+/// The workers that were abandoned. One that comes back is no longer stuck, and neither is its process.
 #[derive(Default)]
-pub struct StuckWorkers(Vec<StuckWorker>);
+pub struct StuckWorkers {
+    reading: Vec<StuckWorker>,
+    /// Those that wait for the lock of a file.
+    locking: Vec<(String, JoinHandle<()>)>,
+}
 
 struct StuckWorker {
     blocking: Blocking,
@@ -60,23 +64,35 @@ impl StuckWorkers {
     /// Adds the thread of a worker that is stuck.
     pub fn add(&mut self, blocking: Blocking, process: ProcessId, waited: Duration, thread: JoinHandle<()>) {
         self.forget_those_back();
-        self.0.push(StuckWorker { blocking, process, waited, thread });
+        self.reading.push(StuckWorker { blocking, process, waited, thread });
     }
 
     /// How long the command lines were waited for that are still stuck, in all.
     pub fn waited_for_commands(&mut self) -> Duration {
         self.forget_those_back();
-        self.0.iter().filter(|worker| worker.blocking == Blocking::Command).map(|worker| worker.waited).sum()
+        self.reading.iter().filter(|worker| worker.blocking == Blocking::Command).map(|worker| worker.waited).sum()
     }
 
     /// What the next worker skips.
     pub fn skip_list(&self, commands_in_disk_sleep: bool) -> SkipList {
-        let entries = self.0.iter().map(|worker| (worker.blocking, worker.process)).collect();
+        let entries = self.reading.iter().map(|worker| (worker.blocking, worker.process)).collect();
         SkipList { entries, commands_in_disk_sleep }
     }
 
+    /// Adds the thread of a worker that waits for the lock of a file.
+    pub fn add_locking(&mut self, file: String, thread: JoinHandle<()>) {
+        self.locking.push((file, thread));
+    }
+
+    /// Whether a worker still waits for the lock of this file.
+    pub fn has_locking(&mut self, file: &str) -> bool {
+        self.forget_those_back();
+        self.locking.iter().any(|(locked, _)| locked == file)
+    }
+
     fn forget_those_back(&mut self) {
-        self.0.retain(|worker| !worker.thread.is_finished());
+        self.reading.retain(|worker| !worker.thread.is_finished());
+        self.locking.retain(|(_, thread)| !thread.is_finished());
     }
 }
 
@@ -102,7 +118,7 @@ mod tests {
         assert_eq!(workers.waited_for_commands(), Duration::from_millis(50));
 
         drop(release);
-        while !workers.0[0].thread.is_finished() {
+        while !workers.reading[0].thread.is_finished() {
             thread::yield_now();
         }
         assert_eq!(workers.waited_for_commands(), Duration::ZERO);

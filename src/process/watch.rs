@@ -14,7 +14,7 @@ use super::beat::Signals;
 use super::procfs::is_running;
 use super::skip::{Blocking, ProcessId, StuckWorkers};
 use super::worker::{End, Run, Step, Steps};
-use crate::exit::Stop;
+use crate::exit::{MayPass, Stop};
 
 /// How often the main thread looks.
 const TICK: Duration = Duration::from_millis(10);
@@ -32,26 +32,33 @@ const STACK: usize = 256 * 1024;
 /// Writes one record per process to where they are to go.
 ///
 /// # Errors
-/// What ended the snapshot other than its own end: a failure, `timeout`, or a signal. With repetition, `timeout` only
-/// bounds the time for which it waits to be the one that writes.
+/// What ended the snapshot other than its own end: a failure, `timeout`, or a signal that left lines unwritten. With
+/// repetition, `timeout` only bounds the time for which it waits to be the one that writes.
 pub fn snapshot(request: Request, timeout: Duration, signals: &Signals, stuck: &mut StuckWorkers) -> Result<End, Stop> {
     let start = Instant::now();
+    let repeats = request.repeats;
     // A slow reader of a stream is no failure.
-    let mut limit = if request.repeats { Duration::MAX } else { timeout };
+    let mut limit = if repeats { Duration::MAX } else { timeout };
     let mut signal = None;
     let (send, finished) = channel();
-    let mut watch = Watch::start(request, send, stuck)?;
+    let run = Run::new(request);
+    if stuck.has_locking(&run.place()) {
+        return Err(locked(&run.place(), timeout));
+    }
+    let mut watch = Watch::start(run, send, stuck)?;
     loop {
         let left = limit.saturating_sub(start.elapsed());
-        let result = wait(&finished, TICK.min(left));
+        if let Some(result) = wait(&finished, TICK.min(left)) {
+            return result.map(|end| End { signal, ..end });
+        }
         let locked_out = watch.locked_out();
-        match (result, signal) {
-            (Some(result), None) => return Ok(result?),
-            (Some(_), Some(number)) => return Err(Stop::Signal(number)),
+        match signal {
             // Who waits to write has no lines in hand.
-            (None, Some(number)) if left.is_zero() || locked_out.is_some() => return Err(Stop::Signal(number)),
-            (None, None) if left.is_zero() || locked_out >= Some(timeout) => return Err(watch.overdue(timeout)),
-            (None, _) => watch.replace_if_stuck()?,
+            Some(_) if locked_out.is_some() => return Ok(End { signal, ..End::default() }),
+            Some(number) if left.is_zero() => return Err(Stop::Signal(number)),
+            None if repeats && locked_out >= Some(timeout) => return Err(watch.abandon_lock(timeout)),
+            None if left.is_zero() => return Err(watch.overdue(timeout)),
+            _ => watch.replace_if_stuck()?,
         }
         if signal.is_none() && signals.arrived().is_some() {
             signal = signals.arrived();
@@ -61,19 +68,29 @@ pub fn snapshot(request: Request, timeout: Duration, signals: &Signals, stuck: &
     }
 }
 
+/// What is reported of a file whose lock did not come free.
+fn locked(file: &str, timeout: Duration) -> Stop {
+    let time = humantime::format_duration(timeout);
+    let error = anyhow!(
+        "{file} is locked by another process, and did not come free within --timeout {time}: end that one (fuser names \
+         it) or allow more time"
+    );
+    Stop::MayPass(MayPass::Lock, error)
+}
+
 /// The result of the run, if it comes in time.
-fn wait(finished: &Receiver<anyhow::Result<End>>, time: Duration) -> Option<anyhow::Result<End>> {
+fn wait(finished: &Receiver<Result<End, Stop>>, time: Duration) -> Option<Result<End, Stop>> {
     match finished.recv_timeout(time) {
         Ok(result) => Some(result),
         Err(RecvTimeoutError::Timeout) => None,
-        Err(RecvTimeoutError::Disconnected) => Some(Err(anyhow!("the snapshot ended without a result"))),
+        Err(RecvTimeoutError::Disconnected) => Some(Err(anyhow!("the snapshot ended without a result").into())),
     }
 }
 
 /// The worker that is watched, and what is known of it.
 struct Watch<'a> {
     run: Arc<Run>,
-    finish: Sender<anyhow::Result<End>>,
+    finish: Sender<Result<End, Stop>>,
     worker: usize,
     steps: Arc<Steps>,
     thread: Option<JoinHandle<()>>,
@@ -85,13 +102,9 @@ struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    fn start(
-        request: Request,
-        finish: Sender<anyhow::Result<End>>,
-        stuck: &'a mut StuckWorkers,
-    ) -> anyhow::Result<Self> {
+    fn start(run: Run, finish: Sender<Result<End, Stop>>, stuck: &'a mut StuckWorkers) -> anyhow::Result<Self> {
         let mut watch = Watch {
-            run: Arc::new(Run::new(request)),
+            run: Arc::new(run),
             finish,
             worker: 0,
             steps: Arc::default(),
@@ -170,6 +183,16 @@ impl<'a> Watch<'a> {
         (self.look() == Step::Locking).then(|| self.seen.1.elapsed())
     }
 
+    /// Gives up waiting for a lock. The worker cannot be woken: it ends once it has the lock, and writes nothing.
+    fn abandon_lock(&mut self, timeout: Duration) -> Stop {
+        self.run.stop.store(true, Ordering::Relaxed);
+        let file = self.run.place();
+        if let Some(thread) = self.thread.take() {
+            self.stuck.add_locking(file.clone(), thread);
+        }
+        locked(&file, timeout)
+    }
+
     /// What took longer than `timeout`.
     fn overdue(&self, timeout: Duration) -> Stop {
         let time = humantime::format_duration(timeout);
@@ -180,12 +203,7 @@ impl<'a> Watch<'a> {
             Step::Files => "reading what a process uses",
             Step::Naming => "asking the system for a name",
             Step::Writing => &format!("writing to {place}"),
-            Step::Locking => {
-                return Stop::Failure(anyhow!(
-                    "{place} is locked by another process, and did not come free within --timeout {time}: end that one \
-                     (fuser names it) or allow more time"
-                ));
-            }
+            Step::Locking => return locked(&place, timeout),
         };
         Stop::Timeout(format!("timed out after {time} while {doing}"))
     }

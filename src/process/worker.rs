@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 use std::{io, mem};
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 
 use super::collect::{Collector, is_thread};
 use super::procfs::{Pids, Procfs};
@@ -15,6 +15,7 @@ use super::sample::Sample;
 use super::select::{Filter, Seen};
 use super::skip::SkipList;
 use super::{Process, Request, View};
+use crate::exit::{MayPass, Stop};
 use crate::host::Host;
 use crate::record::cap;
 use crate::record::encoding::Encoding;
@@ -87,7 +88,7 @@ impl Steps {
 /// What all workers of a run, and the thread that watches them, share.
 pub struct Run {
     request: Request,
-    /// Asks the worker to write the lines that it has, and to end.
+    /// Asks the worker to write the lines that it has, and to end. One that has no lines yet writes nothing.
     pub stop: AtomicBool,
     /// Where the records go, in words.
     place: Mutex<String>,
@@ -130,6 +131,10 @@ pub struct Progress {
 pub struct End {
     /// Whether nobody reads what is written any more.
     pub reader_gone: bool,
+    /// The signal that ended it, every line that it had written.
+    pub signal: Option<usize>,
+    /// What failed beside the lines that were written.
+    pub failures: Vec<(MayPass, anyhow::Error)>,
     /// What `cpu_now` of the next snapshot is measured against.
     pub sample: Option<Sample>,
 }
@@ -146,7 +151,7 @@ impl Run {
     pub fn new(request: Request) -> Self {
         let place = match &request.target {
             Target::Stdout => "standard output: does its reader still read?".into(),
-            Target::File(files) => files.pattern.to_string(),
+            Target::File(files) => files.pattern.path(SystemTime::now().into()).display().to_string(),
         };
         Run { request, stop: AtomicBool::new(false), place: Mutex::new(place), snapshot: OnceLock::new() }
     }
@@ -167,11 +172,12 @@ impl Run {
 
     /// Goes through the processes, from the one in hand to the last, as worker number `me`. None says that another
     /// worker took over.
-    pub fn work(&self, steps: &Steps, me: usize, skip: &SkipList) -> Option<anyhow::Result<End>> {
+    pub fn work(&self, steps: &Steps, me: usize, skip: &SkipList) -> Option<Result<End, Stop>> {
         steps.thread.store(rustix::thread::gettid().as_raw_nonzero().get(), Ordering::Relaxed);
         let snapshot = match self.snapshot(steps) {
-            Ok(snapshot) => snapshot,
-            Err(error) => return Some(Err(error)),
+            Ok(Some(snapshot)) => snapshot,
+            Ok(None) => return Some(Ok(End::default())),
+            Err(stop) => return Some(Err(stop)),
         };
         let mut collector = Collector::new(&snapshot.view, &self.request, steps, skip);
         let mut progress = snapshot.lock();
@@ -183,12 +189,15 @@ impl Run {
                 Ok(Some(pid)) if !self.stop.load(Ordering::Relaxed) => pid,
                 Ok(_) => {
                     steps.enter(Step::Writing);
-                    return Some(progress.finish(&snapshot.view.procfs));
+                    return Some(match progress.finish() {
+                        Ok(()) => progress.end(&snapshot.view.procfs),
+                        Err(error) => self.unwritten(error),
+                    });
                 }
                 Err(error) => {
                     // What was read before is not lost for that; that the list broke off is worth more than its result.
                     let _ = progress.out.flush();
-                    return Some(Err(error).context("cannot list the processes"));
+                    return Some(Err(anyhow!(error).context("cannot list the processes").into()));
                 }
             };
             let needs = if progress.survey.is_some() { self.request.survey_needs() } else { self.request.needs() };
@@ -205,7 +214,7 @@ impl Run {
             match found {
                 Ok(true) => {
                     if let Err(error) = progress.take(collector.process(), &snapshot.view.host, &self.request) {
-                        return Some(closed_is_quiet(error));
+                        return Some(self.unwritten(error));
                     }
                 }
                 Ok(false) => {}
@@ -217,10 +226,21 @@ impl Run {
         }
     }
 
-    /// Opens /proc and where records go, and looks at the machine; only the first worker does.
-    fn snapshot(&self, steps: &Steps) -> anyhow::Result<&Snapshot> {
+    /// What it means that lines could not be written. A reader that has seen enough is no failure. A file may be written
+    /// to again; standard output may have a part of a line.
+    fn unwritten(&self, error: anyhow::Error) -> Result<End, Stop> {
+        match (error.downcast_ref::<io::Error>().map(io::Error::kind), &self.request.target) {
+            (Some(io::ErrorKind::BrokenPipe), _) => Ok(End { reader_gone: true, ..End::default() }),
+            (_, Target::Stdout) => Err(Stop::Failure(error)),
+            (_, Target::File(_)) => Err(Stop::MayPass(MayPass::of_file(&error), error)),
+        }
+    }
+
+    /// Opens /proc and where records go, and looks at the machine; only the first worker does. None says that it was
+    /// asked to stop before there was a line.
+    fn snapshot(&self, steps: &Steps) -> Result<Option<&Snapshot>, Stop> {
         if let Some(snapshot) = self.snapshot.get() {
-            return Ok(snapshot);
+            return Ok(Some(snapshot));
         }
         let mut view = View::open(&self.request)?;
         // Opened first, as a lock may be waited for: what the records then tell is of their time, and so is the file.
@@ -229,7 +249,11 @@ impl Run {
             self.goes_to(path);
             steps.enter(Step::Locking);
         };
-        let (now, out) = self.request.target.open(|| SystemTime::now().into(), waits)?;
+        let opened = self.request.target.open(|| SystemTime::now().into(), waits);
+        let (now, out) = opened.map_err(|error| Stop::MayPass(MayPass::of_file(&error), error))?;
+        if self.stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
         steps.enter(Step::Writing);
         let mut encoding = self.request.encoding.clone();
         if let Some(file) = out.file() {
@@ -259,7 +283,7 @@ impl Run {
             unremoved,
         };
         let progress = Mutex::new(progress);
-        Ok(self.snapshot.get_or_init(|| Snapshot { view, progress }))
+        Ok(Some(self.snapshot.get_or_init(|| Snapshot { view, progress })))
     }
 
     /// The processes to visit first, and whether there are any.
@@ -323,33 +347,28 @@ impl Progress {
         self.out.push(&self.line)
     }
 
-    fn finish(&mut self, procfs: &Procfs) -> anyhow::Result<End> {
+    /// Writes what is left to write.
+    fn finish(&mut self) -> anyhow::Result<()> {
         self.frame.clear();
         if self.any {
             self.encoding.end(self.none_written, &mut self.frame);
         }
-        if let Err(error) = self.out.push(&self.frame).and_then(|()| self.out.finish()) {
-            return closed_is_quiet(error);
-        }
+        self.out.push(&self.frame)?;
+        self.out.finish()
+    }
+
+    /// How it ended, once everything is written.
+    fn end(&mut self, procfs: &Procfs) -> Result<End, Stop> {
         let path = procfs.path().display();
+        let mut failures = Vec::new();
         if let Some((pid, error)) = self.unread.first.take() {
             let count = self.unread.count;
-            return Err(error).context(format!("{count} of the processes left out; cannot read {path}/{pid}/stat"));
+            let words = format!("{count} of the processes left out; cannot read {path}/{pid}/stat");
+            failures.push((MayPass::Process, anyhow!(error).context(words)));
+        } else if !self.any {
+            return Err(anyhow!("no process in {path}: is that a proc filesystem, and mounted?").into());
         }
-        if !self.any {
-            return Err(anyhow!("no process in {path}: is that a proc filesystem, and mounted?"));
-        }
-        if let Some(error) = self.unremoved.take() {
-            return Err(error);
-        }
-        Ok(End { reader_gone: false, sample: self.sample.take() })
-    }
-}
-
-/// A reader that has seen enough is no failure.
-fn closed_is_quiet(error: anyhow::Error) -> anyhow::Result<End> {
-    match error.downcast_ref::<io::Error>().map(io::Error::kind) {
-        Some(io::ErrorKind::BrokenPipe) => Ok(End { reader_gone: true, sample: None }),
-        _ => Err(error),
+        failures.extend(self.unremoved.take().map(|error| (MayPass::Retention, error)));
+        Ok(End { sample: self.sample.take(), failures, ..End::default() })
     }
 }

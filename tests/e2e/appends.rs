@@ -433,7 +433,7 @@ fn a_lock_is_waited_for_no_longer_than_allowed() {
         tree.procline(&["--fields", "pid", "--pid", "1"]).args(arguments).arg("--output").arg(&path).output().unwrap()
     };
     let lock = Flock::lock(File::create(&path).unwrap(), FlockArg::LockExclusive).unwrap();
-    for arguments in [&["--timeout", "300ms"][..], &["--timeout", "300ms", "--interval", "1h"]] {
+    for arguments in [&["--timeout", "300ms"][..], &["--timeout", "300ms", "--interval", "1ms", "--count", "2"]] {
         let (code, errors) = complaint(&run(arguments));
         assert_eq!(code, 1, "{errors}");
         assert!(errors.contains(path.to_str().unwrap()) && errors.contains("--timeout 300ms: end"), "{errors}");

@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::support::{Tree, complaint, lines, procline, quiet, records};
+use crate::support::{PROCLINE, Running, Tree, command, complaint, lacks, lines, procline, quiet, records};
 
 #[test]
 fn so_many_snapshots_each_with_its_own_time() {
@@ -35,7 +35,7 @@ fn so_many_snapshots_each_with_its_own_time() {
 /// A signal is how it ends: at once while it waits for its beat, with whole lines, and exit code 0.
 #[test]
 fn a_signal_between_beats_is_the_end() {
-    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
         let mut child = procline(&["--interval", "1h", "--fields", "pid"]).stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut output = String::new();
@@ -45,6 +45,49 @@ fn a_signal_between_beats_is_the_end() {
         assert!(!lines(output.as_bytes()).is_empty());
         let status = child.wait().unwrap();
         assert_eq!((status.code(), status.signal()), (Some(0), None));
+    }
+}
+
+/// What a shell or nohup made the program ignore stays ignored.
+#[test]
+fn an_ignored_signal_does_not_end_it() {
+    if lacks("an_ignored_signal_does_not_end_it", false, &["sh"]) {
+        return;
+    }
+    let tree = Tree::copy();
+    let inner = tree.procline(&["--interval", "1ms", "--count", "60000", "--fields", "timestamp", "--pid", "1"]);
+    let mut command = command("sh", &["-c", "trap '' INT HUP; exec \"$0\" \"$@\"", PROCLINE]);
+    let mut child = Running::start(command.args(inner.get_args()).stdout(Stdio::piped()));
+    let pid = Pid::from_raw(child.0.id() as i32);
+    let mut found = BufReader::new(child.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    found.next().unwrap();
+    for signal in [Signal::SIGINT, Signal::SIGHUP] {
+        kill(pid, signal).unwrap();
+        let sent = DateTime::<Utc>::from(SystemTime::now());
+        let is_later = |line: String| {
+            let record: Value = serde_json::from_str(&line).unwrap();
+            let time = DateTime::parse_from_rfc3339(record["timestamp"].as_str().unwrap()).unwrap();
+            time.to_utc() > sent + Duration::from_millis(100)
+        };
+        assert!(found.any(is_later), "{signal} ended it");
+    }
+    kill(pid, Signal::SIGTERM).unwrap();
+    found.for_each(drop);
+    assert_eq!(child.0.wait().unwrap().code(), Some(0));
+}
+
+/// The reader does not read: the line in hand is not written, and that is no success.
+#[test]
+fn a_signal_that_leaves_lines_unwritten_ends_it_as_a_signal_does() {
+    let tree = Tree::copy();
+    tree.write("proc/1/cmdline", &b"word\0".repeat(25_000));
+    for signal in [Signal::SIGTERM, Signal::SIGHUP] {
+        let arguments = ["--interval=1h", "--pid=1", "--max-record-bytes=0"];
+        let mut child = Running::start(tree.procline(&arguments).stdout(Stdio::piped()));
+        child.0.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        kill(Pid::from_raw(child.0.id() as i32), signal).unwrap();
+        let status = child.0.wait().unwrap();
+        assert_eq!((status.code(), status.signal()), (None, Some(signal as i32)));
     }
 }
 

@@ -1,12 +1,13 @@
 //! How a run ends: closed and full pipes, full disks, signals, the timeout, and roots that are none.
 
 use std::fs::{self, OpenOptions};
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rustix::fs::{OFlags, fcntl_setfl};
 
 use crate::support::{Tree, command, complaint, lacks, procline, records};
 
@@ -55,6 +56,35 @@ fn the_timeout_ends_a_run_that_cannot_even_complain() {
     assert_eq!(end(&mut child).0, Some(124));
 }
 
+/// A standard output that does not block, as its other end or a parent may have made it: it is waited for.
+#[test]
+fn a_standard_output_that_does_not_block_has_whole_lines() {
+    let (tree, mut first) = blocked(&[], false);
+    let mut expected = Vec::new();
+    first.stdout.take().unwrap().read_to_end(&mut expected).unwrap();
+    assert_eq!(end(&mut first), (Some(0), None, String::new()));
+    let start = |timeout: &str| {
+        let (ours, theirs) = io::pipe().unwrap();
+        fcntl_setfl(&theirs, OFlags::NONBLOCK).unwrap();
+        let mut command = tree.procline(&["--max-record-bytes", "0", "--timeout", timeout]);
+        (ours, command.stdout(theirs).stderr(Stdio::piped()).spawn().unwrap())
+    };
+    let (mut ours, mut child) = start("10m");
+    let mut output = vec![0; 1];
+    ours.read_exact(&mut output).unwrap();
+    // It has more to write than a pipe holds, and waits for this.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    ours.read_to_end(&mut output).unwrap();
+    assert_eq!(end(&mut child), (Some(0), None, String::new()));
+    assert_eq!(records(&output).len(), records(&expected).len());
+    // The timeout ends that wait, too; and a reader that goes ends it in silence.
+    let (_ours, mut child) = start("300ms");
+    assert_eq!(end(&mut child).0, Some(124));
+    let (ours, mut child) = start("10m");
+    drop(ours);
+    assert_eq!(end(&mut child), (Some(0), None, String::new()));
+}
+
 #[test]
 fn the_timeout_ends_a_read_that_blocks() {
     let tree = Tree::copy();
@@ -69,8 +99,8 @@ fn the_timeout_ends_a_read_that_blocks() {
 }
 
 #[test]
-fn sigterm_and_sigint_end_a_blocked_write() {
-    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+fn sigterm_sigint_and_sighup_end_a_blocked_write() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
         let (_tree, mut child) = blocked(&["--timeout", "10m"], false);
         // Once something is written, it handles signals.
         child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();

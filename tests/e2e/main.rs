@@ -19,6 +19,7 @@ mod names;
 mod oms;
 mod output;
 mod parity;
+mod passing;
 mod requested;
 mod rights;
 mod roots;
