@@ -179,6 +179,7 @@ impl Run {
             Ok(None) => return Some(Ok(End::default())),
             Err(stop) => return Some(Err(stop)),
         };
+        let (survey_needs, needs) = (self.request.survey_needs(), self.request.needs());
         let mut collector = Collector::new(&snapshot.view, &self.request, steps, skip);
         let mut progress = snapshot.lock();
         loop {
@@ -200,7 +201,7 @@ impl Run {
                     return Some(Err(anyhow!(error).context("cannot list the processes").into()));
                 }
             };
-            let needs = if progress.survey.is_some() { self.request.survey_needs() } else { self.request.needs() };
+            let needs = if progress.survey.is_some() { survey_needs } else { needs };
             // Not held while a process is read: who takes over needs it.
             drop(progress);
             steps.enter(Step::Working);
