@@ -78,7 +78,7 @@ fn usage(pid: u32) -> [u64; 3] {
 /// A process that is stuck is tried once, and again only when it is no longer stuck: 20 of them cost 20 threads and 20
 /// descriptors, however many snapshots are taken.
 #[test]
-fn a_thousand_snapshots_with_stuck_processes_cost_no_more_than_ten() {
+fn a_thousand_snapshots_with_stuck_processes_cost_no_more_than_a_hundred() {
     const STUCK: u32 = 20;
     const SNAPSHOTS: usize = 1000;
     let tree = Tree::copy();
@@ -101,20 +101,20 @@ fn a_thousand_snapshots_with_stuck_processes_cost_no_more_than_ten() {
             assert_eq!(record["command"] == "[bash]", *expected != 1200, "{line}");
         }
         // A pipe holds some snapshots: those that are read here are not the last that were taken.
-        if [10, SNAPSHOTS / 2].contains(&snapshot) {
+        if [100, SNAPSHOTS * 9 / 10].contains(&snapshot) {
             usages.push(usage(child.0.id()));
         }
     }
     assert!(lines.next().is_none());
     assert!(child.0.wait().unwrap().success());
-    let [[threads, descriptors, _], [threads_later, descriptors_later, _]] = usages[..] else { panic!() };
-    // Beside the stuck ones: the main thread, a worker, and one that has just ended; standard streams, /proc and its
-    // list for each run that still has a worker, and what is being read.
-    for (threads, descriptors) in [(threads, descriptors), (threads_later, descriptors_later)] {
-        assert!((21..=23).contains(&threads), "{usages:?}");
-        assert!((25..=30).contains(&descriptors), "{usages:?}");
+    let [first, last] = usages.try_into().unwrap();
+    for [threads, descriptors, _] in [first, last] {
+        // Beside the stuck ones: the main thread, a worker, and one that has just ended.
+        assert!((21..=23).contains(&threads), "{first:?} {last:?}");
+        // Beside theirs: standard streams, /proc and its list twice or thrice, what is being read, what was inherited.
+        assert!((25..=35).contains(&descriptors), "{first:?} {last:?}");
     }
-    assert!(usages[1][2] <= usages[0][2] + 512, "{usages:?}");
+    assert!(last[2] <= first[2] + 1024, "{first:?} {last:?}");
 }
 
 /// Whoever is no longer stuck has its command line again.
