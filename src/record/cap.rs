@@ -200,7 +200,7 @@ mod tests {
     fn a_csv_row_is_within_its_limit_too() {
         let columns: Vec<String> = ["command", "args", "pid", "command_truncated"].map(String::from).to_vec();
         let encoding = Encoding::Csv { columns, head: true };
-        for word in ["x", "\"", "a,b", "é\n", "\\"] {
+        for word in ["x", "\"", "a,b", "é\n", "\\", "\x01\"\t", "\x7f\u{9b}", "\r\n"] {
             let long = word.repeat(3000);
             let args: Vec<&[u8]> = vec![word.as_bytes(); 2000];
             let mut record = record(vec![
@@ -210,7 +210,13 @@ mod tests {
             ]);
             let mut out = Vec::new();
             line(&mut out, &mut record, false, 1024, &encoding);
-            assert!(out.len() <= 1024 && out.ends_with(b",7,true\n"), "{word:?}: {}", String::from_utf8_lossy(&out));
+            let shown = String::from_utf8_lossy(&out);
+            assert!(out.len() <= 1024 && out.ends_with(b",7,true\n"), "{word:?}: {shown}");
+            assert!(!shown.trim_end_matches('\n').contains(char::is_control), "{word:?}: {shown}");
+            // Where the command alone is cut, all but a character's room is used.
+            let mut record = self::record(vec![("command", Value::Bytes(long.as_bytes())), ("pid", Value::Int(7))]);
+            line(&mut out, &mut record, false, 1024, &encoding);
+            assert!(out.len() <= 1024 && out.len() > 1024 - 12, "{word:?}: {} bytes", out.len());
         }
     }
 }

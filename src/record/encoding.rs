@@ -45,7 +45,7 @@ impl Encoding {
     pub fn before(&self, first: bool, out: &mut Vec<u8>) {
         match self {
             Encoding::Array => out.push(if first { b'[' } else { b',' }),
-            Encoding::Csv { columns, head: true } if first => csv::row(out, columns.iter().map(String::as_bytes)),
+            Encoding::Csv { columns, head: true } if first => csv::row(out, columns),
             _ => {}
         }
     }
@@ -67,13 +67,16 @@ impl Encoding {
 
     /// How many bytes a text takes as one of a list.
     pub(super) fn element_cost(&self, element: &[u8]) -> usize {
+        const COMMA: usize = 1;
         let mut line = Vec::new();
         json::line(&mut line, &text(element));
-        // The newline stands for the comma. In CSV the list is JSON within a cell.
-        match self {
-            Encoding::Json | Encoding::Array => line.len(),
-            Encoding::Csv { .. } => self.text_cost(&text(&line)),
-        }
+        line.pop();
+        // In CSV the list is JSON within a cell.
+        COMMA
+            + match self {
+                Encoding::Json | Encoding::Array => line.len(),
+                Encoding::Csv { .. } => self.text_cost(&text(&line)),
+            }
     }
 
     pub(super) fn cost(&self, c: char) -> usize {

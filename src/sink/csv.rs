@@ -1,12 +1,24 @@
-//! CSV, RFC 4180: by the csv crate, which quotes what must be quoted.
+//! CSV, RFC 4180: by the csv crate, which quotes what must be quoted. One row is one physical line: control characters
+//! are escaped as in JSON, so that a reader of lines loses none, and one torn row does not swallow the next.
+
+use std::borrow::Cow;
 
 use csv::WriterBuilder;
+
+use super::{json, text};
+
+/// The character around cells. A row has an even number of them: one within a cell is doubled.
+pub const QUOTE: u8 = b'"';
 
 /// Appends one row and its newline.
 pub fn row<C: AsRef<[u8]>>(out: &mut Vec<u8>, cells: impl IntoIterator<Item = C>) {
     let start = out.len();
     let mut writer = WriterBuilder::new().from_writer(&mut *out);
-    let written = writer.write_record(cells).and_then(|()| Ok(writer.flush()?));
+    let written = cells
+        .into_iter()
+        .try_for_each(|cell| writer.write_field(escaped(&text(cell.as_ref())).as_bytes()))
+        .and_then(|()| writer.write_record(None::<&[u8]>))
+        .and_then(|()| Ok(writer.flush()?));
     drop(writer);
     if written.is_err() {
         // Writing to memory does not fail; were it to, half a row must not stay.
@@ -16,5 +28,60 @@ pub fn row<C: AsRef<[u8]>>(out: &mut Vec<u8>, cells: impl IntoIterator<Item = C>
 
 /// How many bytes a character takes within a cell.
 pub fn cost(c: char) -> usize {
-    if c == '"' { 2 } else { c.len_utf8() }
+    match c {
+        // A backslash is not escaped: a cell is for reading, and most backslashes are no escapes.
+        '\\' => 1,
+        c => json::cost(c),
+    }
+}
+
+/// The text with its control characters as JSON escapes them.
+fn escaped(cell: &str) -> Cow<'_, str> {
+    // Rare, so looked for once, byte by byte: C0 and DEL, or the first byte of a C1 control in UTF-8.
+    if !cell.bytes().any(|byte| byte.is_ascii_control() || byte == 0xc2) {
+        return Cow::Borrowed(cell);
+    }
+    let (mut out, mut json) = (String::new(), Vec::new());
+    for piece in cell.split_inclusive(char::is_control) {
+        let plain = piece.trim_end_matches(char::is_control);
+        out.push_str(plain);
+        for control in piece[plain.len()..].chars() {
+            json.clear();
+            json::line(&mut json, &control);
+            out.push_str(text(&json).trim_end_matches('\n').trim_matches('"'));
+        }
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_character_costs_what_it_takes_and_no_row_has_two_lines() {
+        let all = ('\0'..='\u{2fff}').chain('\u{fff0}'..='\u{10010}');
+        for c in all {
+            let mut out = Vec::new();
+            // The comma has quotes put around each, so that a row is two bytes longer than it costs, and a newline.
+            row(&mut out, [format!(",{c}")]);
+            assert_eq!(out.len(), cost(c) + ",\"\"\n".len(), "{c:?}");
+            let line = std::str::from_utf8(&out).unwrap().strip_suffix('\n').unwrap();
+            assert!(!line.contains(char::is_control), "{line:?}");
+            assert_eq!(out.iter().filter(|byte| **byte == QUOTE).count() % 2, 0);
+        }
+    }
+
+    #[test]
+    fn control_characters_are_those_of_json_and_backslashes_stay() {
+        let mut out = Vec::new();
+        row(&mut out, ["a\nb\r\n\tc", "C:\\n", "\u{1b}[1m\x7f\u{9b}é", "\0"]);
+        assert_eq!(out, "a\\nb\\r\\n\\tc,C:\\n,\\u001b[1m\\u007f\\u009bé,\\u0000\n".as_bytes());
+        out.clear();
+        row(&mut out, ["a\"\nb", "", "\n"]);
+        assert_eq!(out, b"\"a\"\"\\nb\",,\\n\n");
+        out.clear();
+        row(&mut out, [""]);
+        assert_eq!(out, b"\"\"\n");
+    }
 }

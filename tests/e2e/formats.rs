@@ -1,7 +1,7 @@
 //! Arrays and CSV, read back by programs that know them: jq, and Python's csv.
 
-use std::io::Write;
-use std::process::Stdio;
+use std::fs;
+use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -22,14 +22,28 @@ fn an_array_is_one_document_with_the_same_records() {
     assert_eq!(quiet(&mut tree.procline(&["--format", "array", "--top=0"])), b"[]\n");
 }
 
-/// What Python's csv makes of CSV: rows of cells.
-fn rows(csv: &[u8]) -> Vec<Vec<String>> {
-    let script = "import csv, json, sys, io\n\
-                  text = sys.stdin.buffer.read().decode('utf-8')\n\
-                  print(json.dumps(list(csv.reader(io.StringIO(text, newline=''), strict=True))))";
-    let mut child = command("python3", &["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(csv).unwrap();
-    serde_json::from_slice(&child.wait_with_output().unwrap().stdout).unwrap()
+/// What Python's csv makes of files: rows of cells, the same whether it is strict or not.
+fn rows(paths: &[PathBuf]) -> Vec<Vec<Vec<String>>> {
+    let script = "import csv, json, sys\n\
+                  def read(path, strict):\n    \
+                      return list(csv.reader(open(path, encoding='utf-8', newline=''), strict=strict))\n\
+                  assert all(read(path, True) == read(path, False) for path in sys.argv[1:])\n\
+                  print(json.dumps([read(path, True) for path in sys.argv[1:]]))";
+    serde_json::from_slice(&quiet(command("python3", &["-c", script]).args(paths))).unwrap()
+}
+
+/// A text as it stands in a cell: on one line.
+fn escaped(text: &str) -> String {
+    let escape = |c: char| match c {
+        '\n' => "\\n".to_owned(),
+        '\t' => "\\t".to_owned(),
+        '\r' => "\\r".to_owned(),
+        '\x08' => "\\b".to_owned(),
+        '\x0c' => "\\f".to_owned(),
+        c if c.is_control() => format!("\\u{:04x}", u32::from(c)),
+        c => c.to_string(),
+    };
+    text.chars().map(escape).collect()
 }
 
 #[test]
@@ -38,10 +52,18 @@ fn csv_has_a_cell_for_every_column() {
         return;
     }
     let tree = Tree::copy();
-    tree.write("proc/1200/cmdline", "a,b\0\"q\"\0new\nline\0é\0".as_bytes());
+    let controls: String = ('\x01'..'\u{a0}').filter(|c| c.is_control()).collect();
+    let words = ["a,b", "\"q\"", "new\nline", "é", "C:\\new", "\r", "\n\"", &controls, "end\n"];
+    tree.write("proc/1200/cmdline", format!("{}\0", words.join("\0")).as_bytes());
     let fields = "pid,user,cpu,kernel_thread,container,args,command";
-    let csv = quiet(&mut tree.procline(&["--format", "csv", "--label", "env=x,y", "--fields", fields]));
-    let rows = rows(&csv);
+    let csv = quiet(&mut tree.procline(&["--format", "csv", "--label", "env=x,\ny", "--fields", fields]));
+    // One row, one line, for readers who know no quotes too.
+    let text = std::str::from_utf8(&csv).unwrap();
+    assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
+    let file = tree.path("rows.csv");
+    fs::write(&file, &csv).unwrap();
+    let [rows] = rows(&[file]).try_into().unwrap();
+    assert_eq!(rows.len(), text.lines().count());
     let head: Vec<_> = fields.split(',').chain(["env", "command_truncated"]).collect();
     assert_eq!(rows[0], head);
     let json = quiet(&mut tree.procline(&["--fields", fields]));
@@ -49,10 +71,10 @@ fn csv_has_a_cell_for_every_column() {
         let record: Value = serde_json::from_str(line).unwrap();
         for (column, cell) in head.iter().zip(row) {
             let expected = match &record[column] {
-                Value::Null if *column == "env" => "x,y".to_owned(),
+                Value::Null if *column == "env" => escaped("x,\ny"),
                 Value::Null => String::new(),
-                Value::String(text) => text.clone(),
-                value => value.to_string(),
+                Value::String(text) => escaped(text),
+                value => escaped(&value.to_string()),
             };
             assert_eq!(*cell, expected, "{column} of {line}");
         }
