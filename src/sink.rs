@@ -1,10 +1,12 @@
 //! Where records go, and as which bytes. Nothing here knows what a record is about. `json` and `csv` encode; `stdout`
-//! and `file` write batches of whole lines; `pattern` makes a file's name of the time, and `keep` removes old files.
+//! and `file` write batches of whole lines; `pattern` makes a file's name of the time, and `keep` removes old files;
+//! `line_format` tells a file of headers and open lines.
 
 pub mod csv;
 pub mod file;
 pub mod json;
 pub mod keep;
+pub mod line_format;
 pub mod pattern;
 pub mod stdout;
 
@@ -16,6 +18,7 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 
 use file::Files;
+use line_format::LineFormat;
 
 /// Where lines are to go.
 #[derive(Clone, Debug)]
@@ -28,19 +31,20 @@ pub enum Target {
 
 impl Target {
     /// Opens it, and says for which time: that of `clock` once nobody else writes there. `waits` is told of the file
-    /// whose lock is waited for.
+    /// whose lock is waited for; `format` is what a file must know of its lines.
     ///
     /// # Errors
     /// A file that cannot be appended to.
     pub fn open(
         &self,
+        format: LineFormat,
         clock: impl Fn() -> DateTime<Utc>,
         waits: impl Fn(&Path),
     ) -> anyhow::Result<(DateTime<Utc>, Lines)> {
         let (time, to, most) = match self {
             Target::Stdout => (clock(), To::Stdout(io::stdout()), stdout::BATCH),
             Target::File(files) => {
-                let (time, file) = files.open(clock, waits)?;
+                let (time, file) = files.open(format, clock, waits)?;
                 (time, To::File(file), file::BATCH)
             }
         };

@@ -250,13 +250,13 @@ impl Run {
             self.goes_to(path);
             steps.enter(Step::Locking);
         };
-        let opened = self.request.target.open(|| SystemTime::now().into(), waits);
+        let mut encoding = self.request.encoding.clone();
+        let opened = self.request.target.open(encoding.line_format(), || SystemTime::now().into(), waits);
         let (now, out) = opened.map_err(|error| Stop::MayPass(MayPass::of_file(&error), error))?;
         if self.stop.load(Ordering::Relaxed) {
             return Ok(None);
         }
         steps.enter(Step::Writing);
-        let mut encoding = self.request.encoding.clone();
         if let Some(file) = out.file() {
             self.goes_to(file.path());
             if !file.is_new() {

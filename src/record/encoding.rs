@@ -1,6 +1,7 @@
 //! A record as bytes: which encoding, and what a text takes in it.
 
 use super::{Record, Value};
+use crate::sink::line_format::LineFormat;
 use crate::sink::{csv, json, text};
 
 /// How records are written.
@@ -30,6 +31,18 @@ impl Encoding {
         match self {
             Encoding::Csv { columns, .. } => Encoding::Csv { columns, head: false },
             encoding => encoding,
+        }
+    }
+
+    /// What a file of such lines must know of them.
+    pub fn line_format(&self) -> LineFormat {
+        match self {
+            Encoding::Json | Encoding::Array => LineFormat::default(),
+            Encoding::Csv { columns, .. } => {
+                let mut header = Vec::new();
+                csv::row(&mut header, columns);
+                LineFormat { header, quote: Some(csv::QUOTE) }
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 //! lock; what it writes are batches of whole lines, each of which has its room on the disk before its first byte.
 
 use std::borrow::Cow;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,14 +11,15 @@ use chrono::{DateTime, Utc};
 use rustix::fs::{
     FallocateFlags, FileType, FlockOperation, Mode, OFlags, Stat, fallocate, fchmod, flock, fstat, lstat, mkdir, open,
 };
-use rustix::io::{Errno, pread, retry_on_intr};
+use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Resource, getrlimit};
 
+use super::line_format::LineFormat;
 use super::pattern::Pattern;
 use super::stdout::write_all;
 
-/// The most bytes of a batch: with the newline that may come before it, 256 KiB.
-pub const BATCH: usize = 256 * 1024 - 1;
+/// The most bytes of a batch: with the quote and the newline that may come before it, 256 KiB.
+pub const BATCH: usize = 256 * 1024 - 2;
 
 /// The files of a pattern: which, and what becomes of them.
 #[derive(Clone, Debug)]
@@ -33,12 +34,13 @@ pub struct Files {
 
 impl Files {
     /// Opens the file for the time of `clock`, once nobody else writes to it. `waits` is told of a file whose lock is
-    /// waited for; after that it is another time, and may be another file.
+    /// waited for; after that it is another time, and may be another file. `format` is what its lines are like.
     ///
     /// # Errors
-    /// If there is no such file that can be appended to.
+    /// If there is no such file that can be appended to; if it has another header.
     pub fn open(
         &self,
+        format: LineFormat,
         clock: impl Fn() -> DateTime<Utc>,
         waits: impl Fn(&Path),
     ) -> anyhow::Result<(DateTime<Utc>, Appender)> {
@@ -61,7 +63,11 @@ impl Files {
             let stat = fstat(&file).with_context(|| cannot_open(&path))?;
             let is_there = lstat(&path).is_ok_and(|there| (there.st_dev, there.st_ino) == (stat.st_dev, stat.st_ino));
             if is_there && self.pattern.path(now) == path {
-                return Ok((now, Appender { file, path, is_new: stat.st_size == 0, is_closed: false }));
+                let is_new = stat.st_size == 0;
+                if !is_new {
+                    check_header(&format, &file, &path)?;
+                }
+                return Ok((now, Appender { file, path, format, is_new, is_closed: false }));
             }
         }
         bail!("the file {} is moved away again and again", self.pattern)
@@ -145,6 +151,19 @@ fn regular(path: &Path, opened: Result<OwnedFd, Errno>) -> anyhow::Result<OwnedF
     }
 }
 
+/// Refuses a file that has another header than the lines to be appended.
+fn check_header(format: &LineFormat, file: impl AsFd, path: &Path) -> anyhow::Result<()> {
+    let shown = path.display();
+    if !format.begins(file).with_context(|| format!("cannot read the header of {shown}"))? {
+        bail!(
+            "cannot append to {shown}: its first line is not the header of these records, {}; request the fields that \
+             it has, name another --output, or move the file away",
+            String::from_utf8_lossy(&format.header).trim_end()
+        );
+    }
+    Ok(())
+}
+
 fn cannot_open(path: &Path) -> String {
     format!("cannot open {} to append to it", path.display())
 }
@@ -153,6 +172,7 @@ fn cannot_open(path: &Path) -> String {
 pub struct Appender {
     file: OwnedFd,
     path: PathBuf,
+    format: LineFormat,
     is_new: bool,
     /// Whether it is known to end with a newline.
     is_closed: bool,
@@ -180,21 +200,16 @@ impl Appender {
         let cannot = || format!("cannot append to {}", self.path.display());
         let size = fstat(&self.file).with_context(cannot)?.st_size.unsigned_abs();
         let mut batch = Cow::Borrowed(batch);
-        if !self.is_closed && self.has_open_line(size).with_context(cannot)? {
-            batch = Cow::Owned([b"\n", &*batch].concat());
+        if !self.is_closed {
+            let closing = self.format.closing(&self.file, size).with_context(cannot)?;
+            if !closing.is_empty() {
+                batch = Cow::Owned([&closing, &*batch].concat());
+            }
         }
         self.has_room(size, batch.len() as u64)?;
         write_all(&self.file, &batch).with_context(cannot)?;
         self.is_closed = true;
         Ok(())
-    }
-
-    fn has_open_line(&self, size: u64) -> Result<bool, Errno> {
-        let mut last = [b'\n'];
-        if let Some(offset) = size.checked_sub(1) {
-            retry_on_intr(|| pread(&self.file, &mut last[..], offset))?;
-        }
-        Ok(last != [b'\n'])
     }
 
     /// Sees to it that so much more fits, so that no write ends within a line.

@@ -85,3 +85,46 @@ fn csv_has_a_cell_for_every_column() {
         b"pid,command_truncated\n"
     );
 }
+
+/// A run was killed within a row, at whatever byte: the next one closes the row and its quote, and all other rows are
+/// what they were.
+#[test]
+fn a_torn_row_takes_no_other_along() {
+    if lacks("a_torn_row_takes_no_other_along", false, &["python3"]) {
+        return;
+    }
+    let tree = Tree::copy();
+    tree.write("proc/1200/cmdline", "say\0\"a, b\"\0\"\"\0c,\nd\0\"\0".as_bytes());
+    let arguments = ["--format=csv", "--fields=pid,command,args,name", "--label=last=\"x,\"\"", "--no-redact"];
+    let whole = quiet(tree.procline(&arguments).args(["--pid=1", "--pid=1200"]));
+    let next = quiet(tree.procline(&arguments).arg("--pid=1300"));
+    let next = &next[next.iter().position(|byte| *byte == b'\n').unwrap() + 1..];
+    let start = whole.len() - 1 - whole.split(|byte| *byte == b'\n').nth(2).unwrap().len();
+    assert_eq!(whole.iter().filter(|byte| **byte == b'\n').count(), 3);
+    assert!(whole[start..].iter().filter(|byte| **byte == b'"').count() > 20);
+
+    let paths: Vec<_> = (start..=whole.len()).map(|cut| tree.path(&format!("{cut}.csv"))).collect();
+    for (cut, path) in (start..).zip(&paths) {
+        fs::write(path, &whole[..cut]).unwrap();
+        quiet(tree.procline(&arguments).arg("--pid=1300").arg("--output").arg(path));
+        let content = fs::read(path).unwrap();
+        assert!(content.starts_with(&whole[..cut]) && content.ends_with(next), "{cut}");
+    }
+    let mut found = rows(&paths);
+    let [head, first, last, added] = found.pop().unwrap().try_into().unwrap();
+    for (cut, mut found) in (start..).zip(found) {
+        assert_eq!(found.pop().unwrap(), added, "{cut}");
+        let torn = found.split_off(2);
+        assert_eq!(found, [head.clone(), first.clone()], "{cut}");
+        // Of the torn row there is a part: at most the last cell of it is not what it was.
+        match &torn[..] {
+            [] => assert_eq!(cut, start),
+            [row] => {
+                let cells = row.len() - 1;
+                assert_eq!(row[..cells], last[..cells], "{cut}");
+                assert!(last[cells].starts_with(row[cells].trim_end_matches('"')), "{cut}: {row:?}");
+            }
+            more => panic!("{cut}: {more:?}"),
+        }
+    }
+}

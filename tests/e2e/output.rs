@@ -139,6 +139,58 @@ fn csv_has_one_header_in_a_file() {
     assert_eq!(fs::read_to_string(&path).unwrap(), "pid,command_truncated\n1,\n");
 }
 
+/// Rows under another header would be of other columns, or of none.
+#[test]
+fn csv_with_another_header_is_not_appended() {
+    let tree = Tree::copy();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.csv");
+    let run = |path: &Path, arguments: &[&str]| {
+        let mut command = tree.procline(&["--format=csv", "--pid=1"]);
+        command.args(arguments).arg("--output").arg(path);
+        command
+    };
+    quiet(&mut run(&path, &["--fields=pid"]));
+    let content = fs::read(&path).unwrap();
+    for arguments in [
+        &["--fields=pid,user"][..],
+        &["--fields=user"],
+        &["--fields=pid", "--label=a=b"],
+        &["--fields=pid", "--schema=ecs"],
+        &["--top=0", "--fields=ppid"],
+        &["--fields=ppid", "--interval=10ms", "--count=3"],
+    ] {
+        let (code, errors) = complaint(&run(&path, arguments).output().unwrap());
+        assert_eq!(code, 1);
+        for words in [path.to_str().unwrap(), "request the fields that it has", "another --output", "move the file"] {
+            assert!(errors.contains(words), "{words}: {errors}");
+        }
+        assert_eq!(fs::read(&path).unwrap(), content, "{arguments:?}");
+    }
+    // What has no header, or a part of it, has another one.
+    for content in ["{\"pid\":1}\n", "pid,command_truncated", "pid", "\n"] {
+        fs::write(&path, content).unwrap();
+        assert_eq!(complaint(&run(&path, &["--fields=pid"]).output().unwrap()).0, 1, "{content}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), content);
+    }
+    // Nothing was removed for it, either.
+    let dated = folder.path().join("%Y-%m-%d");
+    aged(&folder.path().join("2020-01-01"), 8);
+    for name in ["2025-12-31", "2026-01-01"] {
+        fs::write(folder.path().join(name), "a,b\n").unwrap();
+    }
+    if lacks("csv_with_another_header_is_not_appended, each day", false, &["faketime"]) {
+        return;
+    }
+    for day in ["2025-12-31", "2026-01-01"] {
+        let inner = run(&dated, &["--keep=2d", "--interval=1h", "--count=1"]);
+        let mut command = command("faketime", &["-f", &format!("@{day} 12:00:00")]);
+        let (code, errors) = complaint(&command.arg(inner.get_program()).args(inner.get_args()).output().unwrap());
+        assert!(code == 1 && errors.contains(&format!("/{day}: its first line is not")), "{errors}");
+    }
+    assert_eq!(names(folder.path()), ["2020-01-01", "2025-12-31", "2026-01-01", "out.csv"]);
+}
+
 /// What is no regular file is told, and left as it is; nothing waits for the other end of a FIFO.
 #[test]
 fn only_regular_files_in_directories_that_are_there() {
