@@ -1,6 +1,6 @@
 //! Where records go, and as which bytes. Nothing here knows what a record is about. `json` and `csv` encode; `stdout`
 //! and `file` write batches of whole lines; `pattern` makes a file's name of the time, and `keep` removes old files;
-//! `line_format` tells a file of headers and open lines.
+//! `line_format` tells a file of headers and open lines, `planted` of files that others put there.
 
 pub mod csv;
 pub mod file;
@@ -8,6 +8,7 @@ pub mod json;
 pub mod keep;
 pub mod line_format;
 pub mod pattern;
+pub mod planted;
 pub mod stdout;
 
 use std::borrow::Cow;

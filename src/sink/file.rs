@@ -2,6 +2,7 @@
 //! lock; what it writes are batches of whole lines, each of which has its room on the disk before its first byte.
 
 use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,12 +11,14 @@ use anyhow::{Context, anyhow, bail};
 use chrono::{DateTime, Utc};
 use rustix::fs::{
     FallocateFlags, FileType, FlockOperation, Mode, OFlags, Stat, fallocate, fchmod, flock, fstat, lstat, mkdir, open,
+    openat,
 };
 use rustix::io::{Errno, retry_on_intr};
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource, geteuid, getrlimit};
 
 use super::line_format::LineFormat;
 use super::pattern::Pattern;
+use super::planted;
 use super::stdout::write_all;
 
 /// The most bytes of a batch: with the quote and the newline that may come before it, 256 KiB.
@@ -81,29 +84,43 @@ impl Files {
             .union(OFlags::NONBLOCK)
             .union(OFlags::NOCTTY)
             .union(OFlags::CLOEXEC);
-        let mut has_directory = false;
+        let directory = self.open_directory(path)?;
+        let name = path.file_name().unwrap_or(OsStr::new(""));
         loop {
-            match retry_on_intr(|| open(path, FLAGS, Mode::empty())) {
+            match retry_on_intr(|| openat(&directory, name, FLAGS, Mode::empty())) {
                 Err(Errno::NOENT) => {}
-                opened => return regular(path, opened),
+                opened => {
+                    let file = regular(path, opened)?;
+                    check_owner(&directory, &file, path)?;
+                    return Ok(file);
+                }
             }
             // Only who makes it gives it its permissions.
             let make = FLAGS | OFlags::CREATE | OFlags::EXCL;
-            match retry_on_intr(|| open(path, make, Mode::from_raw_mode(self.mode))) {
+            match retry_on_intr(|| openat(&directory, name, make, Mode::from_raw_mode(self.mode))) {
                 Ok(file) => {
                     set_mode(&file, self.mode)
                         .with_context(|| format!("cannot give {} the mode {:04o}", path.display(), self.mode))?;
                     return Ok(file);
                 }
                 Err(Errno::EXIST) => {}
-                // A second time it is not the directory's absence: nobody can make files in /proc.
-                Err(Errno::NOENT) if !has_directory => {
-                    self.make_directory()?;
-                    has_directory = true;
-                }
                 Err(error) => return Err(error).with_context(|| cannot_open(path)),
             }
         }
+    }
+
+    /// Opens the directory, which need not be readable for that, and makes it first if it is missing.
+    fn open_directory(&self, path: &Path) -> anyhow::Result<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let open = || retry_on_intr(|| open(self.pattern.directory(), flags, Mode::empty()));
+        let opened = match open() {
+            Err(Errno::NOENT) => {
+                self.make_directory()?;
+                open()
+            }
+            opened => opened,
+        };
+        opened.with_context(|| cannot_open(path))
     }
 
     /// Makes the directory: one level, as a mistyped path should not become a tree.
@@ -148,6 +165,19 @@ fn regular(path: &Path, opened: Result<OwnedFd, Errno>) -> anyhow::Result<OwnedF
         Ok(FileType::Directory) => Err(anyhow!("{shown} is a directory: name a file in it, such as %Y-%m-%d.jsonl")),
         Ok(FileType::Symlink) => Err(anyhow!("{shown} is a symbolic link: name the file that it points to")),
         Ok(_) => Err(anyhow!("{shown} is not a regular file: what is written to others, standard output can have")),
+    }
+}
+
+/// Refuses a file that another user may have put there. Both descriptors are open, so that nothing can change places
+/// between the look and the writing.
+fn check_owner(directory: impl AsFd, file: impl AsFd, path: &Path) -> anyhow::Result<()> {
+    let [directory, file] = [fstat(directory), fstat(file)].map(|stat| stat.with_context(|| cannot_open(path)));
+    match planted::objection(&file?, &directory?, geteuid().as_raw()) {
+        None => Ok(()),
+        Some(why) => bail!(
+            "cannot append to {}: {why}; remove it, or name a file in a directory that only you may write to",
+            path.display()
+        ),
     }
 }
 

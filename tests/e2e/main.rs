@@ -20,6 +20,7 @@ mod oms;
 mod output;
 mod parity;
 mod passing;
+mod planted;
 mod requested;
 mod rights;
 mod roots;

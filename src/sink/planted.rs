@@ -1,0 +1,113 @@
+//! Whether a file may be one that another user put in our way: a file of their own, to read what is written to it, or a
+//! link to a file that they want written to. The kernel has rules against both, but may have them switched off
+//! (`fs.protected_regular` and `fs.protected_hardlinks`, proc_sys_fs(5)), and applies the first only to O_CREAT. This
+//! file judges what fstat(2) tells and opens nothing.
+
+use rustix::fs::Stat;
+
+/// Why `user` should not write to a file in a directory; none if nothing speaks against it.
+pub fn objection(file: &Stat, directory: &Stat, user: u32) -> Option<String> {
+    let may = |bit| directory.st_mode & bit != 0;
+    let who = if may(0o002) {
+        "anyone".to_owned()
+    } else if may(0o020) {
+        format!("group {}", directory.st_gid)
+    } else {
+        format!("user {}", directory.st_uid)
+    };
+    // `may_create_in_sticky` in the kernel's fs/namei.c, as with fs.protected_regular=2.
+    let is_sticky = may(0o1000) && may(0o022);
+    if is_sticky && file.st_uid != directory.st_uid && file.st_uid != user {
+        return Some(format!(
+            "it belongs to user {}, who may have put it there to read the records: {who} may make files in its directory",
+            file.st_uid
+        ));
+    }
+    // Who may make a link to a file that is not theirs, fs.protected_hardlinks asks when it is made. Here it is made.
+    let is_trusted = [0, file.st_uid, user].contains(&directory.st_uid);
+    if file.st_nlink > 1 && (may(0o022) || !is_trusted) {
+        return Some(format!(
+            "it has {} hard links and belongs to user {}, and may be another file than it seems: {who} may make links in \
+             its directory",
+            file.st_nlink, file.st_uid
+        ));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOT: u32 = 0;
+    const US: u32 = 1000;
+    const OTHER: u32 = 1001;
+
+    fn stat(mode: u32, owner: u32, links: u32) -> Stat {
+        let mut stat = rustix::fs::stat("/").unwrap();
+        stat.st_mode = mode;
+        stat.st_uid = owner;
+        stat.st_gid = 7;
+        stat.st_nlink = links.into();
+        stat
+    }
+
+    /// Whether there is an objection for us to a file of `owner` with so many links.
+    fn objects(directory: (u32, u32), owner: u32, links: u32) -> bool {
+        objection(&stat(0o640, owner, links), &stat(directory.0, directory.1, 2), US).is_some()
+    }
+
+    #[test]
+    fn a_file_of_another_user_in_a_sticky_directory() {
+        // A directory's mode and owner, and whether a file of root, of ours, of another user is refused there.
+        for (mode, owner, refused) in [
+            (0o1777, ROOT, [false, false, true]),
+            (0o1777, US, [true, false, true]),
+            (0o1777, OTHER, [true, false, false]),
+            (0o1775, ROOT, [false, false, true]),
+            (0o1775, OTHER, [true, false, false]),
+            (0o1773, ROOT, [false, false, true]),
+            // Neither its group nor others may make files.
+            (0o1755, ROOT, [false; 3]),
+            (0o1755, OTHER, [false; 3]),
+            // Not sticky: the kernel has no rule for these.
+            (0o777, ROOT, [false; 3]),
+            (0o775, ROOT, [false; 3]),
+            (0o755, OTHER, [false; 3]),
+        ] {
+            for (file, refused) in [ROOT, US, OTHER].into_iter().zip(refused) {
+                assert_eq!(objects((mode, owner), file, 1), refused, "{mode:o} of {owner}, file of {file}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_link_that_somebody_else_may_have_made() {
+        // Likewise, for a file of two links.
+        for (mode, owner, refused) in [
+            (0o755, ROOT, [false; 3]),
+            (0o1755, ROOT, [false; 3]),
+            (0o700, US, [false; 3]),
+            (0o755, OTHER, [true, true, false]),
+            (0o700, OTHER, [true, true, false]),
+            (0o775, ROOT, [true; 3]),
+            (0o770, US, [true; 3]),
+            (0o777, US, [true; 3]),
+            (0o1777, ROOT, [true; 3]),
+        ] {
+            for (file, refused) in [ROOT, US, OTHER].into_iter().zip(refused) {
+                assert_eq!(objects((mode, owner), file, 2), refused, "{mode:o} of {owner}, file of {file}");
+            }
+        }
+    }
+
+    #[test]
+    fn it_says_who_may() {
+        for (mode, who) in [(0o1777, ": anyone may"), (0o1775, ": group 7 may")] {
+            let why = objection(&stat(0o600, OTHER, 1), &stat(mode, ROOT, 2), US).unwrap();
+            assert!(why.contains("user 1001") && why.contains(who), "{why}");
+        }
+        let why = objection(&stat(0o600, ROOT, 3), &stat(0o755, OTHER, 2), US).unwrap();
+        assert!(why.contains("3 hard links") && why.contains(": user 1001 may make links"), "{why}");
+    }
+}
