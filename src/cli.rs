@@ -208,7 +208,7 @@ struct OutputOptions {
     #[arg(long, value_name = "PATTERN", value_parser = pattern::Pattern::parse)]
     output: Option<pattern::Pattern>,
     /// Remove the files of that pattern that were last written longer ago, at
-    /// least 2d: 7d, 4weeks
+    /// least 2d: 7d, 4weeks; their names must hold a full date or %s
     #[arg(long, value_name = "DURATION", requires = "output", value_parser = keep)]
     keep: Option<Duration>,
     /// The permissions of a file that is made, in octal; its directory is made
@@ -284,9 +284,10 @@ impl SnapshotOptions {
         if self.record.format == Format::Array {
             return Err("--format array is one document, and --output appends: take --format json or csv".into());
         }
-        if asked.keep.is_some() && !pattern.tells_time() {
+        if asked.keep.is_some() && !pattern.is_dated() {
             return Err(format!(
-                "--keep needs a name that tells one time from another, as %Y-%m-%d does, and --output has {pattern}"
+                "--keep knows its files by the date in their names: --output needs a full date, such as %Y-%m-%d, or %s, \
+                 and has {pattern}"
             ));
         }
         Ok(Target::File(Files { pattern, mode: asked.file_mode, keep: asked.keep }))

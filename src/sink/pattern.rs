@@ -1,12 +1,11 @@
 //! A file's name with the time in it, as strftime(3) has it: which name a time gives, and whether a name is one that
-//! some time gives. It opens nothing.
+//! some time gives, from 1970 to 9999. It opens nothing.
 
 use std::fmt::{self, Display, Formatter, Write};
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use chrono::format::{Fixed, Item, Parsed, StrftimeItems, parse};
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, NaiveTime, Utc};
 
 /// A directory, and what the names of the files in it are made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,26 +72,34 @@ impl Pattern {
         Some(name)
     }
 
-    /// Whether there is a time that has this name.
+    /// Whether this is the name of the file for some time.
     pub fn has(&self, name: &str) -> bool {
-        let mut parsed = Parsed::new();
-        if parse(&mut parsed, name, self.name.iter()).is_err() {
-            return false;
-        }
-        // The parser is lenient, and what it found may contradict itself: so the name is made again.
-        let has_it = |time| self.name(time) == name;
-        match parsed.timestamp() {
-            Some(seconds) => DateTime::from_timestamp(seconds, parsed.nanosecond().unwrap_or(0)).is_some_and(has_it),
-            None => time(&parsed).is_some_and(|time| dates(&parsed).any(|date| has_it(date.and_time(time).and_utc()))),
-        }
+        // The parser is lenient, and takes signs and blanks: so the name is made again.
+        self.time(name).is_some_and(|time| (1970..=9999).contains(&time.year()) && self.name(time) == name)
     }
 
-    /// Whether its names tell one time from another, and are known again as its own: of `%-m%-d`, 131 might be of two days.
-    pub fn tells_time(&self) -> bool {
-        // Of one and of two digits in every field, over more than a year.
-        let step = TimeDelta::seconds(31 * 86_400 + 3_661);
-        let names: Vec<_> = (0..16).map(|i| self.name(DateTime::UNIX_EPOCH + step * i)).collect();
-        names.iter().any(|name| *name != names[0]) && names.iter().all(|name| self.has(name))
+    /// Whether its names hold a full date, or seconds since 1970, and are known again by that.
+    pub fn is_dated(&self) -> bool {
+        // Of the shortest numbers and of the longest: of `%Y%-d%H`, who knows where the day ends?
+        const END_OF_2021: i64 = 1_640_995_199;
+        [0, END_OF_2021]
+            .iter()
+            .all(|seconds| DateTime::from_timestamp(*seconds, 0).is_some_and(|time| self.has(&self.name(time))))
+    }
+
+    /// The time that a name tells; what it leaves open of the time of day is 0.
+    fn time(&self, name: &str) -> Option<DateTime<Utc>> {
+        let mut parsed = Parsed::new();
+        parse(&mut parsed, name, self.name.iter()).ok()?;
+        if let Some(seconds) = parsed.timestamp() {
+            return DateTime::from_timestamp(seconds, parsed.nanosecond().unwrap_or(0));
+        }
+        let date = parsed.to_naive_date().ok()?;
+        let hour = parsed.hour_div_12().unwrap_or(0) * 12 + parsed.hour_mod_12().unwrap_or(0);
+        let [minute, second, nanosecond] =
+            [parsed.minute(), parsed.second(), parsed.nanosecond()].map(|number| number.unwrap_or(0));
+        let time = NaiveTime::from_hms_nano_opt(hour, minute, second, nanosecond)?;
+        Some(date.and_time(time).and_utc())
     }
 }
 
@@ -100,34 +107,6 @@ impl Display for Pattern {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.text)
     }
-}
-
-/// The time of the day that was parsed; what it leaves open, no field shows.
-fn time(parsed: &Parsed) -> Option<NaiveTime> {
-    let hour = parsed.hour_div_12().unwrap_or(0) * 12 + parsed.hour_mod_12().unwrap_or(0);
-    let (minute, second) = (parsed.minute().unwrap_or(0), parsed.second().unwrap_or(0));
-    NaiveTime::from_hms_nano_opt(hour, minute, second, parsed.nanosecond().unwrap_or(0))
-}
-
-/// The days that what was parsed may be of: the one that it names, or all that its year, month and day leave open.
-fn dates(parsed: &Parsed) -> impl Iterator<Item = NaiveDate> {
-    let short = parsed.year_mod_100().or(parsed.isoyear_mod_100());
-    let short = short.map(|year| year + if year < 70 { 2000 } else { 1900 });
-    let years = match parsed.year().or(parsed.isoyear()).or(short) {
-        // A year of weeks begins and ends up to three days off.
-        Some(year) => vec![year, year.saturating_sub(1), year.saturating_add(1)],
-        // The calendars of all years.
-        None => (2000..=2027).collect(),
-    };
-    let (month, day) = (only(parsed.month(), 1..=12), only(parsed.day(), 1..=31));
-    let days = years.into_iter().flat_map(move |year| month.clone().map(move |month| (year, month)));
-    let days = days.flat_map(move |(year, month)| day.clone().map(move |day| (year, month, day)));
-    let open = days.filter_map(|(year, month, day)| NaiveDate::from_ymd_opt(year, month, day));
-    parsed.to_naive_date().into_iter().chain(open)
-}
-
-fn only(known: Option<u32>, all: RangeInclusive<u32>) -> RangeInclusive<u32> {
-    known.map_or(all, |one| one..=one)
 }
 
 #[cfg(test)]
@@ -178,38 +157,59 @@ mod tests {
         for (pattern, its_own, others) in [
             (
                 "%Y-%m-%d.jsonl",
-                &["2026-01-01.jsonl", "2024-02-29.jsonl", "0001-12-31.jsonl"][..],
-                &["2026-02-29.jsonl", "2026-1-1.jsonl", "2026-01-01.jsonl.gz", "2026-01-01.json", " 2026-01-01.jsonl"]
-                    [..],
+                &["2026-01-01.jsonl", "2024-02-29.jsonl", "1970-01-01.jsonl", "9999-12-31.jsonl"][..],
+                &[
+                    "2026-02-29.jsonl",
+                    "2026-1-1.jsonl",
+                    "2026-01-01.jsonl.gz",
+                    "2026-01-01.json",
+                    " 2026-01-01.jsonl",
+                    "2026-01-01.jsonl ",
+                    "2026-00-01.jsonl",
+                    "",
+                ][..],
             ),
+            // Years that no run was in.
             (
                 "%Y-%m-%d.jsonl",
-                &["9999-01-01.jsonl"],
-                &["+2026-01-01.jsonl", "2026-01-01.jsonl ", "2026-00-01.jsonl", ""],
+                &[],
+                &[
+                    "-2026-01-02.jsonl",
+                    "+2026-01-01.jsonl",
+                    "+12345-01-01.jsonl",
+                    "0001-12-31.jsonl",
+                    "1969-12-31.jsonl",
+                    "-2147483648-01-01.jsonl",
+                    "+99999999999999999999-01-01.jsonl",
+                ],
             ),
-            ("%m-%d", &["02-29", "12-31"], &["02-30", "13-01", "2-29"]),
-            ("%a %m-%d", &["Sun 02-29", "Thu 01-01"], &["sun 02-29", "Sun  02-29"]),
-            ("%Y-%j", &["2026-365", "2024-366"], &["2026-366", "2026-000", "2026-1"]),
-            ("%j", &["001", "366"], &["367", "1"]),
-            ("p-%s", &["p-1767225600", "p-0"], &["p-01767225600", "p-", "p-x", "p--1x", "p-99999999999999999999"]),
-            ("%H.log", &["00.log", "23.log"], &["24.log", "5.log", "005.log"]),
+            ("%F", &["2026-01-01"], &["-2026-01-01", "+12345-01-01", "2026-13-01"]),
+            ("%a %Y-%m-%d", &["Thu 2026-01-01"], &["Fri 2026-01-01", "thu 2026-01-01", "Thu  2026-01-01"]),
+            ("%Y-%j", &["2026-365", "2024-366"], &["2026-366", "2026-000", "2026-1", "+12345-001"]),
+            (
+                "p-%s",
+                &["p-1767225600", "p-0"],
+                &["p-01767225600", "p-", "p-x", "p--1", "p--1x", "p-9999999999999", "p-99999999999999999999"],
+            ),
             ("%Y%m%d1%H", &["20260101100", "20261231123"], &["20260101200", "2026010110"]),
             ("%d%b%Y", &["01Jan2026"], &["01jan2026", "01January2026", "30Feb2026"]),
-            ("%B-%A", &["May-Friday", "January-Monday"], &["Mai-Freitag"]),
-            ("%Y-%m", &["2026-02"], &["2026-13", "2026-02-01"]),
-            ("%y", &["26", "69", "70"], &["2026", "6"]),
-            ("%G-W%V", &["2026-W53", "2025-W01"], &["2025-W53", "2026-W54"]),
+            ("%C%y%m%d", &["20260101"], &["2026011"]),
+            ("%y%m%d", &["260101", "691231", "700101"], &["20260101", "26011"]),
+            ("%v", &[" 1-Jan-2026", "31-Dec-2026"], &["1-Jan-2026", "01-Jan-2026"]),
+            ("%c", &["Thu Jan  1 00:00:00 2026"], &["Fri Jan  1 00:00:00 2026", "Thu Jan 1 00:00:00 2026"]),
             ("%G-W%V-%u", &["2026-W53-7", "2025-W01-1"], &["2025-W53-1"]),
-            ("%Y-%U", &["2026-52", "2026-00"], &["2026-53"]),
+            ("%Y-%U-%w", &["2026-52-4", "2026-00-4"], &["2026-53-0", "2026-00-3"]),
             ("%FT%T%:z", &["2026-01-01T23:59:59+00:00"], &["2026-01-01T23:59:60+00:00", "2026-01-01T23:59:59+02:00"]),
             ("%F%Z.gz", &["2026-01-01UTC.gz"], &["2026-01-01CET.gz"]),
-            ("%I%p", &["12AM", "11PM"], &["13PM", "00AM", "12am"]),
+            ("%F-%H", &["2026-01-01-00", "2026-01-01-23"], &["2026-01-01-24", "2026-01-01-5"]),
+            ("%F %I%p", &["2026-01-01 12AM", "2026-01-01 11PM"], &["2026-01-01 13PM", "2026-01-01 12am"]),
             ("%F.%f", &["2026-01-01.000000001"], &["2026-01-01.1"]),
-            ("%Y-Q%q", &["2026-Q4"], &["2026-Q5"]),
+            ("%F-Q%q", &["2026-12-01-Q4"], &["2026-12-01-Q1", "2026-12-01-Q5"]),
+            ("%F-%s", &["2026-01-01-1767225600"], &["2026-01-02-1767225600"]),
             ("100%%-%F", &["100%-2026-01-01"], &["100%%-2026-01-01"]),
         ] {
             let pattern = Pattern::parse(pattern).unwrap();
-            assert!(pattern.tells_time(), "{pattern:?}");
+            assert!(pattern.is_dated(), "{pattern:?}");
             for name in its_own {
                 assert!(pattern.has(name), "{pattern:?} {name}");
             }
@@ -217,17 +217,36 @@ mod tests {
                 assert!(!pattern.has(name), "{pattern:?} {name}");
             }
         }
-        for pattern in ["plain", "100%%", "%Z%z", "%-m%-d", "%s1", "%-d%H"] {
-            assert!(!Pattern::parse(pattern).unwrap().tells_time(), "{pattern}");
-        }
     }
 
     #[test]
-    fn years_without_end() {
-        let pattern = Pattern::parse("%Y").unwrap();
-        for name in ["-2147483648", "2147483647", "+2147483647", "+99999999999999999999"] {
-            assert!(!pattern.has(name), "{name}");
+    fn names_that_tell_no_date() {
+        // The last three have one, but nobody knows where a number ends.
+        for text in [
+            "plain",
+            "100%%",
+            "%Z%z",
+            "%m",
+            "%m-%d",
+            "%H.log",
+            "%j",
+            "%a %m-%d",
+            "%B-%A",
+            "%Y",
+            "%Y-%m",
+            "%y",
+            "%G-W%V",
+            "%Y-%U",
+            "%Y-Q%q",
+            "%T",
+            "%I%p",
+            "%Y-%-d%H",
+            "%s1",
+            "%Y-%-m%-d%H",
+            "%-d%H%Y%m",
+        ] {
+            let pattern = Pattern::parse(text).unwrap();
+            assert!(!pattern.is_dated(), "{text}");
         }
-        assert!(Pattern::parse("%Y-%j").unwrap().has("+12345-001"));
     }
 }

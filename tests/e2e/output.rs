@@ -267,9 +267,12 @@ fn what_makes_no_sense_is_told() {
         (&["--output", "x", "--file-mode", "0440"], "owner"),
         (&["--output", "%F", "--keep", "47h"], "at least 2d"),
         (&["--output", "%F", "--keep", "soon"], "at least 2d"),
-        (&["--output", "x", "--keep", "2d"], "tells one time from another"),
-        (&["--output", "100%%", "--keep", "2d"], "tells one time from another"),
-        (&["--output", "%-m%-d", "--keep", "2d"], "tells one time from another"),
+        (&["--output", "x", "--keep", "2d"], "a full date"),
+        (&["--output", "100%%", "--keep", "2d"], "a full date"),
+        (&["--output", "%m", "--keep", "2d"], "a full date"),
+        (&["--output", "%H.jsonl", "--keep", "2d"], "a full date"),
+        (&["--output", "%Y-%m", "--keep", "2d"], "a full date"),
+        (&["--output", "%Y%-m%-d%H", "--keep", "2d"], "a full date"),
         (&["--keep", "2d"], "--output"),
         (&["--file-mode", "0644"], "--output"),
     ] {
@@ -295,6 +298,10 @@ fn old_files_of_the_pattern_go_and_nothing_else() {
     fs::create_dir(&place).unwrap();
     let old = ["p-2020-01-01.jsonl", "p-2020-02-29.jsonl", "p-1970-12-31.jsonl", "p-2026-01-01.jsonl"];
     let lookalikes = [
+        "p--2020-01-01.jsonl",
+        "p-+2020-01-01.jsonl",
+        "p-1969-12-31.jsonl",
+        "p-0020-01-01.jsonl",
         "p-2021-02-29.jsonl",
         "p-2020-1-1.jsonl",
         "p-2020-01-01.jsonl.gz",
@@ -340,7 +347,7 @@ fn old_files_of_the_pattern_go_and_nothing_else() {
     assert!(!in_use.exists());
 }
 
-/// Names without a year come again: the one that is written stays, however old it was.
+/// However old the file of today was last written, and in the future: it stays, and the one beside it goes.
 #[test]
 fn the_file_that_is_written_stays() {
     if lacks("the_file_that_is_written_stays", false, &["faketime"]) {
@@ -348,18 +355,17 @@ fn the_file_that_is_written_stays() {
     }
     let tree = Tree::copy();
     let folder = tempfile::tempdir().unwrap();
-    for month in 1..=12 {
-        aged(&folder.path().join(format!("{month:02}.jsonl")), 400);
+    for name in ["2036-03-09.jsonl", "2036-03-11.jsonl", "2036-13-11.jsonl", "-2036-03-09.jsonl"] {
+        aged(&folder.path().join(name), 400);
     }
-    fs::write(folder.path().join("03.jsonl"), "{\"pid\":7}\n").unwrap();
-    aged(&folder.path().join("13.jsonl"), 400);
-    let march = folder.path().join("03.jsonl");
-    File::options().append(true).open(&march).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
-    let inner = output(&tree, &folder.path().join("%m.jsonl"), &["--keep", "2d"]);
+    let today = folder.path().join("2036-03-10.jsonl");
+    fs::write(&today, "{\"pid\":7}\n").unwrap();
+    File::options().append(true).open(&today).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    let inner = output(&tree, &folder.path().join("%Y-%m-%d.jsonl"), &["--keep", "2d"]);
     let mut command = command("faketime", &["-f", "@2036-03-10 12:00:00"]);
     quiet(command.arg(inner.get_program()).args(inner.get_args()));
-    assert_eq!(names(folder.path()), ["03.jsonl", "13.jsonl"]);
-    assert_eq!(fs::read(march).unwrap(), b"{\"pid\":7}\n{\"pid\":1}\n");
+    assert_eq!(names(folder.path()), ["-2036-03-09.jsonl", "2036-03-10.jsonl", "2036-13-11.jsonl"]);
+    assert_eq!(fs::read(today).unwrap(), b"{\"pid\":7}\n{\"pid\":1}\n");
 }
 
 /// So that a disk which they have filled has room again.
