@@ -202,19 +202,26 @@ struct FilterOptions {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Where it goes")]
 struct OutputOptions {
-    /// Append to this file instead of standard output; its name, not its
+    /// Append to this file instead of standard output (`-`); its name, not its
     /// directory's, may have fields of strftime, in UTC:
     /// /var/log/procline/%Y-%m-%d.jsonl
-    #[arg(long, value_name = "PATTERN", value_parser = pattern::Pattern::parse)]
-    output: Option<pattern::Pattern>,
+    #[arg(long, value_name = "PATTERN", value_parser = destination)]
+    output: Option<Destination>,
     /// Remove the files of that pattern that were last written longer ago, at
     /// least 2d: 7d, 4weeks; their names must hold a full date or %s
     #[arg(long, value_name = "DURATION", requires = "output", value_parser = keep)]
     keep: Option<Duration>,
     /// The permissions of a file that is made, in octal; its directory is made
-    /// too if only that is missing, and who may read may enter it
-    #[arg(long, value_name = "MODE", requires = "output", default_value = "0640", value_parser = file_mode)]
-    file_mode: u32,
+    /// too if only that is missing, and who may read may enter it [default: 0640]
+    #[arg(long, value_name = "MODE", requires = "output", value_parser = file_mode)]
+    file_mode: Option<u32>,
+}
+
+/// What `--output` names.
+#[derive(Clone, Debug)]
+enum Destination {
+    Stdout,
+    Files(pattern::Pattern),
 }
 
 /// When snapshots are taken, and how long they may take.
@@ -278,7 +285,10 @@ impl SnapshotOptions {
     /// A sentence that says what does not go together.
     pub fn target(&self) -> Result<Target, String> {
         let asked = &self.output;
-        let Some(pattern) = asked.output.clone() else {
+        let Some(Destination::Files(pattern)) = asked.output.clone() else {
+            if asked.keep.is_some() || asked.file_mode.is_some() {
+                return Err("--keep and --file-mode are for files, and --output - is standard output".into());
+            }
             return Ok(Target::Stdout);
         };
         if self.record.format == Format::Array {
@@ -290,7 +300,7 @@ impl SnapshotOptions {
                  and has {pattern}"
             ));
         }
-        Ok(Target::File(Files { pattern, mode: asked.file_mode, keep: asked.keep }))
+        Ok(Target::File(Files { pattern, mode: asked.file_mode.unwrap_or(FILE_MODE), keep: asked.keep }))
     }
 
     /// The /proc asked for: the option beats the environment.
@@ -377,6 +387,12 @@ fn keep(text: &str) -> Result<Duration, String> {
         }
     }
 }
+
+fn destination(text: &str) -> Result<Destination, String> {
+    if text == "-" { Ok(Destination::Stdout) } else { pattern::Pattern::parse(text).map(Destination::Files) }
+}
+
+const FILE_MODE: u32 = 0o640;
 
 fn file_mode(text: &str) -> Result<u32, String> {
     let is_octal = text.len() <= 4 && text.bytes().all(|digit| (b'0'..=b'7').contains(&digit));

@@ -23,6 +23,9 @@ impl Pattern {
     pub fn parse(text: &str) -> Result<Self, String> {
         const UNKNOWN: &str =
             "not every field is one of strftime: %Y, %m, %d, %H and so on are, and %% is a percent sign";
+        if is_descriptor(text) {
+            return Err("a descriptor is not a file to append to: for standard output use `-`, or no --output".into());
+        }
         let (directory, name) = match text.rsplit_once('/') {
             Some((directory, name)) => (directory.trim_end_matches('/'), name),
             None => (".", text),
@@ -109,6 +112,12 @@ impl Display for Pattern {
     }
 }
 
+/// Whether a path stands for what the program has open already.
+fn is_descriptor(path: &str) -> bool {
+    matches!(path, "/dev/stdin" | "/dev/stdout" | "/dev/stderr")
+        || ["/dev/fd/", "/proc/self/fd/"].iter().any(|folder| path.starts_with(folder))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +138,8 @@ mod tests {
             ("/plain", "/", "/plain"),
             ("./%H%Z%z é", ".", "./05UTC+0000 é"),
             ("../...", "..", "../..."),
+            ("./-", ".", "./-"),
+            ("/dev/stdout.jsonl", "/dev", "/dev/stdout.jsonl"),
         ] {
             let pattern = Pattern::parse(text).unwrap();
             assert_eq!((pattern.directory(), pattern.path(now)), (Path::new(directory), path.into()), "{text}");
@@ -146,6 +157,9 @@ mod tests {
             ("%x", "'/'"),
             ("%Y%n", "control"),
             ("a\nb", "control"),
+            ("/dev/stdout", "`-`"),
+            ("/dev/fd/1", "`-`"),
+            ("/proc/self/fd/2", "`-`"),
         ] {
             let sentence = Pattern::parse(text).unwrap_err();
             assert!(sentence.contains(word) && !sentence.contains('\n'), "{text}: {sentence}");

@@ -273,6 +273,12 @@ fn what_makes_no_sense_is_told() {
         (&["--output", "%H.jsonl", "--keep", "2d"], "a full date"),
         (&["--output", "%Y-%m", "--keep", "2d"], "a full date"),
         (&["--output", "%Y%-m%-d%H", "--keep", "2d"], "a full date"),
+        (&["--output", "-", "--keep", "2d"], "--output - is standard output"),
+        (&["--output", "-", "--file-mode", "0640"], "--output - is standard output"),
+        (&["--output", "/dev/stdout"], "use `-`, or no --output"),
+        (&["--output", "/dev/stderr"], "use `-`, or no --output"),
+        (&["--output", "/dev/fd/1"], "use `-`, or no --output"),
+        (&["--output", "/proc/self/fd/1"], "use `-`, or no --output"),
         (&["--keep", "2d"], "--output"),
         (&["--file-mode", "0644"], "--output"),
     ] {
@@ -404,4 +410,22 @@ fn an_old_file_that_cannot_go_is_told_once_the_records_are_there() {
     let [old, new] = names(folder.path()).try_into().unwrap();
     assert_eq!(old, "2020-01-02");
     assert_eq!(fs::read(folder.path().join(new)).unwrap(), b"{\"pid\":1}\n");
+}
+
+/// As everywhere: `-` is standard output, and a file of that name has its directory before it.
+#[test]
+fn a_hyphen_is_standard_output() {
+    let tree = Tree::copy();
+    let folder = tempfile::tempdir().unwrap();
+    for format in ["json", "array", "csv"] {
+        let run = |arguments: &[&str]| {
+            let mut command = tree.procline(&["--fields=pid", "--format", format]);
+            quiet(command.args(arguments).current_dir(folder.path()))
+        };
+        assert_eq!(run(&["--output", "-"]), run(&[]));
+        assert_eq!(run(&["--output=-", "--interval=10ms", "--count=2"]), run(&["--interval=10ms", "--count=2"]));
+    }
+    assert!(names(folder.path()).is_empty());
+    quiet(output(&tree, Path::new("./-"), &[]).current_dir(folder.path()));
+    assert_eq!(names(folder.path()), ["-"]);
 }
