@@ -211,6 +211,8 @@ pub fn program_for_all() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let program = folder.path().join("procline");
-    fs::copy(PROCLINE, &program).unwrap();
+    // Not by this process: a child that another test starts meanwhile would hold the copy open for writing, and what is
+    // open for writing cannot be run (ETXTBSY).
+    quiet(command("cp", &["--", PROCLINE]).arg(&program));
     (folder, program)
 }
