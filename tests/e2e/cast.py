@@ -1,5 +1,6 @@
 """Plays processes that are hard to read, for the tests: `cast.py ROLE` makes one, prints its pid once it is ready, and
-keeps it as it is until standard input ends. All but zombies and the traced are stopped then, so that nothing moves."""
+keeps it as it is until standard input ends. All but zombies and the traced are stopped then, so that nothing moves.
+A process that ends instead is an error, and none is left behind."""
 import ctypes
 import mmap
 import os
@@ -10,8 +11,11 @@ import signal
 import sys
 import threading
 import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 libc = ctypes.CDLL(None, use_errno=True)
+PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
 PTRACE_TRACEME = 0
 MLOCK_ONFAULT = 1
@@ -69,7 +73,8 @@ def empty_argv():
 
 
 def no_arguments():
-    # They can be lost: without the memory that they were in, /proc/PID/cmdline is empty.
+    # They can be lost: without the memory that they were in, /proc/PID/cmdline is empty. That is the main thread's
+    # stack, which a child of another thread does not use.
     start, end = arguments()
     page = start // mmap.PAGESIZE * mmap.PAGESIZE
     check(libc.munmap(ctypes.c_void_p(page), ctypes.c_size_t(end - page)))
@@ -133,41 +138,67 @@ def state(pid):
         return stat.read().rpartition(b")")[2].split()[0].decode()
 
 
-def move_to_a_terminal():
-    """Goes on as the leader of a new terminal's session, whose foreground group its children belong to."""
-    output = os.dup(1)
-    leader, _ = pty.fork()
-    if leader:
-        sys.stdin.read()
-        os.kill(leader, signal.SIGKILL)
-        sys.exit()
-    os.dup2(output, 1)
+def has_ended(pid):
+    """Whether the child has ended; it stays a zombie all the same."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def main(role):
-    if role == "foreground":
-        move_to_a_terminal()
+def on_a_terminal(play):
+    """Plays as the leader of a new terminal's session, whose foreground group its children belong to."""
+    streams = os.dup(0), os.dup(1)
+    leader, terminal = pty.fork()
+    if leader == 0:
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
+        play()
+        os._exit(0)
+    # The terminal is there as long as this end of it is open.
+    _, status = os.waitpid(leader, 0)
+    os.close(terminal)
+    sys.exit(os.waitstatus_to_exitcode(status))
+
+
+def play(role):
     ready, done = os.pipe()
     actor = os.fork()
     if actor == 0:
+        check(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
         # Whoever runs the tests may be nice.
         os.setpriority(os.PRIO_PROCESS, 0, 0)
         kept = ROLES[role]()
         os.write(done, b"x")
         while True:
             time.sleep(100000)
-    if role not in STATES:
-        os.close(done)
-        # A byte from a role that stays in Python; the pipe's end from one that became another program.
-        os.read(ready, 1)
-        os.kill(actor, signal.SIGSTOP)
-    if role == "traced":
-        os.waitpid(actor, os.WUNTRACED)
-    while state(actor) != STATES.get(role, "T"):
-        time.sleep(0.001)
-    print(actor, flush=True)
-    sys.stdin.read()
-    os.kill(actor, signal.SIGKILL)
+    os.close(done)
+    try:
+        if role not in STATES:
+            # A byte from a role that stays in Python; the pipe's end from one that became another program.
+            os.read(ready, 1)
+            os.kill(actor, signal.SIGSTOP)
+        if role == "traced":
+            os.waitpid(actor, os.WUNTRACED)
+        while state(actor) != STATES.get(role, "T"):
+            if has_ended(actor) and role != "zombie":
+                sys.exit(f"role {role}: the process ended")
+            time.sleep(0.001)
+        print(actor, flush=True)
+        sys.stdin.read()
+    finally:
+        os.kill(actor, signal.SIGKILL)
+        os.waitpid(actor, 0)
+
+
+def main(role):
+    def play_in_a_thread():
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(play, role).result()
+
+    # From 3.12 on Python warns of a fork beside another thread; ours only waits.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    if role == "foreground":
+        on_a_terminal(play_in_a_thread)
+    else:
+        play_in_a_thread()
 
 
 main(sys.argv[1])

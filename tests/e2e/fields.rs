@@ -27,7 +27,9 @@ fn keys_with(list: &str) -> String {
 fn the_default_record() {
     let output = quiet(&mut procline(&[]));
     for line in lines(&output) {
-        assert_eq!(keys(line), DEFAULT, "{line}");
+        // A process of another test may have a command line that is too long for a record.
+        let keys = keys(line);
+        assert_eq!(keys.strip_suffix(" command_truncated").unwrap_or(&keys), DEFAULT, "{line}");
     }
     let all = records(&output);
     assert!(all.iter().any(|record| record.pid == 1));
@@ -173,8 +175,11 @@ fn opened(list: &str) -> [String; 3] {
         let names = paths().filter_map(|path| path.strip_prefix(prefix));
         names.map(|name| if name.is_empty() { "(owner)" } else { name }).collect::<Vec<_>>().join(" ")
     };
-    let machine = paths().filter(|path| ["/etc/passwd", "uptime", "stat", "meminfo"].contains(path));
-    [of("1/"), of("2/"), machine.collect::<Vec<_>>().join(" ")]
+    let mut machine: Vec<_> =
+        paths().filter(|path| ["/etc/passwd", "uptime", "stat", "meminfo"].contains(path)).collect();
+    // The name services read it again where a process of another test has a uid without a name.
+    machine.dedup();
+    [of("1/"), of("2/"), machine.join(" ")]
 }
 
 #[test]

@@ -124,8 +124,8 @@ impl Drop for Running {
 /// A process of `cast.py` in its role.
 pub struct Actor {
     pub pid: u32,
-    /// Its standard input keeps the role going.
-    _director: Child,
+    /// Its standard input keeps the role going. It leaves no process behind.
+    director: Child,
 }
 
 impl Actor {
@@ -140,8 +140,9 @@ impl Actor {
             Command::new("python3").args([script, role]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(director.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let pid = line.trim().parse().unwrap_or_else(|_| panic!("role {role}: {line:?}"));
-        Actor { pid, _director: director }
+        // It says on standard error, which is ours, what went wrong.
+        let pid = line.trim().parse().unwrap_or_else(|_| panic!("role {role}: {line:?}, {:?}", director.wait()));
+        Actor { pid, director }
     }
 
     /// Its record in what procline prints of this machine, with the arguments given.
@@ -153,8 +154,8 @@ impl Actor {
 
 impl Drop for Actor {
     fn drop(&mut self) {
-        drop(self._director.stdin.take());
-        let _ = self._director.wait();
+        drop(self.director.stdin.take());
+        let _ = self.director.wait();
     }
 }
 
