@@ -98,6 +98,46 @@ fn say(sentence: &str) {
     let mut descriptors = [PollFd::from_borrowed_fd(stderr(), PollFlags::OUT)];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     if poll(&mut descriptors, Some(&now)).is_ok_and(|ready| ready > 0) {
-        let _ = writeln!(io::stderr(), "procline: {sentence}");
+        let _ = io::stderr().write_all(line(sentence).as_bytes());
+    }
+}
+
+/// What a pipe that polls as writable takes at once and whole: `PIPE_BUF` of pipe(7).
+const LINE_MAX: usize = 4096;
+
+/// The sentence as one line, whatever names and values are quoted in it: control characters are escaped, and a line
+/// that is too long loses its middle.
+fn line(sentence: &str) -> String {
+    const MARK: &str = " … ";
+    let mut line = String::from("procline: ");
+    for c in sentence.chars() {
+        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    let room = LINE_MAX - 1;
+    if line.len() > room {
+        let half = (room - MARK.len()) / 2;
+        let (head, tail) = (line.floor_char_boundary(half), line.ceil_char_boundary(line.len() - half));
+        line.replace_range(head..tail, MARK);
+    }
+    line.push('\n');
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_escaped_and_nothing_else_is() {
+        assert_eq!(line("a\nb\r\t\x1b[31m\x7f\u{9b} é\\n"), "procline: a\\nb\\r\\t\\u{1b}[31m\\u{7f}\\u{9b} é\\n\n");
+    }
+
+    #[test]
+    fn a_long_sentence_keeps_both_ends() {
+        for text in ["x", "é", "\n"] {
+            let long = line(&format!("begin {} end", text.repeat(9000)));
+            assert!(long.len() <= LINE_MAX && long.len() > LINE_MAX - 16, "{}", long.len());
+            assert!(long.starts_with("procline: begin ") && long.ends_with(" end\n"));
+        }
     }
 }
