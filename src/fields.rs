@@ -1,16 +1,13 @@
 //! `procline fields`: the tables of the record kinds, as text, Markdown or JSON.
 
-use std::io::{self, Write};
-
-use anyhow::Context;
 use serde::Serialize;
 
 use crate::cli::FieldsFormat;
 use crate::process::fields::{FIELDS, LISTS};
-use crate::record::Field;
 use crate::record::choose::Lists;
 use crate::record::schema::{Column, Schema};
-use crate::sink::json;
+use crate::record::{CUT_MARK, CUT_MARK_DOC, Field, Type};
+use crate::sink::{self, json};
 
 #[derive(Serialize)]
 struct Row {
@@ -36,33 +33,39 @@ pub fn print(format: FieldsFormat, schema: Schema) -> anyhow::Result<()> {
         FieldsFormat::Markdown => markdown(&rows),
         FieldsFormat::Json => lines(&rows),
     };
-    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write to standard output")
-        }
-        _ => Ok(()),
-    }
+    sink::print(&text)
 }
 
 fn rows<R>(record: &'static str, fields: &'static [Field<R>], lists: &Lists, schema: Schema) -> Vec<Row> {
     let default = lists.first().map_or(&[][..], |(_, names)| names);
     let columns = fields.iter().filter_map(|field| Column::of(field, schema));
-    columns
-        .map(|column| Row {
-            record,
-            name: column.name(),
-            field: (schema != Schema::Procline).then_some(column.field.name),
-            r#type: column.kind().name(),
-            unit: column.unit(),
-            default: default.contains(&column.field.name),
-            meaning: column.doc(),
-        })
-        .collect()
+    let field = |name| (schema != Schema::Procline).then_some(name);
+    let of_columns = columns.map(|column| Row {
+        record,
+        name: column.name(),
+        field: field(column.field.name),
+        r#type: column.kind().name(),
+        unit: column.unit(),
+        default: default.contains(&column.field.name),
+        meaning: column.doc(),
+    });
+    // Not to be asked for, but whoever makes columns needs it.
+    let of_the_mark = Row {
+        record,
+        name: CUT_MARK,
+        field: field(CUT_MARK),
+        r#type: Type::Bool.name(),
+        unit: "",
+        default: true,
+        meaning: CUT_MARK_DOC,
+    };
+    of_columns.chain([of_the_mark]).collect()
 }
 
 fn text(rows: &[Row]) -> String {
     let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
-    let field = |row: &Row| row.field.map(|field| format!("{field:<12} ")).unwrap_or_default();
+    let field_width = rows.iter().filter_map(|row| row.field).map(str::len).max().unwrap_or(0);
+    let field = |row: &Row| row.field.map(|field| format!("{field:<field_width$} ")).unwrap_or_default();
     let line =
         |row: &Row| format!("{:<width$} {}{:<7} {:<6} {}\n", row.name, field(row), row.r#type, row.unit, row.meaning);
     rows.iter().map(line).collect()

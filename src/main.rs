@@ -31,7 +31,7 @@ fn snapshot(options: &SnapshotOptions) -> Result<(), Stop> {
     let encoding = match asked.format {
         Format::Json => Encoding::Json,
         Format::Array => Encoding::Array,
-        Format::Csv => Encoding::csv(shape.columns()),
+        Format::Csv => Encoding::csv(shape.columns(asked.max_record_bytes > 0)),
     };
     let request = Request {
         shape: Arc::new(shape),

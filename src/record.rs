@@ -17,8 +17,15 @@ use crate::sink;
 use schema::{Aliases, Form};
 use shape::Key;
 
-/// The key, after all others, that says that something of the record was cut.
+/// The key, after all others, of a record that was cut.
 pub const CUT_MARK: &str = "command_truncated";
+
+/// The meaning of that key, for `procline fields`.
+pub const CUT_MARK_DOC: &str = "true if the record was cut, to fit `--max-record-bytes` or \
+     because its command line is over 144 KiB; absent otherwise";
+
+/// The fields, by our own name, that hold a command line.
+const COMMAND_FIELDS: [&str; 2] = ["command", "args"];
 
 /// One row of a record kind's table: everything that is said of a field is said here, once.
 pub struct Field<R: 'static> {
@@ -41,8 +48,10 @@ pub struct Field<R: 'static> {
 /// The type of a field, as a user of the records meets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
-    /// Text.
+    /// Text, of any length.
     String,
+    /// Text of few bytes: a time, a letter, an id. Nothing of it is ever cut.
+    Token,
     /// A whole number.
     Int,
     /// A number with a fraction, always written with one (`0.0`).
@@ -57,7 +66,7 @@ impl Type {
     /// The word for it in `procline fields`.
     pub fn name(self) -> &'static str {
         match self {
-            Type::String => "string",
+            Type::String | Type::Token => "string",
             Type::Int => "int",
             Type::Float => "float",
             Type::Bool => "bool",
@@ -175,7 +184,7 @@ pub const fn computer<R>() -> Field<R> {
 pub const fn timestamp<R>() -> Field<R> {
     Field {
         name: "timestamp",
-        kind: Type::String,
+        kind: Type::Token,
         unit: "",
         doc: "when the snapshot was taken, RFC 3339 UTC with milliseconds: one value for the whole snapshot",
         needs: 0,
@@ -186,6 +195,9 @@ pub const fn timestamp<R>() -> Field<R> {
     .oms(
         "timestamp",
         Form {
+            doc: Some(
+                "when the snapshot was taken, UTC without a zone, with microseconds: one value for the whole snapshot",
+            ),
             convert: |_, _, host| Value::Str(host.now.format("%Y-%m-%dT%H:%M:%S%.6f").to_string().into()),
             ..Form::SAME
         },

@@ -12,7 +12,7 @@ pub mod planted;
 pub mod stdout;
 
 use std::borrow::Cow;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::Context;
@@ -126,6 +126,19 @@ impl Lines {
         }
         self.to = To::Closed;
         Ok(())
+    }
+}
+
+/// Prints what is no record on standard output: help, tables.
+///
+/// # Errors
+/// If that cannot be written; a closed pipe is no error.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ => Ok(()),
     }
 }
 

@@ -11,7 +11,7 @@ use super::needs::{
 use super::parse::{self, Io, SmapsRollup};
 use super::{Process, command, forms, tenths_of_percent};
 use crate::host::Host;
-use crate::record::Type::{Bool, Float, Int, List, String as Text};
+use crate::record::Type::{Bool, Float, Int, List, String as Text, Token};
 use crate::record::choose::Lists;
 use crate::record::schema::{Aliases, Form};
 use crate::record::{Field, Type, Value, computer, timestamp};
@@ -74,7 +74,6 @@ const fn field(
 const SAME: Form<Process> = Form::SAME;
 const TEXT: Form<Process> = Form::TEXT;
 const BYTES: Form<Process> = Form::BYTES;
-const RATIO: Form<Process> = Form::RATIO;
 
 /// Every field of a process record: those of the default list first, then those on request.
 pub static FIELDS: [Field<Process>; 50] = [
@@ -83,7 +82,7 @@ pub static FIELDS: [Field<Process>; 50] = [
         Text,
         "",
         USER,
-        "effective user name, whole; the uid in digits where it has no name",
+        "effective user name, never shortened; the numeric uid if it has no name",
         |process, _| text(process.user.as_deref()),
     )
     .oms("user", SAME)
@@ -114,9 +113,9 @@ pub static FIELDS: [Field<Process>; 50] = [
             share.map_or(Value::Absent, |share| Value::Float(share.min(99.9)))
         },
     )
-    .oms("memoryUtilization", TEXT)
-    .ecs("system.process.memory.rss.pct", RATIO)
-    .otel("process.memory.utilization", RATIO),
+    .oms("memoryUtilization", forms::MEM_OF_PS)
+    .ecs("system.process.memory.rss.pct", forms::MEM_RATIO)
+    .otel("process.memory.utilization", forms::MEM_RATIO),
     field("vsz", Int, "KiB", 0, "virtual memory; 0 for kernel threads and zombies", |process, _| {
         Value::count(process.stat.vsize / 1024)
     })
@@ -127,13 +126,13 @@ pub static FIELDS: [Field<Process>; 50] = [
     .oms("rss", TEXT)
     .ecs("system.process.memory.rss.bytes", BYTES)
     .otel("process.memory.usage", BYTES),
-    field("tty", Text, "", TTY, "controlling terminal (`pts/0`, `tty1`, `ttyS0`); `?` for none", |process, _| {
+    field("tty", Token, "", TTY, "controlling terminal (`pts/0`, `tty1`, `ttyS0`); `?` for none", |process, _| {
         text(Some(&process.tty))
     })
     .oms("tty", SAME),
     field(
         "stat",
-        Text,
+        Token,
         "",
         LOCKED,
         "state as `ps` STAT: a letter, then `<` or `N` for nice, `L` locked memory, `s` session leader, `l` threads, `+` foreground",
@@ -144,7 +143,7 @@ pub static FIELDS: [Field<Process>; 50] = [
     .otel("process.state", forms::STATE_OF_OTEL),
     field(
         "start",
-        Text,
+        Token,
         "",
         BOOT_TIME,
         "when the process started, RFC 3339 UTC, whole seconds, as `ps` lstart",
@@ -202,7 +201,7 @@ pub static FIELDS: [Field<Process>; 50] = [
         Text,
         "",
         STATUS | GROUP,
-        "effective group's name; the gid in digits where it has no name",
+        "effective group's name; the numeric gid if it has no name",
         |process, _| text(process.group.as_deref()),
     )
     .ecs("process.group.name", SAME),
@@ -226,7 +225,7 @@ pub static FIELDS: [Field<Process>; 50] = [
     .otel("process.command_args", SAME),
     field(
         "state",
-        Text,
+        Token,
         "",
         0,
         "state letter: R running, S sleeping, D in disk sleep, T stopped, t traced, Z zombie, I idle",
@@ -246,14 +245,14 @@ pub static FIELDS: [Field<Process>; 50] = [
     .ecs("process.group_leader.pid", SAME)
     .otel("process.group_leader.pid", SAME),
     field("elapsed", Float, "s", UPTIME, "time since start", |process, host| seconds(process.age(host), host))
-    .ecs("process.uptime", Form::SECONDS)
+    .ecs("process.uptime", forms::WHOLE_SECONDS)
     .otel("process.uptime", SAME),
     field(
         "entity_id",
-        Text,
+        Token,
         "",
         BOOT_ID,
-        "boot id, pid and start ticks: the same process as long as it is the same",
+        "boot id, pid and start ticks: identifies the process even if its pid is used again",
         |process, host| owned(Some(format!("{}-{}-{}", host.boot_id, process.pid, process.stat.starttime))),
     )
     .ecs("process.entity_id", SAME),
@@ -265,12 +264,12 @@ pub static FIELDS: [Field<Process>; 50] = [
         Float,
         "%",
         SAMPLE | UPTIME,
-        "CPU time used / time, of one CPU, over the sample's time; over its life if that is shorter",
+        "CPU time used / time, of one CPU, over the sample or the last interval, or over its life if that is shorter: rounded to 0.1",
         |process, _| process.cpu_now.map_or(Value::Absent, Value::Float),
     )
-    .ecs("system.process.cpu.total.pct", RATIO)
+    .ecs("system.process.cpu.total.pct", forms::CPU_NOW_RATIO)
     .otel("process.cpu.utilization", forms::PART_OF_ALL_CPUS),
-    field("uss", Int, "KiB", SMAPS_ROLLUP, "memory of its own, that would be free if it ended", |process, _| {
+    field("uss", Int, "KiB", SMAPS_ROLLUP, "private memory: freed when the process exits (USS)", |process, _| {
         memory(process, |memory| memory.uss)
     }),
     field(
@@ -278,12 +277,12 @@ pub static FIELDS: [Field<Process>; 50] = [
         Int,
         "KiB",
         SMAPS_ROLLUP,
-        "resident memory, where what is shared counts by its share",
+        "resident memory with shared pages divided among their users (PSS)",
         |process, _| memory(process, |memory| memory.pss),
     ),
     field("swap", Int, "KiB", SMAPS_ROLLUP, "memory swapped out", |process, _| memory(process, |memory| memory.swap))
     .ecs("system.process.memory.swap", BYTES),
-    field("shared", Int, "KiB", STATM, "resident memory that is of files or shared", |process, _| {
+    field("shared", Int, "KiB", STATM, "resident memory that is mapped from files or shared", |process, _| {
         count(process.shared)
     })
     .ecs("system.process.memory.share", BYTES),
@@ -321,7 +320,7 @@ pub static FIELDS: [Field<Process>; 50] = [
         |process, _| bytes(process.cgroup.as_deref()),
     )
     .ecs("system.process.cgroup.path", SAME),
-    field("container", Text, "", CGROUP, "container id: the 64 hexadecimal digits in that path", |process, _| {
+    field("container", Token, "", CGROUP, "container id: the 64 hexadecimal digits in that path", |process, _| {
         text(process.cgroup.as_deref().and_then(parse::container))
     })
     .ecs("container.id", SAME)

@@ -10,7 +10,7 @@ use crate::record::{Type, Value};
 
 /// %CPU of `ps aux`, which leaves the fraction out from 100 on.
 pub const CPU_OF_PS: Form<Process> = Form {
-    doc: Some("%CPU of `ps aux`"),
+    doc: Some("%CPU of `ps aux`: from 100 on without a fraction"),
     convert: |value, _, _| match value {
         Value::Float(cpu) if cpu < 100.0 => Value::Str(format!("{cpu:.1}").into()),
         Value::Float(cpu) => Value::Str((cpu as u64).to_string().into()),
@@ -19,9 +19,29 @@ pub const CPU_OF_PS: Form<Process> = Form {
     ..Form::TEXT
 };
 
+/// %MEM of `ps aux`.
+pub const MEM_OF_PS: Form<Process> = Form { doc: Some("%MEM of `ps aux`"), ..Form::TEXT };
+
+/// Memory as a part of the machine's.
+pub const MEM_RATIO: Form<Process> =
+    Form { doc: Some("resident memory / the machine's memory: truncated to 0.001"), ..Form::RATIO };
+
+/// CPU time as a part of one CPU's.
+pub const CPU_NOW_RATIO: Form<Process> = Form {
+    doc: Some(
+        "CPU time used / time, of one CPU, over the sample or the last interval, or over its life if that is shorter: rounded to 0.001",
+    ),
+    ..Form::RATIO
+};
+
+/// The process's age.
+pub const WHOLE_SECONDS: Form<Process> =
+    Form { doc: Some("time since start, truncated to whole seconds"), ..Form::SECONDS };
+
 /// TIME of `ps aux`: minutes, which have no bound, and seconds.
 pub const TIME_OF_PS: Form<Process> = Form {
-    doc: Some("TIME of `ps aux`"),
+    unit: Some(""),
+    doc: Some("TIME of `ps aux`: minutes and seconds, truncated"),
     convert: |_, process, host| {
         let seconds = process.stat.cpu_ticks().checked_div(host.ticks_per_second).unwrap_or(0);
         Value::Str(format!("{}:{:02}", seconds / 60, seconds % 60).into())
@@ -31,7 +51,7 @@ pub const TIME_OF_PS: Form<Process> = Form {
 
 /// START of `ps aux`, in local time: the hour today, the day this year, else the year.
 pub const START_OF_PS: Form<Process> = Form {
-    doc: Some("START of `ps aux`, in local time"),
+    doc: Some("START of `ps aux`, in local time: hour and minute, else day, else year"),
     convert: |value, _, host| {
         let Value::Str(start) = &value else { return value };
         let Ok(start) = start.parse::<DateTime<Utc>>() else { return Value::Absent };
@@ -94,7 +114,7 @@ pub const ARGUMENTS: Form<Process> = Form {
 /// The last part of the executable's path: comm is the thread's name, which a process may choose.
 pub const EXE_NAME: Form<Process> = Form {
     needs: Some(EXE),
-    doc: Some("last part of the executable's path"),
+    doc: Some("last part of the executable's path; with ` (deleted)` where it was replaced"),
     convert: |_, process, _| {
         let name = process.exe.as_deref().and_then(|path| path.rsplit(|byte| *byte == b'/').next());
         name.map_or(Value::Absent, Value::Bytes)
@@ -107,7 +127,9 @@ pub const PART_OF_ALL_CPUS: Form<Process> = Form {
     kind: Some(Type::Float),
     unit: Some("1"),
     needs: Some(SAMPLE | UPTIME | CPUS),
-    doc: Some("CPU time used / time, over the sample's time, of all the machine's CPUs"),
+    doc: Some(
+        "CPU time used / time, of all the machine's CPUs, over the sample or the last interval, or over its life if that is shorter",
+    ),
     convert: |value, _, host| match value {
         Value::Float(percent) if host.cpus > 0 => Value::Float(ratio(percent) / host.cpus as f64),
         _ => Value::Absent,

@@ -4,15 +4,17 @@
 use std::borrow::Cow;
 
 use super::encoding::Encoding;
-use super::{Record, Value};
+use super::{COMMAND_FIELDS, Record, Value};
 
 const MARK: char = '…';
 
 /// Writes the record's line into `line`, which is emptied first, at most `max` bytes long (0: no limit).
 ///
 /// A record that is too long has its `command` cut, then its `args`, whatever a schema calls them, then its longest
-/// string, and so on; it says so with `command_truncated`, as does one whose command was `cut` when it was read.
+/// string, and so on; it says so with `command_truncated`, as does one with a command that was `cut` when it was read.
 pub fn line(line: &mut Vec<u8>, record: &mut Record<'_>, cut: bool, max: usize, encoding: &Encoding) {
+    // A command line may have been read only for a filter's sake.
+    let cut = cut && record.rows.iter().any(|(key, _)| COMMAND_FIELDS.contains(&key.field));
     if cut {
         record.mark_cut();
     }
@@ -69,7 +71,7 @@ impl Record<'_> {
         };
         let named = |wanted| left().find(|(_, (key, _))| key.field == wanted);
         let longest = || left().max_by_key(|(_, (_, value))| cost(value, encoding));
-        named("command").or_else(|| named("args")).or_else(longest).map(|(place, _)| place)
+        COMMAND_FIELDS.into_iter().find_map(named).or_else(longest).map(|(place, _)| place)
     }
 }
 
@@ -194,6 +196,9 @@ mod tests {
         let mut out = Vec::new();
         line(&mut out, &mut record, true, 0, &Encoding::Json);
         assert_eq!(out, "{\"command\":\"a…b\",\"command_truncated\":true}\n".as_bytes());
+        let mut without = self::record(vec![("pid", Value::Int(7))]);
+        line(&mut out, &mut without, true, 0, &Encoding::Json);
+        assert_eq!(out, b"{\"pid\":7}\n");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Which fields a record has: the `--fields LIST` language, over any kind's table.
 
-use super::Field;
 use super::schema::{Column, Schema};
+use super::{CUT_MARK, Field};
 
 /// Names for several fields: the name and the fields, `default` first.
 pub type Lists = [(&'static str, &'static [&'static str])];
@@ -10,10 +10,11 @@ pub type Lists = [(&'static str, &'static [&'static str])];
 ///
 /// `list` is names, `lists` and `all`, separated by commas. `+name` appends and `-name` removes; a list that begins with
 /// either starts from `default`. A name given twice stands once, at its first place. Names are our own, whatever the
-/// schema; of `lists` and `all`, what has no name in the schema is left out.
+/// schema. `lists` and `all` omit the fields that have no equivalent in the schema.
 ///
 /// # Errors
-/// A sentence for the user, if a name is unknown, or not of the schema, or no field is left.
+/// A sentence for the user: if a name is unknown, if fields are named that have no equivalent in the schema, or if no
+/// field is left.
 pub fn choose<R>(
     table: &'static [Field<R>],
     schema: Schema,
@@ -21,6 +22,7 @@ pub fn choose<R>(
     list: Option<&str>,
 ) -> Result<Vec<Column<R>>, String> {
     let mut chosen: Vec<Column<R>> = Vec::new();
+    let mut without_equivalent: Vec<&str> = Vec::new();
     let list = list.unwrap_or("default");
     let changes_default = list.starts_with(['+', '-']);
     for item in changes_default.then_some("default").into_iter().chain(list.split(',')) {
@@ -29,7 +31,13 @@ pub fn choose<R>(
             Some(word) => (true, word),
             None => (false, item.strip_prefix('+').unwrap_or(item)),
         };
-        for column in named(table, schema, lists, word)? {
+        for field in named(table, lists, word)? {
+            let Some(column) = Column::of(field, schema) else {
+                if field.name == word && !without_equivalent.contains(&word) {
+                    without_equivalent.push(word);
+                }
+                continue;
+            };
             let place = chosen.iter().position(|other| other.field.name == column.field.name);
             match (removes, place) {
                 (true, Some(place)) => {
@@ -40,6 +48,12 @@ pub fn choose<R>(
             }
         }
     }
+    if !without_equivalent.is_empty() {
+        let (names, schema) = (without_equivalent.join(","), schema.name());
+        return Err(format!(
+            "--fields {names}: no equivalent in schema {schema}; `procline fields --schema {schema}` lists what it has"
+        ));
+    }
     if chosen.is_empty() {
         return Err(format!("--fields {list:?} leaves no field: name at least one"));
     }
@@ -47,27 +61,23 @@ pub fn choose<R>(
 }
 
 /// The fields that one word of the list stands for.
-fn named<R>(table: &'static [Field<R>], schema: Schema, lists: &Lists, word: &str) -> Result<Vec<Column<R>>, String> {
+fn named<R>(table: &'static [Field<R>], lists: &Lists, word: &str) -> Result<Vec<&'static Field<R>>, String> {
     let of_name = |name: &str| table.iter().find(|field| field.name == name);
     let found: Vec<_> = match lists.iter().find(|(list, _)| *list == word) {
         Some((_, names)) => names.iter().filter_map(|name| of_name(name)).collect(),
         None if word == "all" => table.iter().collect(),
         None => of_name(word).into_iter().collect(),
     };
-    if found.is_empty() {
-        return Err(unknown(table, lists, word));
-    }
-    let columns: Vec<_> = found.iter().filter_map(|field| Column::of(field, schema)).collect();
-    if columns.is_empty() {
-        let schema = schema.name();
-        return Err(format!(
-            "--fields {word}: schema {schema} has nothing like it; `procline fields --schema {schema}` lists what it has"
-        ));
-    }
-    Ok(columns)
+    if found.is_empty() { Err(unknown(table, lists, word)) } else { Ok(found) }
 }
 
 fn unknown<R>(table: &[Field<R>], lists: &Lists, word: &str) -> String {
+    if word.is_empty() {
+        return "--fields has an empty name in its list; `procline fields` lists all names".into();
+    }
+    if word == CUT_MARK {
+        return format!("--fields {CUT_MARK}: leave it out; every record that was cut has it");
+    }
     /// Jaro-Winkler: what clap asks of an option's near match, too.
     const ALIKE: f64 = 0.7;
     let lower = word.to_lowercase();
@@ -143,6 +153,7 @@ mod tests {
         assert!(error.contains("did you mean 'pid'"), "{error}");
         let error = names(Some("zzz")).unwrap_err();
         assert!(!error.contains("did you mean") && error.contains("procline fields"), "{error}");
+        assert!(names(Some("pid,command_truncated")).unwrap_err().contains("leave it out"));
         for list in ["", "pid,,cpu", "+", "-", "--pid", "pid cpu"] {
             assert!(names(Some(list)).is_err(), "{list:?}");
         }
@@ -155,9 +166,12 @@ mod tests {
                 choose(&TABLE, Schema::Ecs, LISTS, list).map(|columns| columns.iter().map(Column::name).collect());
             assert_eq!(chosen, Ok(vec!["process.pid"]), "{list:?}");
         }
-        for list in ["cpu", "pid,extra", "-cpu"] {
+        for (list, names) in
+            [("cpu", "cpu"), ("pid,extra", "extra"), ("-cpu", "cpu"), ("cpu,all,+pid,-extra,cpu", "cpu,extra")]
+        {
             let error = choose(&TABLE, Schema::Ecs, LISTS, Some(list)).err().unwrap();
-            assert!(error.contains("schema ecs") && error.contains("fields --schema ecs"), "{error}");
+            let start = format!("--fields {names}: no equivalent in schema ecs; `procline fields --schema ecs` lists");
+            assert!(error.starts_with(&start), "{error}");
         }
         assert!(choose(&TABLE, Schema::Otel, LISTS, None).is_err());
     }

@@ -71,8 +71,7 @@ impl<R> Form<R> {
 
     /// A number as text, one with a fraction to a tenth.
     pub const TEXT: Self = Form {
-        kind: Some(Type::String),
-        unit: Some(""),
+        kind: Some(Type::Token),
         convert: |value, _, _| match value {
             Value::Int(number) => Value::Str(number.to_string().into()),
             Value::Float(number) => Value::Str(format!("{number:.1}").into()),
@@ -197,6 +196,11 @@ impl<R> Column<R> {
     /// Its JSON type.
     pub fn kind(&self) -> Type {
         self.alias.and_then(|alias| alias.form.kind).unwrap_or(self.field.kind)
+    }
+
+    /// Whether it is a text that may be too long for a record.
+    pub fn is_long(&self) -> bool {
+        matches!(self.kind(), Type::String | Type::List)
     }
 
     /// Its unit.

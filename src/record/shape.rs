@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::schema::{Column, Schema};
-use super::{CUT_MARK, Record, Value};
+use super::{COMMAND_FIELDS, CUT_MARK, Record, Value};
 use crate::host::Host;
 
 /// Where a value stands in a record.
@@ -34,6 +34,7 @@ pub struct Shape<R: 'static> {
     fields: Vec<(Key, Column<R>)>,
     /// After the fields, the same in every record.
     constants: Vec<(Key, String)>,
+    has_labels: bool,
     cut_mark: Key,
 }
 
@@ -62,7 +63,8 @@ impl<R> Shape<R> {
             true => vec!["labels".to_owned(), label.clone()],
             false => vec![label.clone()],
         };
-        let mut shape = Shape { fields, constants: constants.collect(), cut_mark: Key::new(path(CUT_MARK), "") };
+        let (constants, cut_mark) = (constants.collect(), Key::new(path(CUT_MARK), ""));
+        let mut shape = Shape { fields, constants, has_labels: !labels.is_empty(), cut_mark };
         for (place, (label, value)) in labels.iter().enumerate() {
             if labels[..place].iter().any(|(other, _)| other == label) {
                 return Err(format!("--label {label} is given twice; a record has each key once"));
@@ -81,9 +83,18 @@ impl<R> Shape<R> {
         fields.chain(self.constants.iter().map(|(key, _)| key)).chain([&self.cut_mark])
     }
 
-    /// The names of all columns that a record may have, in their order.
-    pub fn columns(&self) -> Vec<String> {
-        self.keys().map(|key| key.column.clone()).collect()
+    /// The names of all columns that a record may have, in their order. With `is_limited`, its line may be too long.
+    pub fn columns(&self, is_limited: bool) -> Vec<String> {
+        let keys = self.fields.iter().map(|(key, _)| key).chain(self.constants.iter().map(|(key, _)| key));
+        let mark = self.may_be_cut(is_limited).then_some(&self.cut_mark);
+        keys.chain(mark).map(|key| key.column.clone()).collect()
+    }
+
+    /// A command line may be cut when it is read; any other text only where its line is limited.
+    fn may_be_cut(&self, is_limited: bool) -> bool {
+        let has_text = self.has_labels || self.fields.iter().any(|(_, column)| column.is_long());
+        let has_command = self.fields.iter().any(|(key, _)| COMMAND_FIELDS.contains(&key.field));
+        has_command || is_limited && has_text
     }
 
     /// What has to be read for its fields.
@@ -144,7 +155,7 @@ mod tests {
     fn our_own_is_flat_whatever_dots_a_label_has() {
         let shape = shape(Schema::Procline, &[("k8s.pod", "p"), ("k8s.node", "n")]).unwrap();
         assert_eq!(json(&shape), r#"{"a":1,"b":1,"c":1,"f":1,"k8s.pod":"p","k8s.node":"n"}"#);
-        assert_eq!(shape.columns(), ["a", "b", "c", "d", "e", "f", "k8s.pod", "k8s.node", "command_truncated"]);
+        assert_eq!(shape.columns(false), ["a", "b", "c", "d", "e", "f", "k8s.pod", "k8s.node"]);
     }
 
     #[test]
@@ -152,7 +163,10 @@ mod tests {
         let shape = shape(Schema::Otel, &[("k8s.pod", "p"), ("site", "s")]).unwrap();
         assert_eq!(json(&shape), r#"{"x":{"a":1,"y":{"c":1},"f":1},"top":1,"labels":{"k8s.pod":"p","site":"s"}}"#);
         let columns = ["x.a", "x.y.c", "x.y.e", "x.f", "top", "other.d", "labels.k8s.pod", "labels.site"];
-        assert_eq!(shape.columns(), [&columns[..], &[CUT_MARK]].concat());
+        assert_eq!(shape.columns(false), columns);
+        // A label is text; the fields of this table are numbers.
+        assert_eq!(shape.columns(true), [&columns[..], &[CUT_MARK]].concat());
+        assert!(!self::shape(Schema::Otel, &[]).unwrap().columns(true).contains(&CUT_MARK.to_owned()));
     }
 
     #[test]

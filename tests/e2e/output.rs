@@ -112,7 +112,7 @@ fn at_midnight_another_file_begins() {
         for (path, day) in [(old, "2025-12-31"), (new, "2026-01-01")].into_iter().skip(usize::from(is_late)) {
             let content = fs::read_to_string(path).unwrap();
             let (head, rows) = content.split_once('\n').unwrap();
-            assert_eq!(head, "timestamp,pid,command_truncated");
+            assert_eq!(head, "timestamp,pid");
             assert!(rows.lines().all(|row| row.starts_with(day)), "{content}");
             assert!(rows.ends_with('\n'), "{content}");
         }
@@ -129,14 +129,14 @@ fn csv_has_one_header_in_a_file() {
     let tree = Tree::copy();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out");
-    for expected in ["pid,command_truncated\n1,\n1,\n", "pid,command_truncated\n1,\n1,\n1,\n1,\n"] {
+    for expected in ["pid\n1\n1\n", "pid\n1\n1\n1\n1\n"] {
         quiet(&mut output(&tree, &path, &["--format", "csv", "--interval", "10ms", "--count", "2"]));
         assert_eq!(fs::read_to_string(&path).unwrap(), expected);
     }
     fs::write(&path, "").unwrap();
     quiet(&mut output(&tree, &path, &["--format", "csv", "--top", "0"]));
     quiet(&mut output(&tree, &path, &["--format", "csv"]));
-    assert_eq!(fs::read_to_string(&path).unwrap(), "pid,command_truncated\n1,\n");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "pid\n1\n");
 }
 
 /// Rows under another header would be of other columns, or of none.

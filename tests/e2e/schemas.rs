@@ -182,13 +182,18 @@ fn every_field_by_name_nesting_and_unit() {
         // Every one of them was of some process in the fixture.
         let never: Vec<_> = table.iter().filter(|(_, name, _)| !seen.contains(name)).collect::<Vec<_>>();
         assert!(never.is_empty(), "{schema}: {:?}", never.iter().map(|(field, ..)| field).collect::<Vec<_>>());
-        // And the program knows of no more.
+        // And the program knows of no more, but for the mark of a record that was cut.
         let listed = quiet(&mut procline(&["fields", "--schema", schema, "--format", "json"]));
         let row = |row: &Map<String, Value>| [row["field"].clone(), row["name"].clone()].map(|text| text.to_string());
         let listed: BTreeSet<_> = parsed(&listed).iter().map(row).collect();
         assert_eq!(
             listed,
-            table.iter().map(|(field, name, _)| [*field, *name].map(|text| json!(text).to_string())).collect()
+            table
+                .iter()
+                .map(|(field, name, _)| [*field, *name])
+                .chain([["command_truncated"; 2]])
+                .map(|names| names.map(|text| json!(text).to_string()))
+                .collect()
         );
     }
 }
@@ -204,14 +209,71 @@ fn the_default_fields_that_each_has() {
         assert_eq!(found.into_keys().collect::<BTreeSet<_>>(), names);
         let chosen = quiet(&mut tree.procline(&["--schema", schema, "--fields", "ppid,pid", "--pid", "1"]));
         assert!(parsed(&chosen)[0]["process"].as_object().unwrap().len() == 2);
-        let (code, errors) = complaint(&tree.procline(&["--schema", schema, "--fields", "nice"]).output().unwrap());
-        assert!(code == 2 && errors.contains(&format!("schema {schema}")), "{errors}");
     }
-    let (code, errors) = complaint(&tree.procline(&["--schema", "oms", "--fields", "nice"]).output().unwrap());
-    assert!(code == 2 && errors.contains("schema oms"), "{errors}");
-    let wrong = tree.procline(&["--schema", "ECS"]).output().unwrap();
-    let errors = String::from_utf8(wrong.stderr).unwrap();
-    assert!(wrong.status.code() == Some(2) && errors.contains("procline, oms, ecs, otel"), "{errors}");
+}
+
+/// A list omits what has no equivalent; naming it is an error that names all of it.
+#[test]
+fn a_named_field_without_an_equivalent_is_an_error() {
+    let tree = Tree::copy();
+    for schema in ["oms", "ecs", "otel"] {
+        for (list, names) in
+            [("nice", "nice"), ("pid,nice,majflt,user,nice", "nice,majflt"), ("+state,-priority", "state,priority")]
+        {
+            let arguments = ["--schema", schema, "--fields", list];
+            let (code, errors) = complaint(&tree.procline(&arguments).output().unwrap());
+            let sentence = format!(
+                "procline: --fields {names}: no equivalent in schema {schema}; \
+                 `procline fields --schema {schema}` lists what it has\n"
+            );
+            assert_eq!((code, errors), (2, sentence), "{list}");
+        }
+        for list in ["default", "resources,-pid", "all,-user"] {
+            quiet(&mut tree.procline(&["--schema", schema, "--fields", list, "--sample", "1ms"]));
+        }
+    }
+}
+
+/// The unit and the precision of every number, as the records of that schema have them.
+#[test]
+fn the_table_tells_units_and_precision_of_its_schema() {
+    let table = |schema: &str| {
+        let rows = parsed(&quiet(&mut procline(&["fields", "--schema", schema, "--format", "json"])));
+        let row = |row: Map<String, Value>| {
+            let field = row.get("field").unwrap_or(&row["name"]).as_str().unwrap().to_owned();
+            (field, [&row["type"], &row["unit"], &row["meaning"]].map(|text| text.as_str().unwrap().to_owned()))
+        };
+        rows.into_iter().map(row).collect::<BTreeMap<_, _>>()
+    };
+    let ours = table("procline");
+    for (schema, memory, percent, cpu_time) in
+        [("oms", "KiB", "%", ""), ("ecs", "bytes", "1", "ms"), ("otel", "bytes", "1", "s")]
+    {
+        for (field, [_, unit, meaning]) in table(schema) {
+            let [_, our_unit, our_meaning] = &ours[&field];
+            let expected = match (field.as_str(), our_unit.as_str()) {
+                ("time", _) => cpu_time,
+                (_, "KiB") => memory,
+                (_, "%") => percent,
+                (_, same) => same,
+            };
+            assert_eq!(unit, expected, "{schema}: {field}");
+            assert!(our_unit != "%" || meaning != *our_meaning, "{schema}: {field} is no percentage: {meaning}");
+        }
+    }
+    let meaning = |schema: &str, field: &str| table(schema)[field][2].clone();
+    for (schema, field, words) in [
+        ("oms", "time", "minutes and seconds"),
+        ("oms", "timestamp", "UTC without a zone, with microseconds"),
+        ("oms", "mem", "%MEM"),
+        ("ecs", "mem", "truncated to 0.001"),
+        ("otel", "mem", "truncated to 0.001"),
+        ("ecs", "cpu_now", "rounded to 0.001"),
+        ("ecs", "elapsed", "whole seconds"),
+        ("otel", "cpu_now", "all the machine's CPUs"),
+    ] {
+        assert!(meaning(schema, field).contains(words), "{schema}: {}", meaning(schema, field));
+    }
 }
 
 #[test]
