@@ -1,10 +1,16 @@
-//! What the user typed, and nothing else.
+//! What the user typed, and nothing else. `value` knows what an option's value may be, `usage` says what is wrong with
+//! a command line, `help` has what `--help` says beyond the options.
+
+pub mod help;
+pub mod usage;
+mod value;
 
 use std::env;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use glob::Pattern;
 
 use crate::process::Repeat;
@@ -17,11 +23,14 @@ use crate::sink::pattern;
 /// The command line.
 #[derive(Debug, Parser)]
 #[command(
-    version,
-    about = "One JSON line per process, for log pipelines: what `ps aux` is to people.",
+    version = env!("PROCLINE_VERSION"),
+    about = "Print one JSON line per process, for log pipelines",
+    long_about = help::ABOUT,
     args_conflicts_with_subcommands = true,
+    args_override_self = true,
     max_term_width = 100,
-    after_help = EXAMPLES
+    after_help = help::SHORT,
+    after_long_help = help::long()
 )]
 pub struct Cli {
     /// What to print instead of processes.
@@ -32,28 +41,20 @@ pub struct Cli {
     pub snapshot: SnapshotOptions,
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  procline | jq 'select(.cpu > 50)'
-  procline --fields pid,user,command
-  procline --fields -vsz,-tty
-  procline --top 10 --by rss
-  procline --name 'nginx*' --children --fields resources
-  procline --procfs /host/proc --rootfs /host
-  procline --output /var/log/procline/%Y-%m-%d.jsonl --keep 7d
-
-Exit codes: 0 done, 1 failed, 2 wrong usage, 124 timed out.";
-
 /// The other things that procline prints.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Print the fields of the records: name, type, unit, meaning
     Fields {
-        /// How to print them
-        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        /// As text, markdown or json
+        #[arg(long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
         format: FieldsFormat,
-        /// Their names, types and units in another schema
-        #[arg(long, value_name = "SCHEMA", default_value = "procline")]
+        /// In which schema: procline, oms, ecs or otel
+        ///
+        /// Prints the names, types, units and meanings in that schema, and which of procline's fields each one is. A
+        /// field without an equivalent is omitted. The default is `procline`.
+        #[arg(long, value_name = "SCHEMA", default_value = "procline", hide_default_value = true)]
+        #[arg(hide_possible_values = true)]
         schema: Schema,
     },
 }
@@ -72,13 +73,13 @@ pub enum FieldsFormat {
 /// Whose names a record has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Schema {
-    /// Our own
+    /// procline's own
     Procline,
-    /// Those of a script over `ps aux` that the OMS agent ran: all text, as ps prints it
+    /// The OMS agent's script over `ps aux`: all text, as ps prints it
     Oms,
-    /// Those of the Elastic Common Schema and Metricbeat: nested, bytes, parts of one
+    /// The Elastic Common Schema and Metricbeat: nested, bytes, ratios
     Ecs,
-    /// Those of OpenTelemetry's semantic conventions: nested, bytes, parts of one
+    /// OpenTelemetry's semantic conventions: nested, bytes, ratios
     Otel,
 }
 
@@ -100,7 +101,7 @@ pub enum Format {
     Json,
     /// One array of objects
     Array,
-    /// A header and a row per record
+    /// A header, then a row per record
     Csv,
 }
 
@@ -124,96 +125,145 @@ pub struct SnapshotOptions {
     roots: RootOptions,
 }
 
+// The first paragraph of each option is its line in `-h`, which fits 80 columns; `--help` has all of them.
+
 /// What is printed of a process.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "What is printed")]
+#[command(next_help_heading = "Records")]
 pub struct RecordOptions {
-    /// Fields, in this order: names, `default`, `resources`, `all` (with what is
-    /// slow: smaps_rollup and the wait of --sample); +NAME appends, -NAME
-    /// removes (default: default; `procline fields` lists them)
-    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
+    /// Fields to print, in this order
+    ///
+    /// Names of fields and lists of fields, separated by commas. The lists are `default`, `resources` (what to watch
+    /// of a service) and `all`. A list of changes starts from the default: +NAME appends a field, -NAME removes one.
+    ///
+    /// `procline fields` explains every field. `cpu_now` waits for --sample; `uss`, `pss` and `swap` are slow for
+    /// processes with much memory.
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true, value_parser = value::fields)]
     pub fields: Option<String>,
-    /// Names, units and nesting of another convention; --fields takes our names still,
-    /// and `procline fields --schema SCHEMA` lists what it has
+    /// Names and units: procline, oms, ecs or otel
+    ///
+    /// `ecs` is the Elastic Common Schema with Metricbeat's names, `otel` OpenTelemetry's semantic conventions, and
+    /// `oms` the record of the OMS agent's script over `ps aux`. The default is `procline`. --fields takes procline's
+    /// names in every schema; `procline fields --schema SCHEMA` lists which fields have an equivalent.
     #[arg(long, value_name = "SCHEMA", default_value = "procline")]
+    #[arg(hide_default_value = true, hide_possible_values = true)]
     pub schema: Schema,
-    /// How records are written
+    /// Encoding: json, array or csv
+    ///
+    /// `json` prints one object per line, `array` one array of all objects, `csv` a header and a row per record. The
+    /// default is `json`.
     #[arg(long, value_name = "FORMAT", default_value = "json")]
+    #[arg(hide_default_value = true, hide_possible_values = true)]
     pub format: Format,
-    /// A constant on every record, after all fields; repeat it for more
-    #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
+    /// Add a constant to every record
+    ///
+    /// The constant is a string and comes after all fields. Can be repeated for more constants.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = value::label, value_hint = ValueHint::Other)]
     pub label: Vec<(String, String)>,
-    /// The value of Computer [default: the hostname] [env: PROCLINE_COMPUTER]
-    #[arg(long, value_name = "NAME")]
+    /// Value of Computer, instead of the hostname
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), value_hint = ValueHint::Hostname)]
     computer: Option<String>,
-    /// Leave command lines unread: command is `[comm]`, args are absent, and --name
-    /// knows no scripts
+    /// Do not read command lines
+    ///
+    /// `command` is then `[name]`, `args` is absent, and --name finds no scripts. This is the only guarantee that no
+    /// secret of a command line is printed.
     #[arg(long)]
     pub no_args: bool,
-    /// Show secrets in command lines: passwords, tokens, keys are masked otherwise
+    /// Do not mask secrets in command lines
+    ///
+    /// Without this option, the values of passwords, tokens and keys become `********`, as far as they are recognised.
     #[arg(long, conflicts_with = "redact_word")]
     no_redact: bool,
-    /// One more word that makes a key's value secret, beside password, token and
-    /// so on
-    #[arg(long, value_name = "WORD", value_parser = redact_word)]
+    /// Mask the values of keys with this word, too
+    ///
+    /// The built-in words are `password`, `token` and the like. Can be repeated for more words.
+    #[arg(long, value_name = "WORD", value_parser = value::redact_word, value_hint = ValueHint::Other)]
     redact_word: Vec<String>,
-    /// Longest line, its newline included, in bytes: at least 1024, or 0 for no
-    /// limit; a longer one has its command cut in the middle
-    #[arg(long, value_name = "N", default_value = "32000", value_parser = max_record_bytes)]
+    /// Longest line, in bytes
+    ///
+    /// The newline counts. At least 1024, or 0 for no limit. A longer record loses the middle of its command, then of
+    /// its longest texts, and has `command_truncated`.
+    #[arg(long, value_name = "N", default_value = "32000", allow_negative_numbers = true)]
+    #[arg(value_parser = value::max_record_bytes, value_hint = ValueHint::Other)]
     pub max_record_bytes: usize,
 }
 
 /// Which processes have a record.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Which processes")]
+#[command(next_help_heading = "Processes")]
 struct FilterOptions {
-    /// Only processes of this name: a pattern (* ? [a-z]) for the whole name, the
-    /// program's or, of an interpreter, the script's; repeat it for alternatives
-    #[arg(long, value_name = "GLOB", value_parser = glob)]
+    /// Print processes whose name matches this pattern
+    ///
+    /// A pattern has * ? [a-z] [!a-z] and must match a whole name: the process's own, its program's, or the script's if
+    /// the program is an interpreter. Can be repeated: a process then matches any of the patterns. Different filters
+    /// must all match.
+    #[arg(long, value_name = "GLOB", value_parser = value::glob, value_hint = ValueHint::CommandName)]
     name: Vec<Pattern>,
-    /// No processes of this name
-    #[arg(long, value_name = "GLOB", value_parser = glob)]
+    /// Print no processes whose name matches
+    ///
+    /// Takes the same patterns as --name. Can be repeated.
+    #[arg(long, value_name = "GLOB", value_parser = value::glob, value_hint = ValueHint::CommandName)]
     exclude: Vec<Pattern>,
-    /// Only processes of this user, by name or uid; repeat it for alternatives
-    #[arg(long, value_name = "USER")]
+    /// Print processes of this user, a name or a uid
+    ///
+    /// Takes several users separated by commas, and can be repeated: a process then matches any of them.
+    #[arg(long, value_name = "USER", value_delimiter = ',')]
+    #[arg(value_parser = NonEmptyStringValueParser::new(), value_hint = ValueHint::Username)]
     user: Vec<String>,
-    /// Only this process; repeat it for alternatives
-    #[arg(long, value_name = "PID")]
+    /// Print the process with this id
+    ///
+    /// Takes several ids separated by commas, and can be repeated: a process then matches any of them.
+    #[arg(long, value_name = "PID", value_delimiter = ',', allow_negative_numbers = true)]
+    #[arg(value_parser = value::pid, value_hint = ValueHint::Other)]
     pid: Vec<u32>,
-    /// Only processes with at least this much CPU, in percent: of cpu_now if that
-    /// is asked for, else of cpu
-    #[arg(long, value_name = "PCT", value_parser = percent)]
+    /// Print processes that use at least this much CPU
+    ///
+    /// In percent of one CPU: of `cpu_now` if that is measured, else of `cpu`, the average since the process started.
+    #[arg(long, value_name = "PCT", allow_negative_numbers = true)]
+    #[arg(value_parser = value::percent, value_hint = ValueHint::Other)]
     min_cpu: Option<f64>,
-    /// No threads of the kernel
+    /// Print no kernel threads
     #[arg(long)]
     no_kernel_threads: bool,
-    /// Also the descendants of those
+    /// Add the descendants of matching processes
     #[arg(long)]
     children: bool,
-    /// Only the N that have most, and these first
-    #[arg(long, value_name = "N")]
+    /// Print only the N highest, highest first
+    ///
+    /// Applies after all filters and after --children. --by says which field counts.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(value_parser = value::top, value_hint = ValueHint::Other)]
     top: Option<usize>,
-    /// What --top goes by: cpu, cpu_now, mem, rss or time
-    #[arg(long, value_name = "FIELD", default_value = "cpu", value_parser = by)]
+    /// Field that --top compares
+    ///
+    /// One of cpu, cpu_now, mem, rss and time.
+    #[arg(long, value_name = "FIELD", default_value = "cpu", requires = "top", hide_possible_values = true)]
+    #[arg(value_parser = PossibleValuesParser::new(By::ALL.map(|(name, _)| name)).try_map(by))]
     by: By,
 }
 
 /// Where records go.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Where it goes")]
+#[command(next_help_heading = "Destination")]
 struct OutputOptions {
-    /// Append to this file instead of standard output (`-`); its name, not its
-    /// directory's, may have fields of strftime, in UTC:
+    /// Append to this file, not to standard output (-)
+    ///
+    /// The file's name, but not its directory's, may contain strftime fields, in UTC:
     /// /var/log/procline/%Y-%m-%d.jsonl
-    #[arg(long, value_name = "PATTERN", value_parser = destination)]
+    #[arg(long, value_name = "PATTERN", value_parser = destination, value_hint = ValueHint::FilePath)]
     output: Option<Destination>,
-    /// Remove the files of that pattern that were last written longer ago, at
-    /// least 2d: 7d, 4weeks; their names must hold a full date or %s
-    #[arg(long, value_name = "DURATION", requires = "output", value_parser = keep)]
+    /// Remove the pattern's files that are older
+    ///
+    /// A file's age counts from its last change. At least 2d, so that whatever reads the files has time to: 7d, 4w.
+    /// Their names must contain a full date or %s
+    #[arg(long, value_name = "DURATION", requires = "output", value_parser = value::keep)]
+    #[arg(value_hint = ValueHint::Other)]
     keep: Option<Duration>,
-    /// The permissions of a file that is made, in octal; its directory is made
-    /// too if only that is missing, and who may read may enter it [default: 0640]
-    #[arg(long, value_name = "MODE", requires = "output", value_parser = file_mode)]
+    /// Permissions of a new file [default: 0640]
+    ///
+    /// In octal, whatever the umask. A missing directory is created too, and who may read its files may enter it.
+    #[arg(long, value_name = "MODE", requires = "output", value_parser = value::file_mode)]
+    #[arg(value_hint = ValueHint::Other)]
     file_mode: Option<u32>,
 }
 
@@ -226,22 +276,30 @@ enum Destination {
 
 /// When snapshots are taken, and how long they may take.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "When, and how long")]
+#[command(next_help_heading = "Time")]
 pub struct TimeOptions {
-    /// Repeat until stopped, at this beat: 60s, 500ms, 5m; --timeout does not end
-    /// that, and beats that cannot be kept are left out
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    /// Take a snapshot at every interval until stopped
+    ///
+    /// Intervals do not drift. An interval that ends while a snapshot is still being taken is skipped. --timeout does
+    /// not end the repetition.
+    #[arg(long, value_name = "DURATION", value_parser = value::duration, value_hint = ValueHint::Other)]
     interval: Option<Duration>,
-    /// Stop after so many snapshots
-    #[arg(long, value_name = "N", requires = "interval", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Stop after this many snapshots
+    #[arg(long, value_name = "N", requires = "interval", allow_negative_numbers = true)]
+    #[arg(value_parser = value::count, value_hint = ValueHint::Other)]
     count: Option<u64>,
-    /// The time over which cpu_now is measured; waits only if that is asked for;
-    /// with --interval only the first time, then the beat just past counts
-    #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = duration)]
+    /// Time over which to measure cpu_now
+    ///
+    /// A run waits this long if it needs `cpu_now`. With --interval only the first snapshot waits; later ones measure
+    /// over the interval before them.
+    #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = value::duration)]
+    #[arg(value_hint = ValueHint::Other)]
     pub sample: Duration,
-    /// End a run that takes longer, even one blocked in a read or a write: 10s,
-    /// 500ms, 2m
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    /// End a run that takes longer
+    ///
+    /// Even a run that is blocked in a read or a write ends, with exit code 124.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = value::duration)]
+    #[arg(value_hint = ValueHint::Other)]
     pub timeout: Duration,
 }
 
@@ -249,12 +307,15 @@ pub struct TimeOptions {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Another machine")]
 struct RootOptions {
-    /// Another machine's /proc, mounted here [env: HOST_PROC]
-    #[arg(long, value_name = "PATH")]
+    /// Another machine's /proc, mounted here
+    ///
+    /// Uptime, boot time and memory are then read there, too.
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::DirPath)]
     procfs: Option<PathBuf>,
-    /// Another machine's root directory, mounted here; users are named by its
-    /// etc/passwd [env: HOST_ROOT]
-    #[arg(long, value_name = "PATH")]
+    /// Another machine's root directory, mounted here
+    ///
+    /// Users are then named by its etc/passwd.
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::DirPath)]
     rootfs: Option<PathBuf>,
 }
 
@@ -330,76 +391,16 @@ fn path_in(variable: &str) -> Option<PathBuf> {
     env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-fn glob(text: &str) -> Result<Pattern, String> {
-    Pattern::new(text).map_err(|error| format!("{error}; a pattern has * ? [a-z] [!a-z]"))
-}
-
-fn label(text: &str) -> Result<(String, String), String> {
-    let legal = |key: &str| {
-        key.starts_with(|c: char| c.is_ascii_alphabetic())
-            && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
-    };
-    match text.split_once('=') {
-        Some((key, value)) if legal(key) => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("KEY=VALUE, whose key is a letter, then letters, digits, '_', '.' or '-'".into()),
-    }
-}
-
-fn redact_word(text: &str) -> Result<String, String> {
-    let legal = text.len() >= 3 && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
-    legal.then(|| text.to_owned()).ok_or_else(|| "3 or more letters, digits, '_', '-' or '.'".into())
-}
-
-fn percent(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
-        _ => Err("a number of percent, 0 or more".into()),
-    }
-}
-
-fn by(text: &str) -> Result<By, String> {
-    let found = By::ALL.into_iter().find(|(name, _)| *name == text).map(|(_, by)| by);
-    found.ok_or_else(|| format!("one of {}", By::ALL.map(|(name, _)| name).join(", ")))
-}
-
-fn max_record_bytes(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(number) if number == 0 || number >= 1024 => Ok(number),
-        _ => Err("a number of bytes, at least 1024, or 0 for no limit".into()),
-    }
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(duration) if !duration.is_zero() => Ok(duration),
-        _ => Err("a duration longer than 0, such as 10s, 500ms or 2m".into()),
-    }
-}
-
-/// Azure Monitor Agent wants that much time to read a file.
-const KEEP_LEAST: Duration = Duration::from_secs(2 * 24 * 60 * 60);
-
-fn keep(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(duration) if duration >= KEEP_LEAST => Ok(duration),
-        _ => {
-            Err("a duration of at least 2d, as what reads the files must have the time to, such as 7d or 4weeks".into())
-        }
-    }
-}
+/// The permissions of a new file: command lines are sensitive.
+const FILE_MODE: u32 = 0o640;
 
 fn destination(text: &str) -> Result<Destination, String> {
     if text == "-" { Ok(Destination::Stdout) } else { pattern::Pattern::parse(text).map(Destination::Files) }
 }
 
-const FILE_MODE: u32 = 0o640;
-
-fn file_mode(text: &str) -> Result<u32, String> {
-    let is_octal = text.len() <= 4 && text.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
-    match u32::from_str_radix(text, 8) {
-        Ok(mode) if is_octal && mode <= 0o777 && mode & 0o600 == 0o600 => Ok(mode),
-        _ => Err("octal, 0600 to 0777, of which the owner may read and write: 0640, 0644".into()),
-    }
+fn by(name: String) -> Result<By, String> {
+    let found = By::ALL.into_iter().find(|(known, _)| *known == name).map(|(_, by)| by);
+    found.ok_or_else(|| "expected a field to compare".into())
 }
 
 #[cfg(test)]

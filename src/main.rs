@@ -4,19 +4,25 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use procline::cli::{Cli, Command, Format, SnapshotOptions};
+use procline::cli::{Cli, Command, Format, SnapshotOptions, usage};
 use procline::exit::{Stop, code};
 use procline::process::{self, Request};
 use procline::record::choose::choose;
 use procline::record::encoding::Encoding;
 use procline::record::shape::Shape;
-use procline::{fields, process::fields as table};
+use procline::{fields, process::fields as table, sink};
 
 fn main() -> ExitCode {
-    code(run(Cli::parse()))
+    code(run())
 }
 
-fn run(cli: Cli) -> Result<(), Stop> {
+fn run() -> Result<(), Stop> {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => return Err(Stop::Usage(usage::sentence(&error))),
+        // --help and --version.
+        Err(asked) => return Ok(sink::print(&asked.render().to_string())?),
+    };
     match cli.command {
         Some(Command::Fields { format, schema }) => Ok(fields::print(format, schema.into())?),
         None => snapshot(&cli.snapshot),

@@ -133,7 +133,7 @@ fn what_makes_no_sense_is_told() {
     for (arguments, words) in [
         (&["--count", "2"][..], "--interval"),
         (&["--interval", "0s"], "longer than 0"),
-        (&["--interval", "1s", "--count", "0"], "0 is not in 1.."),
+        (&["--interval", "1s", "--count", "0"], "1 or more"),
     ] {
         let output = procline(arguments).output().unwrap();
         let errors = String::from_utf8(output.stderr).unwrap();

@@ -123,14 +123,14 @@ fn a_script_by_its_own_name_and_comm_cut_at_15_bytes() {
 #[test]
 fn what_is_malformed_is_told() {
     for (argument, words) in [
-        ("--name=[", "a pattern has"),
-        ("--exclude=a[b", "a pattern has"),
-        ("--min-cpu=much", "a number of percent"),
-        ("--min-cpu=-1", "a number of percent"),
-        ("--min-cpu=NaN", "a number of percent"),
+        ("--name=[", "a pattern with"),
+        ("--exclude=a[b", "a pattern with"),
+        ("--min-cpu=much", "a percentage"),
+        ("--min-cpu=-1", "a percentage"),
+        ("--min-cpu=NaN", "a percentage"),
         ("--by=size", "one of cpu, cpu_now, mem, rss, time"),
-        ("--pid=self", "invalid"),
-        ("--top=-1", "invalid"),
+        ("--pid=self", "process ids in digits"),
+        ("--top=-1", "a whole number"),
         ("--sample=0", "a duration"),
     ] {
         let output = procline(&[argument]).output().unwrap();

@@ -27,3 +27,4 @@ mod roots;
 mod schemas;
 mod stuck;
 mod support;
+mod usage;

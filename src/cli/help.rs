@@ -1,0 +1,61 @@
+//! What `--help` and the manual say beyond the options. Each is spelled here, once.
+
+use std::fmt::Write;
+
+/// What the program does, and how its options are written.
+pub const ABOUT: &str = "\
+Print one JSON line per process, for log pipelines
+
+Without options, procline prints a record of every process once, and exits. Options select fields and processes, name a \
+file to append to, or repeat the snapshot.
+
+A DURATION is a number and a unit: 500ms, 10s, 5m, 1h, 7d or 2w. If an option is given several times, the last one \
+counts, unless its text says that it can be repeated.";
+
+/// Commands to copy, and what each prints.
+pub const EXAMPLES: [(&str, &str); 7] = [
+    ("procline | jq 'select(.cpu > 50)'", "processes that use more than half a CPU"),
+    ("procline --fields pid,user,command", "three fields, in this order"),
+    ("procline --fields -vsz,-tty", "the default fields without two"),
+    ("procline --top 10 --by rss", "the ten largest, largest first"),
+    ("procline --name 'nginx*' --children --fields resources", "a service and what it started"),
+    ("procline --procfs /host/proc --rootfs /host", "the host, seen from a container"),
+    ("procline --output /var/log/procline/%Y-%m-%d.jsonl --keep 7d", "a file a day, for a week"),
+];
+
+/// Exit codes, and what each means.
+pub const EXIT_STATUS: [(&str, &str); 4] = [
+    ("0", "the records were written, or the reader closed the pipe"),
+    ("1", "something failed: one line on standard error says what"),
+    ("2", "wrong usage: an unknown field, option or value"),
+    ("124", "the run took longer than --timeout"),
+];
+
+/// Variables that are read, and what each sets. An option beats its variable, and an empty variable is none.
+pub const ENVIRONMENT: [(&str, &str); 4] = [
+    ("HOST_PROC", "the default of --procfs"),
+    ("HOST_ROOT", "the default of --rootfs"),
+    ("PROCLINE_COMPUTER", "the default of --computer"),
+    ("TZ", "the time zone of `start` in --schema oms"),
+];
+
+/// The end of `-h`.
+pub const SHORT: &str = "`procline --help` explains each option and shows examples.";
+
+/// The end of `--help`.
+pub fn long() -> String {
+    let mut text = String::from("Examples:\n");
+    let width = EXAMPLES.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
+    for (command, meaning) in EXAMPLES {
+        // A shell takes the meaning as a comment.
+        let _ = writeln!(text, "  {command:<width$}  # {meaning}");
+    }
+    for (title, rows) in [("Exit status", &EXIT_STATUS), ("Environment", &ENVIRONMENT)] {
+        let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        let _ = write!(text, "\n{title}:\n");
+        for (name, meaning) in rows {
+            let _ = writeln!(text, "  {name:<width$}  {meaning}");
+        }
+    }
+    text
+}

@@ -1,0 +1,109 @@
+//! What is wrong with a command line, as one sentence: clap says it over several lines.
+
+use std::env;
+use std::error::Error as _;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, Error};
+
+use super::Cli;
+
+/// Options that other programs have, and what to write here.
+const ELSEWHERE: [(&str, &str); 1] = [("--sort", "there is no --sort: write --top N --by FIELD")];
+
+/// Options that others need, which clap does not name.
+const NEEDED: [(&str, &[&str]); 3] =
+    [("--interval", &["--count"]), ("--output", &["--keep", "--file-mode"]), ("--top", &["--by"])];
+
+/// The sentence for an error of the command line, its remedy included.
+pub fn sentence(error: &Error) -> String {
+    let argument = text(error, ContextKind::InvalidArg);
+    let value = text(error, ContextKind::InvalidValue);
+    // `--interval <DURATION>` has the name first.
+    let name = argument.split(' ').next().unwrap_or_default();
+    match error.kind() {
+        ErrorKind::ValueValidation => {
+            let reason = error.source().map(ToString::to_string).unwrap_or_default();
+            format!("{name} '{value}': {reason}")
+        }
+        ErrorKind::InvalidValue if value.is_empty() => format!("{argument} needs a value"),
+        ErrorKind::InvalidValue => {
+            let valid = text(error, ContextKind::ValidValue);
+            format!("{name} '{value}': expected one of {valid}{}", did_you_mean(error, ContextKind::SuggestedValue))
+        }
+        ErrorKind::UnknownArgument => match ELSEWHERE.iter().find(|(theirs, _)| *theirs == name) {
+            Some((_, remedy)) => (*remedy).to_owned(),
+            None if is_negative(name) => format!("unexpected argument '{name}': no option takes a negative value"),
+            None => format!("unexpected argument '{argument}'{}", remedy(error, ContextKind::SuggestedArg)),
+        },
+        ErrorKind::InvalidSubcommand => {
+            let word = text(error, ContextKind::InvalidSubcommand);
+            format!("unexpected argument '{word}'{}", remedy(error, ContextKind::SuggestedSubcommand))
+        }
+        ErrorKind::TooManyValues => format!("{name} takes no value, and '{value}' is one"),
+        ErrorKind::ArgumentConflict => {
+            let (word, prior) = (text(error, ContextKind::InvalidSubcommand), text(error, ContextKind::PriorArg));
+            if word.is_empty() {
+                format!("{argument} cannot be used with {prior}")
+            } else if Cli::command().find_subcommand(&word).is_some() {
+                format!("the command {word} cannot be used with {prior}")
+            } else {
+                // To clap any word after an option may be a command.
+                format!("unexpected argument '{word}'{}", remedy(error, ContextKind::SuggestedSubcommand))
+            }
+        }
+        ErrorKind::MissingRequiredArgument => {
+            let usage = usage(error);
+            let needs_it = NEEDED.iter().filter(|(needed, _)| *needed == name).flat_map(|(_, others)| *others);
+            let given: Vec<_> = needs_it.filter(|other| usage.contains(**other)).copied().collect();
+            match given[..] {
+                [] => format!("{argument} is missing"),
+                [one] => format!("{one} needs {argument}"),
+                _ => format!("{} need {argument}", given.join(" and ")),
+            }
+        }
+        ErrorKind::InvalidUtf8 => {
+            let broken = env::args_os().find(|argument| argument.to_str().is_none()).unwrap_or_default();
+            format!("the argument '{}' is not valid UTF-8", broken.display())
+        }
+        kind => format!("{}; `procline --help` lists the options", kind.as_str().unwrap_or("wrong usage")),
+    }
+}
+
+/// What clap says of the error in this respect; of several, a list.
+fn text(error: &Error, kind: ContextKind) -> String {
+    match error.get(kind) {
+        Some(ContextValue::String(text)) => text.clone(),
+        Some(ContextValue::Strings(texts)) => texts.join(", "),
+        _ => String::new(),
+    }
+}
+
+fn did_you_mean(error: &Error, kind: ContextKind) -> String {
+    match text(error, kind) {
+        near if near.is_empty() => String::new(),
+        near => format!("; did you mean '{}'?", near.replace(", ", "' or '")),
+    }
+}
+
+/// A near name, else where all of them are listed: in the help of the command that was typed.
+fn remedy(error: &Error, kind: ContextKind) -> String {
+    let near = did_you_mean(error, kind);
+    if !near.is_empty() {
+        return near;
+    }
+    let usage = usage(error);
+    let words = usage.lines().next().unwrap_or_default().split(' ').filter(|word| *word != "Usage:");
+    let command: Vec<_> = words.take_while(|word| word.starts_with(|c: char| c.is_ascii_lowercase())).collect();
+    let command = if command.is_empty() { "procline".to_owned() } else { command.join(" ") };
+    format!("; `{command} --help` lists what there is")
+}
+
+/// The usage of the command that was typed, with the options that were given.
+fn usage(error: &Error) -> String {
+    error.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default()
+}
+
+fn is_negative(argument: &str) -> bool {
+    argument.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+}

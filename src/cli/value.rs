@@ -1,0 +1,167 @@
+//! The value of an option: text to value, or a sentence that says what was expected. Pure.
+
+use std::time::Duration;
+
+use glob::Pattern;
+
+/// The list of `--fields`; what it may hold is [`choose`](crate::record::choose)'s to say.
+pub fn fields(text: &str) -> Result<String, String> {
+    // The option takes values with a leading hyphen, so it would take the next option too.
+    match text.starts_with("--") {
+        true => Err("expected a list of fields, such as pid,user,command".into()),
+        false => Ok(text.to_owned()),
+    }
+}
+
+/// A pattern for a name.
+pub fn glob(text: &str) -> Result<Pattern, String> {
+    Pattern::new(text).map_err(|_| {
+        if text.contains("**") {
+            "a name has no directories: write * instead of **".into()
+        } else {
+            "expected a pattern with * ? [a-z] [!a-z], such as nginx*; write [[] for a bracket".into()
+        }
+    })
+}
+
+/// A label's key and its value.
+pub fn label(text: &str) -> Result<(String, String), String> {
+    let legal = |key: &str| {
+        key.starts_with(|c: char| c.is_ascii_alphabetic())
+            && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
+    };
+    match text.split_once('=') {
+        Some((key, value)) if legal(key) => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected KEY=VALUE; a key is a letter, then letters, digits, '_', '.' or '-'".into()),
+    }
+}
+
+/// A word that makes a key's value secret.
+pub fn redact_word(text: &str) -> Result<String, String> {
+    let legal = text.len() >= 3 && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
+    legal.then(|| text.to_owned()).ok_or_else(|| "expected 3 or more letters, digits, '_', '-' or '.'".into())
+}
+
+/// A process id.
+pub fn pid(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "expected process ids in digits, such as 1 or 42,43".into())
+}
+
+/// A share of one CPU.
+pub fn percent(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
+        _ => Err("expected a percentage, 0 or more, such as 5 or 0.5".into()),
+    }
+}
+
+/// How many records `--top` leaves.
+pub fn top(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "expected a whole number, 0 or more, such as 10".into())
+}
+
+/// How many snapshots there are.
+pub fn count(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "expected a whole number, 1 or more".into())
+}
+
+/// The longest line.
+pub fn max_record_bytes(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if number == 0 || number >= 1024 => Ok(number),
+        _ => Err("expected a number of bytes, at least 1024, or 0 for no limit".into()),
+    }
+}
+
+/// A duration that is not zero.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let expected = "expected a number with a unit (ms, s, m, h, d or w), such as 500ms, 10s or 5m";
+    match span(text, "s for seconds", expected)? {
+        Duration::ZERO => Err("expected a duration longer than 0, such as 500ms, 10s or 5m".into()),
+        duration => Ok(duration),
+    }
+}
+
+/// Azure Monitor Agent wants that much time to read a file.
+const KEEP_LEAST: Duration = Duration::from_secs(2 * 24 * 60 * 60);
+
+/// How long files are kept.
+pub fn keep(text: &str) -> Result<Duration, String> {
+    let expected = "expected at least 2d, so that whatever reads the files has time to, such as 7d or 4weeks";
+    let keep = span(text, "d for days", expected)?;
+    if keep < KEEP_LEAST { Err(expected.into()) } else { Ok(keep) }
+}
+
+/// Far more than anyone waits for, and far less than what a clock cannot add.
+const LONGEST: Duration = Duration::from_secs(36_500 * 24 * 60 * 60);
+
+/// Numbers with units. The errors name the `usual` unit where there is none, and what is `expected`.
+fn span(text: &str, usual: &str, expected: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    if text.parse() == Ok(0.0) {
+        return Ok(Duration::ZERO);
+    }
+    if text.starts_with(|c: char| c.is_ascii_digit()) && text.parse::<f64>().is_ok() {
+        return Err(format!("the unit is missing: write {text}{usual} (units are ms, s, m, h, d and w)"));
+    }
+    // Units of humantime that are no fixed time; and its M is too near to m.
+    for unit in text.split(|c: char| !c.is_ascii_alphabetic()) {
+        if unit == "M" || unit.starts_with("month") || unit.starts_with('y') {
+            let what = if unit.starts_with('y') { "years" } else { "months" };
+            return Err(format!(
+                "{unit} means {what}: write m for minutes, d for days or w for weeks, such as 5m or 30d"
+            ));
+        }
+    }
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration <= LONGEST => Ok(duration),
+        Ok(_) => Err("expected at most 36500d".into()),
+        Err(_) => Err(expected.into()),
+    }
+}
+
+/// The permissions of a file.
+pub fn file_mode(text: &str) -> Result<u32, String> {
+    let is_octal = text.len() <= 4 && text.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if is_octal && mode <= 0o777 && mode & 0o600 == 0o600 => Ok(mode),
+        _ => Err("expected octal permissions that let the owner read and write, 0600 to 0777, such as 0640".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units() {
+        let seconds = |text| duration(text).map(|duration| duration.as_secs_f64());
+        for (text, expected) in
+            [("60s", 60.0), ("5m", 300.0), ("500ms", 0.5), ("1h 30m", 5400.0), ("0.5s", 0.5), (" 2d ", 172_800.0)]
+        {
+            assert_eq!(seconds(text), Ok(expected), "{text}");
+        }
+        for (text, words) in [
+            ("60", "the unit is missing: write 60s for seconds"),
+            ("1.5", "write 1.5s"),
+            ("0", "longer than 0"),
+            ("0s", "longer than 0"),
+            ("5M", "M means months: write m for minutes"),
+            ("1h5M", "M means months"),
+            ("2months", "write m for minutes"),
+            ("1y", "y means years"),
+            ("5S", "with a unit (ms, s, m"),
+            ("soon", "with a unit"),
+            ("", "with a unit"),
+            ("-5s", "with a unit"),
+            ("inf", "with a unit"),
+            ("18446744073709551615w", "with a unit"),
+            ("1000000000w", "at most 36500d"),
+        ] {
+            assert!(duration(text).unwrap_err().contains(words), "{text}: {:?}", duration(text));
+        }
+        assert_eq!(keep("2weeks"), Ok(Duration::from_secs(14 * 86_400)));
+        assert!(keep("7").unwrap_err().contains("write 7d") && keep("47h").unwrap_err().contains("at least 2d"));
+    }
+}
