@@ -1,5 +1,6 @@
 //! What the documents promise.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use crate::support::{PROCLINE, command, complaint, lacks, lines, procline, quiet};
@@ -60,7 +61,8 @@ fn the_manual_and_the_completions() {
     let folder = tempfile::tempdir().unwrap();
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     let task = ["run", "--quiet", "--manifest-path", manifest, "--example", "manuals", "--"];
-    quiet(command(env!("CARGO"), &task).arg(folder.path()));
+    // 2026-01-02, whatever the commit.
+    quiet(command(env!("CARGO"), &task).arg(folder.path()).env("SOURCE_DATE_EPOCH", "1767312000"));
     let written = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
     let help = String::from_utf8(quiet(&mut procline(&["--help"]))).unwrap();
     let options: Vec<_> = help.split_whitespace().filter(|word| word.starts_with("--") && word.len() > 4).collect();
@@ -70,40 +72,152 @@ fn the_manual_and_the_completions() {
             assert!(written(name).contains(option.trim_start_matches('-')), "{option} in {name}");
         }
     }
-    assert!(written("procline-fields.1").contains("Markdown") || written("procline-fields.1").contains("markdown"));
+    assert!(written("procline-fields.1").contains("markdown"));
+    let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let pages: BTreeSet<_> = names.filter(|name| name.ends_with(".1")).collect();
+    assert_eq!(pages, BTreeSet::from(["procline.1", "procline-fields.1"].map(String::from)));
+    for page in &pages {
+        let title = written(page).lines().find(|line| line.starts_with(".TH")).map(str::to_owned).unwrap();
+        assert!(title.contains(" 2026-01-02 "), "{title}");
+    }
+    let page = written("procline.1").replace('\\', "");
+    for section in [".SH \"EXIT STATUS\"", ".SH ENVIRONMENT", ".SH EXAMPLES"] {
+        assert!(page.lines().any(|line| line == section), "{section} in {page}");
+    }
+    for word in ["124", "HOST_PROC", "HOST_ROOT", "PROCLINE_COMPUTER", "procline --top 10 --by rss"] {
+        assert!(page.contains(word), "{word} in {page}");
+    }
+    for (name, users, fields) in [
+        ("procline.bash", "-u -- ", "-W \"default resources all user pid"),
+        ("_procline", "_sequence _users", "_sequence compadd - default resources all user pid"),
+        ("procline.fish", "__fish_complete_users", "default resources all user pid"),
+    ] {
+        let text = written(name);
+        assert!(text.contains(users) && text.contains(fields), "{name}: {text}");
+        assert!(text.contains("cpu_now") && text.contains("otel"), "{name}");
+    }
     if !lacks("the_manual_and_the_completions, man", false, &["groff"]) {
         let page = folder.path().join("procline.1");
         quiet(&mut command("groff", &["-man", "-Tascii", "-ww", "-z", page.to_str().unwrap()]));
     }
     if !lacks("the_manual_and_the_completions, bash", false, &["bash"]) {
-        quiet(&mut command("bash", &["-n", folder.path().join("procline.bash").to_str().unwrap()]));
+        let script = "source \"$1\"; shift; COMP_WORDS=(procline \"$@\"); COMP_CWORD=$#
+                      _procline procline \"${@: -1}\" \"${@: -2:1}\"; echo \"${COMPREPLY[*]}\"";
+        let completions = folder.path().join("procline.bash");
+        for (words, expected) in [
+            ("--fields res", "resources"),
+            ("--fields pid,us", "pid,user pid,uss"),
+            ("--fields pid,-us", "pid,-user pid,-uss"),
+            ("--by cp", "cpu cpu_now"),
+            ("--schema o", "oms otel"),
+            ("--user roo", "root"),
+            ("--user 1,roo", "1,root"),
+            ("fields --schema e", "ecs"),
+        ] {
+            let mut bash = command("bash", &["-c", script, "bash", completions.to_str().unwrap()]);
+            let output = quiet(bash.args(words.split(' ')));
+            assert_eq!(String::from_utf8(output).unwrap().trim_end(), expected, "{words}");
+        }
     }
 }
 
 #[test]
 fn help_names_defaults_and_units() {
     let help = String::from_utf8(quiet(&mut procline(&["--help"]))).unwrap();
-    for word in ["32000", "bytes", "[default: 10s]", "HOST_PROC", "HOST_ROOT", "124"] {
+    for word in ["32000", "bytes", "[default: 10s]", "HOST_PROC", "HOST_ROOT", "PROCLINE_COMPUTER", "124"] {
         assert!(help.contains(word), "{word} in {help}");
     }
     assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
 }
 
+/// `-h` has each option of `--help` on one line that fits a terminal.
 #[test]
-fn a_wrong_option_is_told_with_a_near_one() {
-    let output = procline(&["--field", "pid"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("--fields"));
-    for (arguments, word) in [
-        (["--timeout", "soon"], "10s"),
-        (["--timeout", "0s"], "longer than 0"),
-        (["--max-record-bytes", "1023"], "at least 1024"),
-        (["--max-record-bytes", "-1"], "at least 1024"),
-    ] {
-        let output = procline(&[&arguments.join("=")]).output().unwrap();
-        let errors = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.code() == Some(2) && errors.contains(word), "{arguments:?}: {errors}");
+fn the_short_help_has_a_line_for_each_option() {
+    for command in [&[][..], &["fields"]] {
+        let print = |option| String::from_utf8(quiet(procline(command).arg(option))).unwrap();
+        let (short, long) = (print("-h"), print("--help"));
+        let options = |help: &str| {
+            let lines = help.lines().filter_map(|line| line.strip_prefix("      --"));
+            lines.map(|line| line.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert!(!options(&short).is_empty());
+        assert_eq!(options(&short), options(&long));
+        let goes_on = |line: &&str| line.starts_with("          ");
+        assert_eq!(short.lines().find(goes_on), None, "{short}");
+        assert!(long.lines().filter(goes_on).count() > options(&long).len(), "{long}");
+        assert!(short.lines().all(|line| line.chars().count() <= 80), "{short}");
     }
+}
+
+#[test]
+fn help_speaks_of_intervals() {
+    for arguments in [&["--help"][..], &["fields", "--help"]] {
+        let help = String::from_utf8(quiet(&mut procline(arguments))).unwrap().to_lowercase();
+        let mut words = help.split(|c: char| !c.is_alphabetic());
+        assert!(words.all(|word| !["beat", "beats"].contains(&word)), "{help}");
+    }
+}
+
+/// What `build.rs` says of the folder it runs in, where a commit was found and where none can be.
+#[test]
+fn the_version_tells_the_commit() {
+    const TEST: &str = "the_version_tells_the_commit";
+    let version = String::from_utf8(quiet(&mut procline(&["--version"]))).unwrap();
+    assert!(version.starts_with(concat!("procline ", env!("CARGO_PKG_VERSION"))), "{version}");
+    if lacks(TEST, false, &["git", "rustc"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("script");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/build.rs");
+    quiet(command("rustc", &["--edition=2024", source, "-o"]).arg(&script));
+    let run = |folder: &std::path::Path, path: Option<&str>| {
+        let mut script = command(script.to_str().unwrap(), &[]);
+        script.current_dir(folder).env("CARGO_PKG_VERSION", "1.2.3").env("GIT_CEILING_DIRECTORIES", folder);
+        for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
+            script.env_remove(variable);
+        }
+        if let Some(path) = path {
+            script.env("PATH", path);
+        }
+        String::from_utf8(quiet(&mut script)).unwrap()
+    };
+    let version = |output: &str| {
+        let lines: Vec<_> = output.lines().filter_map(|line| line.strip_prefix("cargo:rustc-env=PROCLINE_")).collect();
+        lines.join(" ")
+    };
+
+    let repository = folder.path().join("repository");
+    let inner = repository.join("vendored");
+    fs::create_dir_all(&inner).unwrap();
+    assert_eq!(version(&run(&repository, None)), "VERSION=1.2.3 COMMIT_DATE=");
+    let git = |arguments: &[&str]| {
+        let mut git = command("git", &["-c", "user.name=test", "-c", "user.email=test@example.com"]);
+        let date = "2026-01-02T03:04:05Z";
+        git.args(["-c", "commit.gpgsign=false", "-c", "init.defaultBranch=main", "-C"]).arg(&repository);
+        git.env("GIT_COMMITTER_DATE", date).env("GIT_AUTHOR_DATE", date).env_remove("GIT_DIR");
+        String::from_utf8(quiet(git.args(arguments))).unwrap()
+    };
+    git(&["init", "--quiet"]);
+    assert_eq!(version(&run(&repository, None)), "VERSION=1.2.3 COMMIT_DATE=");
+    git(&["commit", "--quiet", "--allow-empty", "--no-verify", "--message=one"]);
+    let hash = git(&["rev-parse", "HEAD"])[..7].to_owned();
+    let of_git = run(&repository, None);
+    assert_eq!(version(&of_git), format!("VERSION=1.2.3 ({hash} 2026-01-02) COMMIT_DATE=2026-01-02"));
+    // Run again after a commit, and only then: cargo takes a file that is not there for one that has changed.
+    let watched: Vec<_> = of_git.lines().filter_map(|line| line.strip_prefix("cargo:rerun-if-changed=")).collect();
+    assert!(watched.iter().any(|path| path.ends_with("refs/heads/main")), "{watched:?}");
+    assert!(watched.iter().all(|path| *path == "build.rs" || repository.join(path).exists()), "{watched:?}");
+
+    // Somebody else's repository says nothing; the note of `cargo package` does, and without git too.
+    assert_eq!(version(&run(&inner, None)), "VERSION=1.2.3 COMMIT_DATE=");
+    let note =
+        "{\n  \"git\": {\n    \"sha1\": \"0123456789abcdef0123456789abcdef01234567\"\n  },\n  \"path_in_vcs\": \"\"\n}";
+    fs::write(inner.join(".cargo_vcs_info.json"), note).unwrap();
+    for path in [None, Some("/nonexistent")] {
+        assert_eq!(version(&run(&inner, path)), "VERSION=1.2.3 (0123456) COMMIT_DATE=");
+    }
+    assert_eq!(version(&run(&repository, Some("/nonexistent"))), "VERSION=1.2.3 COMMIT_DATE=");
 }
 
 #[test]
