@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use clap::error::KindFormatter;
 use procline::cli::{Cli, Command, Format, SnapshotOptions, usage};
 use procline::exit::{Stop, code};
 use procline::process::{self, Request};
@@ -20,8 +21,8 @@ fn run() -> Result<(), Stop> {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => return Err(Stop::Usage(usage::sentence(&error))),
-        // --help and --version.
-        Err(asked) => return Ok(sink::print(&asked.render().to_string())?),
+        // --help and --version, which clap has formatted: its formatter of errors would be 8 KB of the program.
+        Err(asked) => return Ok(sink::print(&asked.apply::<KindFormatter>().render().to_string())?),
     };
     match cli.command {
         Some(Command::Fields { format, schema }) => Ok(fields::print(format, schema.into())?),
