@@ -18,6 +18,7 @@ mod hostile;
 mod names;
 mod oms;
 mod output;
+mod package;
 mod parity;
 mod requested;
 mod rights;
