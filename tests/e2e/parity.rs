@@ -6,7 +6,7 @@ use std::process::Command;
 
 use chrono::DateTime;
 
-use crate::support::{Actor, PROCLINE, Record, command, lacks, lines, procline, quiet, records, skip};
+use crate::support::{Actor, PROCLINE, Record, command, has_kernel_threads, lacks, lines, procline, quiet, records};
 
 /// What ps is asked for, and the columns that are numbers.
 const COLUMNS: [&str; 9] = ["user:70", "pcpu", "pmem", "vsz", "rss", "tty", "stat", "lstart", "cputimes"];
@@ -204,9 +204,7 @@ fn every_process_of_this_machine() {
     if lacks("every_process_of_this_machine", false, &["ps"]) {
         return;
     }
-    if !records(&quiet(&mut procline(&[]))).iter().any(|record| record.command.as_deref() == Some("[kthreadd]")) {
-        skip("every_process_of_this_machine, kernel threads", "there are none in this PID namespace");
-    }
+    has_kernel_threads("every_process_of_this_machine");
     let mut found = differences(&HERE, &["-e"]);
     for _ in 0..30 {
         if found.is_empty() {
