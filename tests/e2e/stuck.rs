@@ -63,18 +63,18 @@ fn many_command_lines_that_block_are_given_up_together() {
     }
 }
 
-/// 100,000 visits while processes come and go: each run succeeds, without a word, with valid lines.
+/// 20,000 visits while processes come and go: each run succeeds, without a word, with valid lines.
 #[test]
-fn a_hundred_thousand_visits_under_churn() {
-    if lacks("a_hundred_thousand_visits_under_churn", false, &["sh", "sleep", "true"]) {
+fn many_visits_under_churn() {
+    if lacks("many_visits_under_churn", false, &["sh", "sleep", "true"]) {
         return;
     }
     let churn = "while :; do /bin/true & /bin/true; (/bin/true); done";
     let _churns: Vec<_> =
         (0..3).map(|_| Running::start(Command::new("sh").args(["-c", churn]).stdout(Stdio::null()))).collect();
-    let _idle: Vec<_> = (0..500).map(|_| Running::start(Command::new("sleep").arg("1000"))).collect();
+    let _idle: Vec<_> = (0..200).map(|_| Running::start(Command::new("sleep").arg("1000"))).collect();
     let mut visits = 0;
-    while visits < 100_000 {
+    while visits < 20_000 {
         visits += records(&quiet(&mut procline(&[]))).len();
     }
 }
