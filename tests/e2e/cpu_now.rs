@@ -111,7 +111,7 @@ fn with_an_interval_it_is_of_the_beat_just_past() {
     }
     let worker = Worker::start(2);
     agree_once(|| {
-        let records = worker.records(&["--interval", "2s", "--count", "4", "--sample", "10ms"]);
+        let records = worker.records(&["--interval", "2s", "--count", "3", "--sample", "10ms"]);
         let times = records.iter().map(|record| record["timestamp"].as_str().unwrap());
         let times = times.map(|time| DateTime::parse_from_rfc3339(time).unwrap().timestamp_millis() as f64 / 1000.0);
         let times: Vec<_> = times.collect();

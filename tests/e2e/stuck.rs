@@ -63,19 +63,17 @@ fn many_command_lines_that_block_are_given_up_together() {
     }
 }
 
-/// 20,000 visits while processes come and go: each run succeeds, without a word, with valid lines.
+/// Processes come and go while they are read: each run succeeds, without a word, with valid lines.
 #[test]
-fn many_visits_under_churn() {
-    if lacks("many_visits_under_churn", false, &["sh", "sleep", "true"]) {
+fn runs_under_churn() {
+    if lacks("runs_under_churn", false, &["sh", "true"]) {
         return;
     }
     let churn = "while :; do /bin/true & /bin/true; (/bin/true); done";
     let _churns: Vec<_> =
         (0..3).map(|_| Running::start(Command::new("sh").args(["-c", churn]).stdout(Stdio::null()))).collect();
-    let _idle: Vec<_> = (0..200).map(|_| Running::start(Command::new("sleep").arg("1000"))).collect();
-    let mut visits = 0;
-    while visits < 20_000 {
-        visits += records(&quiet(&mut procline(&[]))).len();
+    for _ in 0..50 {
+        assert!(!records(&quiet(&mut procline(&[]))).is_empty());
     }
 }
 

@@ -161,8 +161,12 @@ impl Actor {
     pub fn try_to_play(role: &str) -> Result<Self, String> {
         limit();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/cast.py");
-        let mut director =
-            Command::new("python3").args([script, role]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut director = Command::new("python3")
+            .args(["-IS", script, role])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut line = String::new();
         BufReader::new(director.stdout.take().unwrap()).read_line(&mut line).unwrap();
         match line.trim().parse() {
