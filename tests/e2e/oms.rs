@@ -44,10 +44,12 @@ fn ours(zone: &str, later: &str) -> BTreeMap<String, Vec<String>> {
     let output = quiet(&mut at(zone, later, &[PROCLINE, "--schema", "oms"]));
     let row = |line: &str| {
         let record: Map<String, Value> = serde_json::from_str(line).unwrap();
-        let text = |key: &str| record[key].as_str().unwrap_or_else(|| panic!("{key} is no string: {line}")).to_owned();
-        (text("pid"), KEYS[2..10].iter().map(|key| text(key)).collect())
+        let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{value} is no string: {line}")).to_owned();
+        // A process that ended while it was read lacks some.
+        let columns: Option<Vec<_>> = KEYS[2..10].iter().map(|key| record.get(*key).map(text)).collect();
+        Some((text(&record["pid"]), columns?))
     };
-    lines(&output).into_iter().map(row).collect()
+    lines(&output).into_iter().filter_map(row).collect()
 }
 
 #[test]
