@@ -116,8 +116,9 @@ fn line(sentence: &str) -> String {
     let room = LINE_MAX - 1;
     if line.len() > room {
         let half = (room - MARK.len()) / 2;
-        let (head, tail) = (line.floor_char_boundary(half), line.ceil_char_boundary(line.len() - half));
-        line.replace_range(head..tail, MARK);
+        let is_boundary = |place: &usize| line.is_char_boundary(*place);
+        let (head, tail) = ((0..=half).rfind(is_boundary), (line.len() - half..line.len()).find(is_boundary));
+        line.replace_range(head.unwrap_or(0)..tail.unwrap_or(line.len()), MARK);
     }
     line.push('\n');
     line
