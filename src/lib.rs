@@ -1,11 +1,17 @@
-//! The rooms of procline. The program is `main.rs`; this library exists for its tests, benchmarks and fuzz targets,
+//! The modules of procline. The program is `main.rs`; this library exists for its tests, benchmarks and fuzz targets,
 //! and promises nothing to others.
 
 pub mod cli;
 pub mod exit;
 pub mod fields;
 pub mod host;
+pub mod output;
+pub mod parse;
 pub mod process;
+mod procfs;
 pub mod record;
+mod rootfs;
+pub mod run;
 pub mod sink;
 mod sys;
+pub mod users;

@@ -8,9 +8,9 @@ use super::needs::{
     BOOT_ID, BOOT_TIME, CGROUP, COMMAND, CWD, EXE, FD, GROUP, IO, LOCKED, MEM_TOTAL, NAME, OOM_SCORE, RSS, SAMPLE,
     SMAPS_ROLLUP, STATM, STATUS, TTY, UID, UPTIME, USER,
 };
-use super::parse::{self, Io, SmapsRollup};
 use super::{Process, command, forms, tenths_of_percent};
 use crate::host::Host;
+use crate::parse::{self, Io, SmapsRollup};
 use crate::record::Type::{Bool, Float, Int, List, String as Text, Token};
 use crate::record::choose::Lists;
 use crate::record::schema::{Aliases, Form};
@@ -390,8 +390,8 @@ fn start(process: &Process, host: &Host) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parse::Stat;
     use super::*;
+    use crate::parse::Stat;
     use crate::record::schema::{Column, Schema};
 
     fn process(stat: Stat) -> Process {

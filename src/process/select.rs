@@ -242,8 +242,7 @@ mod tests {
         assert!(!filter(|f, _| (f.users, f.pids) = (vec!["alice".into()], vec![8])));
         assert!(!filter(|f, _| f.min_cpu = Some(0.1)));
         assert!(filter(|f, _| f.min_cpu = Some(0.0)));
-        let kernel =
-            Process { stat: super::super::parse::Stat { flags: 0x0020_0000, ..alice.stat }, ..process("k", &[]) };
+        let kernel = Process { stat: crate::parse::Stat { flags: 0x0020_0000, ..alice.stat }, ..process("k", &[]) };
         let none = Filter { no_kernel_threads: true, ..Filter::default() };
         assert!(none.matches(&alice, &host) && !none.matches(&kernel, &host));
     }

@@ -4,11 +4,12 @@ use std::borrow::Cow;
 
 use procline::host::Host;
 use procline::process::redact::Redactor;
-use procline::process::{command, names, parse, tty};
+use procline::process::{command, tty};
 use procline::record::encoding::Encoding;
 use procline::record::schema::{Aliases, Column, Schema};
 use procline::record::shape::Shape;
 use procline::record::{Field, Type, Value, cap};
+use procline::{parse, users};
 
 /// The subject of a record that no process would have.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ pub fn parse_all(text: &[u8]) {
     parse::keyed(text, "btime");
     parse::cpus(text);
     parse::keyed(text, "MemTotal:");
-    names::name_in(text, 0);
+    users::name_in(text, 0);
     let number = text.iter().fold(0_u32, |number, byte| number.wrapping_mul(257) ^ u32::from(*byte));
     tty::name(number, || text);
     let mut out = Vec::new();

@@ -1,6 +1,6 @@
 //! Arbitrary bytes where the kernel's would be: every line stays valid, and within its limit.
 
-use procline::process::parse;
+use procline::parse;
 use proptest::collection::vec;
 use proptest::prelude::*;
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::rc::Rc;
 
-use super::rootfs::Rootfs;
+use crate::rootfs::Rootfs;
 
 /// Asks the system's name services for the name of an id.
 pub type Service = fn(u32) -> Option<String>;
