@@ -1,7 +1,7 @@
 //! The process records, the default kind. `fields` is the table of them and `forms` what other schemas make of it;
-//! `snapshot` gathers and writes them, `cursor` says which process is next, `collect` reads one, `command`, `tty` and
-//! `redact` understand what was read, `select` says which have a record, `cpu_sample` keeps CPU times, and `steps` lists
-//! what may block.
+//! `request` is what is asked for, `snapshot` gathers and writes them, `cursor` says which process is next, `collect`
+//! reads one, `command`, `tty` and `redact` understand what was read, `select` says which have a record, `cpu_sample`
+//! keeps CPU times, and `steps` lists what may block.
 
 mod collect;
 pub mod command;
@@ -10,6 +10,7 @@ mod cursor;
 pub mod fields;
 mod forms;
 pub mod redact;
+pub mod request;
 pub mod select;
 pub mod snapshot;
 mod steps;

@@ -11,7 +11,7 @@ use super::needs::{
     UID, USER,
 };
 use super::redact::Redactor;
-use super::snapshot::Request;
+use super::request::Request;
 use super::{Process, command, steps, tty};
 use crate::host::Host;
 use crate::procfs::{ProcessFiles, Procfs, is_out_of_sight};

@@ -4,62 +4,21 @@
 use std::io;
 use std::sync::{Arc, OnceLock};
 use std::thread;
-use std::time::Duration;
 
 use anyhow::anyhow;
 
 use super::collect::{Collector, Machine};
 use super::cpu_sample::CpuSample;
 use super::cursor::Cursor;
-use super::select::Filter;
+use super::request::Request;
 use super::steps::{STEPS, WORKING};
-use super::{Process, needs};
 use crate::exit::{Outcome, Transient};
-use crate::host::{Host, Roots};
-use crate::output::{Output, Writer};
+use crate::host::Host;
+use crate::output::Writer;
 use crate::procfs::Procfs;
-use crate::record::shape::Shape;
 use crate::rootfs::Rootfs;
 use crate::run::steps::{Step, WRITING};
 use crate::run::{self, End, Job, Schedule, Shared, Turn, Worker};
-
-/// What a snapshot is to tell, and of which machine.
-pub struct Request {
-    /// What each record looks like.
-    pub shape: Shape<Process>,
-    /// Which processes have one.
-    pub filter: Filter,
-    /// Where they go.
-    pub output: Output,
-    /// Which machine.
-    pub roots: Roots,
-    /// The machine's name, where it is not its hostname.
-    pub computer: Option<String>,
-    /// Whether command lines are left unread.
-    pub no_args: bool,
-    /// Whether secrets in command lines are masked, and by which words beside the built-in ones.
-    pub redact: Option<Vec<String>>,
-    /// The time over which `cpu_now` is measured, unless there is an earlier snapshot.
-    pub sample: Duration,
-}
-
-impl Request {
-    /// What has to be read of a process that may have a record.
-    pub fn needs(&self) -> u32 {
-        self.shape.needs() | self.survey_needs()
-    }
-
-    /// What has to be read of every process before it is known which have a record.
-    fn survey_needs(&self) -> u32 {
-        let measured = (self.shape.needs() | self.filter.needs(false)) & needs::SAMPLE != 0;
-        self.filter.needs(measured)
-    }
-
-    /// Whether it waits for `cpu_now`.
-    pub fn samples(&self) -> bool {
-        self.needs() & needs::SAMPLE != 0
-    }
-}
 
 /// Writes one record per process, once or at an interval.
 ///

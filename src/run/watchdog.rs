@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 
+use super::job::{Control, End, Job, Turn, Worker};
 use super::signals::Signals;
 use super::steps::{FIRST, LOCKING, Step, Steps, WRITING};
 use super::stuck::{StuckWorkers, Subject};
-use super::{Control, End, Job, Turn, Worker};
 use crate::exit::{Outcome, Transient};
 use crate::procfs;
 
