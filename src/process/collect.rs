@@ -49,6 +49,8 @@ pub struct Collector<'a> {
     /// Whether stuck command lines took so long that no process in uninterruptible sleep is asked for its own.
     skips_disk_sleep: bool,
     needs: u32,
+    /// Whether processes were asked for by their id.
+    by_pid: bool,
     no_args: bool,
     redactor: Option<Redactor>,
     users: Names<'a>,
@@ -80,6 +82,7 @@ impl<'a> Collector<'a> {
             skip,
             skips_disk_sleep: skip.waited(steps::COMMAND) >= steps::COMMANDS_PATIENCE,
             needs: 0,
+            by_pid: !request.filter.pids.is_empty(),
             no_args: request.no_args,
             redactor: request.redact.as_deref().filter(|_| request.needs() & (COMMAND | NAME) != 0).map(Redactor::new),
             users: Names::new(source("etc/passwd", sys::user_name)),
@@ -111,6 +114,10 @@ impl<'a> Collector<'a> {
             Err(error) if is_out_of_sight(&error) => return Ok(false),
             read => read?,
         };
+        // A thread has the files of a process, though no list of processes has its id.
+        if self.by_pid && parse::is_thread(&self.text) {
+            return Ok(false);
+        }
         let Some((comm, stat)) = parse::stat(&self.text) else {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "not of the kernel's form"));
         };
@@ -270,14 +277,6 @@ impl<'a> Collector<'a> {
         }
         self.steps.enter(steps::WORKING);
     }
-}
-
-/// Whether `id` is that of a thread which is not a process's first: proc(5), /proc/TID.
-pub fn is_thread(procfs: &Procfs, id: u32) -> bool {
-    let mut text = Vec::new();
-    let read = procfs.process(id).read("status", &mut text, STATUS_MOST);
-    let process = read.ok().and_then(|()| parse::keyed(&text, "Tgid:"));
-    process.is_some_and(|process| process != u64::from(id))
 }
 
 fn read_status(files: &mut ProcessFiles<'_>, text: &mut Vec<u8>) -> Option<parse::Status> {

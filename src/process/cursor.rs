@@ -4,7 +4,6 @@
 use std::io;
 
 use super::Process;
-use super::collect::is_thread;
 use super::select::{Filter, Seen};
 use crate::host::Host;
 use crate::procfs::{Pids, Procfs};
@@ -34,8 +33,6 @@ impl Cursor {
             let mut asked = filter.pids.clone();
             asked.sort_unstable();
             asked.dedup();
-            // A thread has the files of a process, though no list of processes has its id.
-            asked.retain(|pid| !is_thread(procfs, *pid));
             pids.only(asked);
         }
         let survey = filter.surveys().then(Vec::new);

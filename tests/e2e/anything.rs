@@ -38,6 +38,7 @@ static FIELDS: [Field<Anything>; 4] = [
 /// No bytes make a parser panic.
 pub fn parse_all(text: &[u8]) {
     parse::stat(text);
+    parse::is_thread(text);
     parse::status(text);
     parse::statm(text);
     parse::smaps_rollup(text);
