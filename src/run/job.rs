@@ -12,7 +12,7 @@ pub trait Job: Send + Sync + 'static {
     /// What a snapshot leaves for the next one.
     type Carry: Default + Send + 'static;
 
-    /// What a worker may be doing, beside the first few of [`steps`].
+    /// What a worker may be doing, beside the first few of [`steps`](super::steps).
     const STEPS: &'static [Step];
 
     /// Takes the snapshot, from where an earlier worker left it to its end. None says that another worker took over.
