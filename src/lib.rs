@@ -7,5 +7,6 @@ pub mod fields;
 pub mod host;
 pub mod process;
 pub mod record;
+pub mod request;
 pub mod sink;
 mod sys;

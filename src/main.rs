@@ -11,7 +11,7 @@ use procline::process::{self, Request};
 use procline::record::choose::choose;
 use procline::record::encoding::Encoding;
 use procline::record::shape::Shape;
-use procline::{fields, process::fields as table, sink};
+use procline::{fields, process::fields as table, request, sink};
 
 fn main() -> ExitCode {
     code(run())
@@ -42,7 +42,7 @@ fn snapshot(options: &SnapshotOptions) -> Result<(), Stop> {
     };
     let request = Request {
         shape: Arc::new(shape),
-        filter: options.filter(),
+        filter: request::filter(&options.filter).map_err(Stop::Usage)?,
         encoding,
         target: options.target().map_err(Stop::Usage)?,
         max_record_bytes: asked.max_record_bytes,

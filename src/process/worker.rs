@@ -12,7 +12,7 @@ use anyhow::anyhow;
 use super::collect::{Collector, is_thread};
 use super::procfs::{Pids, Procfs};
 use super::sample::Sample;
-use super::select::{Filter, Seen};
+use super::select::{Candidate, Filter};
 use super::skip::SkipList;
 use super::{Process, Request, View};
 use crate::exit::{MayPass, Stop};
@@ -108,8 +108,8 @@ pub struct Progress {
     /// The process that is being gathered.
     pub in_hand: Option<u32>,
     pids: Pids,
-    /// What was seen of every process, while that has to be known before the first record.
-    survey: Option<Vec<Seen>>,
+    /// The candidates, while they have to be known before the first record.
+    survey: Option<Vec<Candidate>>,
     /// Whether `pids` is what a survey chose.
     surveyed: bool,
     /// Whether there is any process: there is one in every proc filesystem.
@@ -319,10 +319,10 @@ impl Progress {
             self.any |= self.in_hand.is_some();
         }
         if self.in_hand.is_none()
-            && let Some(seen) = self.survey.take()
+            && let Some(candidates) = self.survey.take()
         {
             self.surveyed = true;
-            self.pids.only(filter.choose(&seen));
+            self.pids.only(filter.select(&candidates));
             self.in_hand = self.pids.next()?;
         }
         Ok(self.in_hand)
@@ -330,8 +330,8 @@ impl Progress {
 
     /// Takes a process that was gathered: into the survey, or to the records if it is one of those asked for.
     fn take(&mut self, process: &Process, host: &Host, request: &Request) -> anyhow::Result<()> {
-        if let Some(seen) = &mut self.survey {
-            seen.push(request.filter.see(process, host));
+        if let Some(candidates) = &mut self.survey {
+            candidates.extend(request.filter.candidate(process, host));
             return Ok(());
         }
         // A survey has judged it; but it may have become another program since.
