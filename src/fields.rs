@@ -27,7 +27,7 @@ struct Row {
 /// # Errors
 /// If that cannot be written; a closed pipe is no error.
 pub fn print(format: FieldsFormat, schema: Schema) -> anyhow::Result<()> {
-    let rows = rows("process", &FIELDS, LISTS, schema);
+    let rows = rows("process", FIELDS, LISTS, schema);
     let text = match format {
         FieldsFormat::Text => text(&rows),
         FieldsFormat::Markdown => markdown(&rows),

@@ -33,7 +33,7 @@ fn run() -> Result<(), Stop> {
 fn snapshot(options: &SnapshotOptions) -> Result<(), Stop> {
     let asked = &options.record;
     let schema = asked.schema.into();
-    let columns = choose(&table::FIELDS, schema, table::LISTS, asked.fields.as_deref()).map_err(Stop::Usage)?;
+    let columns = choose(table::FIELDS, schema, table::LISTS, asked.fields.as_deref()).map_err(Stop::Usage)?;
     let shape = Shape::new(&columns, schema, &asked.label).map_err(Stop::Usage)?;
     let encoding = match asked.format {
         Format::Json => Encoding::Json,

@@ -259,7 +259,7 @@ mod tests {
     }
 
     fn top(max: usize, by: &str) -> Option<Top> {
-        Some(Top { max, by: choose::by(&FIELDS, by).unwrap() })
+        Some(Top { max, by: choose::by(FIELDS, by).unwrap() })
     }
 
     #[test]
