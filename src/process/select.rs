@@ -1,5 +1,5 @@
-//! Which processes have a record: the filters, their descendants, the top of them. Pure: it is told of processes and
-//! reads nothing.
+//! Which processes have a record: those that match the filters, their descendants, the highest of these. Pure: it is
+//! given processes and reads nothing.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -27,15 +27,15 @@ pub struct Filter {
     pub pids: Vec<u32>,
     /// Least CPU, in percent: of `cpu_now` where that is measured, else of `cpu`.
     pub min_cpu: Option<f64>,
-    /// Leaves threads of the kernel out.
+    /// Whether kernel threads have no record.
     pub no_kernel_threads: bool,
-    /// Also the descendants of what the filters take.
+    /// Whether the descendants of what matches have one, too.
     pub children: bool,
-    /// Only the highest.
+    /// Which of these have one, if not all.
     pub top: Option<Top>,
 }
 
-/// The records with the highest values of a field.
+/// The processes with the highest values of a field.
 #[derive(Clone, Copy)]
 pub struct Top {
     /// How many, at most.
