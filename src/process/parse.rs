@@ -1,6 +1,6 @@
 //! The text of files in /proc, as numbers. Pure: bytes in, values out; no byte sequence makes it panic.
 
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr, memchr3_iter, memrchr};
 
 /// /proc/PID/stat, proc_pid_stat(5): what more than a field's row uses of it. A row has [`stat_number`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,20 +100,24 @@ pub struct Status {
 /// /proc/PID/status. The kernel escapes newlines in `Name:`, so a line's beginning is the key that it seems.
 pub fn status(text: &[u8]) -> Status {
     let mut status = Status::default();
-    let mut start = 0;
-    for end in memchr_iter(b'\n', text) {
-        let line = &text[start..end];
-        start = end + 1;
+    // Looks only where one of the keys used may begin: most lines have none of these letters.
+    for start in memchr3_iter(b'U', b'G', b'V', text) {
+        let (before, line) = text.split_at(start);
+        if !matches!(before.last(), None | Some(b'\n')) {
+            continue;
+        }
         match line {
-            [b'U', b'i', b'd', b':', ids @ ..] => {
-                let mut ids = words(ids);
+            [b'U', b'i', b'd', b':', rest @ ..] => {
+                let mut ids = words(first_line(rest));
                 status.ruid = ids.next().and_then(number);
                 status.euid = ids.next().and_then(number);
             }
-            [b'G', b'i', b'd', b':', ids @ ..] => status.egid = words(ids).nth(1).and_then(number),
-            [b'V', b'm', b'L', b'c', b'k', b':', size @ ..] => status.vm_lck = first_number(size).unwrap_or(0),
-            [b'V', b'm', b'R', b'S', b'S', b':', size @ ..] => {
-                status.vm_rss = first_number(size).unwrap_or(0);
+            [b'G', b'i', b'd', b':', rest @ ..] => status.egid = words(first_line(rest)).nth(1).and_then(number),
+            [b'V', b'm', b'L', b'c', b'k', b':', rest @ ..] => {
+                status.vm_lck = first_number(first_line(rest)).unwrap_or(0);
+            }
+            [b'V', b'm', b'R', b'S', b'S', b':', rest @ ..] => {
+                status.vm_rss = first_number(first_line(rest)).unwrap_or(0);
                 // The last one used.
                 break;
             }
@@ -121,6 +125,11 @@ pub fn status(text: &[u8]) -> Status {
         }
     }
     status
+}
+
+/// Nothing if the line has no end: the file is then cut off, maybe within a number.
+fn first_line(text: &[u8]) -> &[u8] {
+    memchr(b'\n', text).map_or(&[], |end| &text[..end])
 }
 
 /// /proc/PID/statm, proc_pid_statm(5): the second and third number, resident and shared pages.
@@ -270,6 +279,9 @@ mod tests {
             assert_eq!(stat(text.as_bytes()), None, "{text:?}");
         }
         let text = line("cat");
+        for (one, other) in [(" 43 ", "  43 "), (" 43 ", " 43x "), (" 43 ", " - "), (" 500 ", " -500 ")] {
+            assert_eq!(stat(text.replace(one, other).as_bytes()), None, "{other:?} for {one:?}");
+        }
         for end in 0..text.find("1048576").unwrap() {
             assert_eq!(stat(&text.as_bytes()[..end]), None, "{:?}", &text[..end]);
         }
@@ -289,6 +301,7 @@ mod tests {
         assert_eq!(status(b""), Status::default());
         assert_eq!(status(b"Uid:\nVmLck:\nVmRSS:\n"), Status::default());
         assert_eq!(status(b"Uid:\t0\t4294967296\n").euid, None);
+        assert_eq!(status(b"Uid:\t0\nUid:\nGid:\n1\t2\nVmRSS:\t    1234"), Status::default());
     }
 
     #[test]
