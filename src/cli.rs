@@ -9,11 +9,10 @@ use std::env;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use glob::Pattern;
 
-use crate::process::select::{By, Filter};
 use crate::record::schema;
 use crate::run::Interval;
 use crate::sink::Target;
@@ -113,7 +112,7 @@ pub struct SnapshotOptions {
     pub record: RecordOptions,
     /// Which there are.
     #[command(flatten)]
-    filter: FilterOptions,
+    pub filter: FilterOptions,
     /// Where they go.
     #[command(flatten)]
     output: OutputOptions,
@@ -191,55 +190,56 @@ pub struct RecordOptions {
 /// Which processes have a record.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Processes")]
-struct FilterOptions {
+pub struct FilterOptions {
     /// Print processes whose name matches this pattern
     ///
     /// A pattern has * ? [a-z] [!a-z] and must match a whole name: the process's own, its program's, or the script's if
     /// the program is an interpreter. Can be repeated: a process then matches any of the patterns. Different filters
     /// must all match.
     #[arg(long, value_name = "GLOB", value_parser = value::glob, value_hint = ValueHint::CommandName)]
-    name: Vec<Pattern>,
+    pub name: Vec<Pattern>,
     /// Print no processes whose name matches
     ///
     /// Takes the same patterns as --name. Can be repeated.
     #[arg(long, value_name = "GLOB", value_parser = value::glob, value_hint = ValueHint::CommandName)]
-    exclude: Vec<Pattern>,
+    pub exclude: Vec<Pattern>,
     /// Print processes of this user, a name or a uid
     ///
     /// Takes several users separated by commas, and can be repeated: a process then matches any of them.
     #[arg(long, value_name = "USER", value_delimiter = ',')]
     #[arg(value_parser = NonEmptyStringValueParser::new(), value_hint = ValueHint::Username)]
-    user: Vec<String>,
+    pub user: Vec<String>,
     /// Print the process with this id
     ///
     /// Takes several ids separated by commas, and can be repeated: a process then matches any of them.
     #[arg(long, value_name = "PID", value_delimiter = ',', allow_negative_numbers = true)]
     #[arg(value_parser = value::pid, value_hint = ValueHint::Other)]
-    pid: Vec<u32>,
+    pub pid: Vec<u32>,
     /// Print processes that use at least this much CPU
     ///
     /// In percent of one CPU: of `cpu_now` if that is measured, else of `cpu`, the average since the process started.
     #[arg(long, value_name = "PCT", allow_negative_numbers = true)]
     #[arg(value_parser = value::percent, value_hint = ValueHint::Other)]
-    min_cpu: Option<f64>,
+    pub min_cpu: Option<f64>,
     /// Print no kernel threads
     #[arg(long)]
-    no_kernel_threads: bool,
+    pub no_kernel_threads: bool,
     /// Add the descendants of matching processes
     #[arg(long)]
-    children: bool,
+    pub children: bool,
     /// Print only the N highest, highest first
     ///
     /// Applies after all filters and after --children. --by says which field counts.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     #[arg(value_parser = value::top, value_hint = ValueHint::Other)]
-    top: Option<usize>,
+    pub top: Option<usize>,
     /// Field that --top compares
     ///
-    /// One of cpu, cpu_now, mem, rss and time.
+    /// Any numeric field, such as cpu, rss or threads; `procline fields` lists them all. A process whose value cannot
+    /// be known comes last. Of equals, the lower pid comes first.
     #[arg(long, value_name = "FIELD", default_value = "cpu", requires = "top", hide_possible_values = true)]
-    #[arg(value_parser = PossibleValuesParser::new(By::ALL.map(|(name, _)| name)).try_map(by))]
-    by: By,
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    pub by: String,
 }
 
 /// Where records go.
@@ -320,21 +320,6 @@ struct RootOptions {
 }
 
 impl SnapshotOptions {
-    /// Which processes are asked for.
-    pub fn filter(&self) -> Filter {
-        let asked = &self.filter;
-        Filter {
-            names: asked.name.clone(),
-            excludes: asked.exclude.clone(),
-            users: asked.user.clone(),
-            pids: asked.pid.clone(),
-            min_cpu: asked.min_cpu,
-            no_kernel_threads: asked.no_kernel_threads,
-            children: asked.children,
-            top: asked.top.map(|most| (most, asked.by)),
-        }
-    }
-
     /// The interval asked for.
     pub fn interval(&self) -> Option<Interval> {
         self.time.interval.map(|length| Interval { length, count: self.time.count })
@@ -396,11 +381,6 @@ const FILE_MODE: u32 = 0o640;
 
 fn destination(text: &str) -> Result<Destination, String> {
     if text == "-" { Ok(Destination::Stdout) } else { pattern::Pattern::parse(text).map(Destination::Files) }
-}
-
-fn by(name: String) -> Result<By, String> {
-    let found = By::ALL.into_iter().find(|(known, _)| *known == name).map(|(_, by)| by);
-    found.ok_or_else(|| "expected a field to compare".into())
 }
 
 #[cfg(test)]

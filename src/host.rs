@@ -9,18 +9,21 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::parse;
 use crate::procfs::Procfs;
 
-/// What has to be read of the machine for a field: the high bits of [`Field::needs`](crate::record::Field::needs).
+/// What has to be read of the machine for a field: the low bits of [`Field::needs`](crate::record::Field::needs). Each kind
+/// of record has the others.
 pub mod needs {
     /// The machine's time since boot.
-    pub const UPTIME: u32 = 1 << 31;
+    pub const UPTIME: u32 = 1;
     /// When the machine booted.
-    pub const BOOT_TIME: u32 = 1 << 30;
+    pub const BOOT_TIME: u32 = 1 << 1;
     /// The id of this boot.
-    pub const BOOT_ID: u32 = 1 << 29;
+    pub const BOOT_ID: u32 = 1 << 2;
     /// The machine's memory.
-    pub const MEM_TOTAL: u32 = 1 << 28;
+    pub const MEM_TOTAL: u32 = 1 << 3;
     /// How many CPUs the machine has.
-    pub const CPUS: u32 = 1 << 27;
+    pub const CPUS: u32 = 1 << 4;
+    /// The first that is a kind's own.
+    pub const FIRST_OWN: u32 = 1 << 5;
 }
 
 /// Where a machine is looked at: here, unless another one is mounted somewhere.

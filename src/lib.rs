@@ -10,6 +10,7 @@ pub mod parse;
 pub mod process;
 mod procfs;
 pub mod record;
+pub mod request;
 mod rootfs;
 pub mod run;
 pub mod sink;

@@ -14,7 +14,7 @@ use procline::record::choose::choose;
 use procline::record::encoding::Encoding;
 use procline::record::shape::Shape;
 use procline::run::Schedule;
-use procline::{fields, process::fields as table, sink};
+use procline::{fields, process::fields as table, request, sink};
 
 fn main() -> ExitCode {
     code(run())
@@ -45,7 +45,7 @@ fn processes(options: &SnapshotOptions) -> Result<(), Outcome> {
     };
     let request = Request {
         shape,
-        filter: options.filter(),
+        filter: request::filter(&options.filter).map_err(Outcome::Usage)?,
         output: Output {
             destination: options.target().map_err(Outcome::Usage)?,
             encoding,

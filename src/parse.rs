@@ -1,8 +1,8 @@
 //! The text of files in /proc, as numbers. Pure: bytes in, values out; no byte sequence makes it panic.
 
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr, memchr3_iter, memrchr};
 
-/// /proc/PID/stat, proc_pid_stat(5): what is used of it.
+/// /proc/PID/stat, proc_pid_stat(5): what more than a field's row uses of it. A row has [`stat_number`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stat {
     /// (3) One letter: R, S, D, Z, T, t, X, I …
@@ -19,16 +19,10 @@ pub struct Stat {
     pub tpgid: i64,
     /// (9) The kernel's flags, `PF_*`.
     pub flags: u64,
-    /// (10) Page faults that needed no reading from disk.
-    pub minflt: u64,
-    /// (12) Page faults that did.
-    pub majflt: u64,
     /// (14) Clock ticks in user mode.
     pub utime: u64,
     /// (15) Clock ticks in kernel mode.
     pub stime: u64,
-    /// (18) The kernel's priority.
-    pub priority: i64,
     /// (19) The nice value.
     pub nice: i64,
     /// (20) The number of threads.
@@ -47,14 +41,8 @@ impl Stat {
 }
 
 /// /proc/PID/stat as its `comm` and the rest; none if it is not of that form.
-///
-/// `comm` may itself hold blanks, parentheses and newlines: the rest begins after the last `)`.
 pub fn stat(text: &[u8]) -> Option<(&[u8], Stat)> {
-    let open = memchr(b'(', text)?;
-    let close = memrchr(b')', text)?;
-    let comm = text.get(open + 1..close)?;
-    let rest = text.get(close + 1..)?.trim_ascii();
-    let mut words = rest.split(|byte| *byte == b' ');
+    let (comm, mut words) = stat_words(text)?;
     // Fields in the order of the file; what stands between those used is passed over.
     let stat = Stat {
         state: *words.next()?.first()?,
@@ -65,12 +53,9 @@ pub fn stat(text: &[u8]) -> Option<(&[u8], Stat)> {
         tty_nr: number::<i32>(words.next()?)?.cast_unsigned(),
         tpgid: number(words.next()?)?,
         flags: number(words.next()?)?,
-        minflt: number(words.next()?)?,
-        majflt: number(words.nth(1)?)?,
-        utime: number(words.nth(1)?)?,
+        utime: number(words.nth(4)?)?,
         stime: number(words.next()?)?,
-        priority: number(words.nth(2)?)?,
-        nice: number(words.next()?)?,
+        nice: number(words.nth(3)?)?,
         num_threads: number(words.next()?)?,
         starttime: number(words.nth(1)?)?,
         vsize: number(words.next()?)?,
@@ -81,12 +66,29 @@ pub fn stat(text: &[u8]) -> Option<(&[u8], Stat)> {
 /// Whether a `stat` is that of a thread which is not a process's first, as the kernel tells it: its `exit_signal`, the
 /// 38th field, is -1 (`thread_group_leader` in the kernel's include/linux/sched/signal.h).
 pub fn is_thread(stat: &[u8]) -> bool {
-    let rest = memrchr(b')', stat).map_or(&[][..], |close| &stat[close + 1..]);
-    // The field after the name is the third.
-    words(rest).nth(38 - 3).is_some_and(|signal| signal == b"-1")
+    stat_number(stat, 38) == Some(-1)
 }
 
-/// /proc/PID/status, proc_pid_status(5): what is used of it.
+/// The number at this place of /proc/PID/stat, counted as in proc_pid_stat(5): `(10) minflt`. One that no signed 64-bit
+/// column could hold stops at the largest that it can.
+pub fn stat_number(text: &[u8], place: usize) -> Option<i64> {
+    let (_, mut words) = stat_words(text)?;
+    let number: i128 = number(words.nth(place.checked_sub(3)?)?)?;
+    Some(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+/// `comm`, and the words from the third on.
+///
+/// `comm` may itself hold blanks, parentheses and newlines: the rest begins after the last `)`.
+fn stat_words(text: &[u8]) -> Option<(&[u8], impl Iterator<Item = &[u8]>)> {
+    let open = memchr(b'(', text)?;
+    let close = memrchr(b')', text)?;
+    let comm = text.get(open + 1..close)?;
+    let rest = text.get(close + 1..)?.trim_ascii();
+    Some((comm, rest.split(|byte| *byte == b' ')))
+}
+
+/// /proc/PID/status, proc_pid_status(5): what more than a field's row uses of it. A row has [`keyed`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Status {
     /// `Uid:`, the first of the four: the real user.
@@ -104,20 +106,24 @@ pub struct Status {
 /// /proc/PID/status. The kernel escapes newlines in `Name:`, so a line's beginning is the key that it seems.
 pub fn status(text: &[u8]) -> Status {
     let mut status = Status::default();
-    let mut start = 0;
-    for end in memchr_iter(b'\n', text) {
-        let line = &text[start..end];
-        start = end + 1;
+    // Looks only where one of the keys used may begin: most lines have none of these letters.
+    for start in memchr3_iter(b'U', b'G', b'V', text) {
+        let (before, line) = text.split_at(start);
+        if !matches!(before.last(), None | Some(b'\n')) {
+            continue;
+        }
         match line {
-            [b'U', b'i', b'd', b':', ids @ ..] => {
-                let mut ids = words(ids);
+            [b'U', b'i', b'd', b':', rest @ ..] => {
+                let mut ids = words(first_line(rest));
                 status.ruid = ids.next().and_then(number);
                 status.euid = ids.next().and_then(number);
             }
-            [b'G', b'i', b'd', b':', ids @ ..] => status.egid = words(ids).nth(1).and_then(number),
-            [b'V', b'm', b'L', b'c', b'k', b':', size @ ..] => status.vm_lck = first_number(size).unwrap_or(0),
-            [b'V', b'm', b'R', b'S', b'S', b':', size @ ..] => {
-                status.vm_rss = first_number(size).unwrap_or(0);
+            [b'G', b'i', b'd', b':', rest @ ..] => status.egid = words(first_line(rest)).nth(1).and_then(number),
+            [b'V', b'm', b'L', b'c', b'k', b':', rest @ ..] => {
+                status.vm_lck = first_number(first_line(rest)).unwrap_or(0);
+            }
+            [b'V', b'm', b'R', b'S', b'S', b':', rest @ ..] => {
+                status.vm_rss = first_number(first_line(rest)).unwrap_or(0);
                 // The last one used.
                 break;
             }
@@ -127,57 +133,21 @@ pub fn status(text: &[u8]) -> Status {
     status
 }
 
+/// Nothing if the line has no end: the file is then cut off, maybe within a number.
+fn first_line(text: &[u8]) -> &[u8] {
+    memchr(b'\n', text).map_or(&[], |end| &text[..end])
+}
+
 /// /proc/PID/statm, proc_pid_statm(5): the second and third number, resident and shared pages.
 pub fn statm(text: &[u8]) -> Option<(u64, u64)> {
     let mut words = words(text).skip(1);
     Some((number(words.next()?)?, number(words.next()?)?))
 }
 
-/// /proc/PID/smaps_rollup, proc_pid_smaps(5), in KiB.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SmapsRollup {
-    /// The sum of `Private_*`: memory that would be free if the process ended.
-    pub uss: u64,
-    /// `Pss:`, where what is shared counts by its share.
-    pub pss: u64,
-    /// `Swap:`.
-    pub swap: u64,
-}
-
-/// /proc/PID/smaps_rollup.
-pub fn smaps_rollup(text: &[u8]) -> Option<SmapsRollup> {
+/// The sum of `Private_*` in /proc/PID/smaps_rollup, proc_pid_smaps(5), in KiB.
+pub fn private_memory(text: &[u8]) -> Option<u64> {
     let private = ["Private_Clean:", "Private_Dirty:", "Private_Hugetlb:"].map(|key| keyed(text, key));
-    let uss = private.into_iter().flatten().fold(0, u64::saturating_add);
-    Some(SmapsRollup { uss, pss: keyed(text, "Pss:")?, swap: keyed(text, "Swap:")? })
-}
-
-/// /proc/PID/io, proc_pid_io(5): counts and bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Io {
-    /// Bytes read by system calls.
-    pub rchar: u64,
-    /// Bytes written by system calls.
-    pub wchar: u64,
-    /// Reading system calls.
-    pub syscr: u64,
-    /// Writing system calls.
-    pub syscw: u64,
-    /// Bytes fetched from storage.
-    pub read_bytes: u64,
-    /// Bytes sent to storage.
-    pub write_bytes: u64,
-}
-
-/// /proc/PID/io.
-pub fn io(text: &[u8]) -> Option<Io> {
-    Some(Io {
-        rchar: keyed(text, "rchar:")?,
-        wchar: keyed(text, "wchar:")?,
-        syscr: keyed(text, "syscr:")?,
-        syscw: keyed(text, "syscw:")?,
-        read_bytes: keyed(text, "read_bytes:")?,
-        write_bytes: keyed(text, "write_bytes:")?,
-    })
+    private.into_iter().flatten().reduce(u64::saturating_add)
 }
 
 /// The path in /proc/PID/cgroup, cgroups(7), that tells most: that of version 2, else systemd's, else the first.
@@ -199,7 +169,7 @@ pub fn container(cgroup: &[u8]) -> Option<&str> {
     runs.rfind(|run| run.len() == 64).and_then(|run| std::str::from_utf8(run).ok())
 }
 
-/// A file that is one number: /proc/PID/oom_score.
+/// A file that is one number: `oom_score`.
 pub fn only_number(text: &[u8]) -> Option<i64> {
     number(text.trim_ascii())
 }
@@ -213,7 +183,7 @@ pub fn uptime_centiseconds(text: &[u8]) -> Option<u64> {
     seconds.checked_mul(100)?.checked_add(hundredths)
 }
 
-/// The number that follows `key` at the beginning of a line: `btime` in /proc/stat, `MemTotal:` in /proc/meminfo.
+/// The number that follows `key` at the beginning of a line: `MemTotal:` in /proc/meminfo, `syscr:` in /proc/PID/io.
 pub fn keyed(text: &[u8], key: &str) -> Option<u64> {
     text.split(|byte| *byte == b'\n').find_map(|line| {
         let rest = line.strip_prefix(key.as_bytes())?;
@@ -280,17 +250,23 @@ mod tests {
             tty_nr: 34817,
             tpgid: 45,
             flags: 4_194_304,
-            minflt: 1,
-            majflt: 3,
             utime: 500,
             stime: 600,
-            priority: 20,
             nice: -5,
             num_threads: 3,
             starttime: 9000,
             vsize: 1_048_576,
         };
         assert_eq!(stat(text.as_bytes()), Some((b"cat".as_slice(), expected)));
+        for (place, expected) in
+            [(4, Some(1)), (10, Some(1)), (12, Some(3)), (18, Some(20)), (19, Some(-5)), (25, Some(i64::MAX))]
+        {
+            assert_eq!(stat_number(text.as_bytes(), place), expected, "({place})");
+        }
+        // Words before the comm's end, a letter, and beyond the last.
+        for place in [0, 1, 2, 3, 27, usize::MAX] {
+            assert_eq!(stat_number(text.as_bytes(), place), None, "({place})");
+        }
     }
 
     #[test]
@@ -309,6 +285,9 @@ mod tests {
             assert_eq!(stat(text.as_bytes()), None, "{text:?}");
         }
         let text = line("cat");
+        for (one, other) in [(" 43 ", "  43 "), (" 43 ", " 43x "), (" 43 ", " - "), (" 500 ", " -500 ")] {
+            assert_eq!(stat(text.replace(one, other).as_bytes()), None, "{other:?} for {one:?}");
+        }
         for end in 0..text.find("1048576").unwrap() {
             assert_eq!(stat(&text.as_bytes()[..end]), None, "{:?}", &text[..end]);
         }
@@ -328,6 +307,7 @@ mod tests {
         assert_eq!(status(b""), Status::default());
         assert_eq!(status(b"Uid:\nVmLck:\nVmRSS:\n"), Status::default());
         assert_eq!(status(b"Uid:\t0\t4294967296\n").euid, None);
+        assert_eq!(status(b"Uid:\t0\nUid:\nGid:\n1\t2\nVmRSS:\t    1234"), Status::default());
     }
 
     #[test]
@@ -360,12 +340,13 @@ mod tests {
     fn memory_and_io() {
         let text = b"55-7f ---p 0 [rollup]\nRss: 9 kB\nPss:  643 kB\nPss_Dirty: 1 kB\nPrivate_Clean: 10 kB\nPrivate_Dirty: 2 kB\n\
             Private_Hugetlb: 4 kB\nSwap: 5 kB\nSwapPss: 6 kB\n";
-        assert_eq!(smaps_rollup(text), Some(SmapsRollup { uss: 16, pss: 643, swap: 5 }));
-        assert_eq!(smaps_rollup(b""), None);
+        assert_eq!(private_memory(text), Some(16));
+        assert_eq!((keyed(text, "Pss:"), keyed(text, "Swap:")), (Some(643), Some(5)));
+        assert_eq!(private_memory(b"Private_Dirty: 18446744073709551615 kB\nPrivate_Clean: 1 kB\n"), Some(u64::MAX));
+        assert_eq!(private_memory(b""), None);
         let text = b"rchar: 1\nwchar: 2\nsyscr: 3\nsyscw: 4\nread_bytes: 5\nwrite_bytes: 6\ncancelled_write_bytes: 7\n";
-        let expected = Io { rchar: 1, wchar: 2, syscr: 3, syscw: 4, read_bytes: 5, write_bytes: 6 };
-        assert_eq!(io(text), Some(expected));
-        assert_eq!(io(b"rchar: 1\n"), None);
+        let keys = ["rchar:", "wchar:", "syscr:", "syscw:", "read_bytes:", "write_bytes:"];
+        assert_eq!(keys.map(|key| keyed(text, key)), [1, 2, 3, 4, 5, 6].map(Some));
         assert_eq!(only_number(b"666\n"), Some(666));
         assert_eq!(only_number(b"\n"), None);
     }

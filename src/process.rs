@@ -1,7 +1,7 @@
 //! The process records, the default kind. `fields` is the table of them and `forms` what other schemas make of it;
-//! `request` is what is asked for, `snapshot` gathers and writes them, `cursor` says which process is next, `collect`
-//! reads one, `command`, `tty` and `redact` understand what was read, `select` says which have a record, `cpu_sample`
-//! keeps CPU times, and `steps` lists what may block.
+//! `request` is what is asked for, `snapshot` gathers and writes them, `cursor` says which process is next, `needs` tells
+//! what is read for which fields, `collect` reads one process, `command`, `tty` and `redact` understand what was read,
+//! `select` says which have a record, `cpu_sample` keeps CPU times, and `steps` lists what may block.
 
 mod collect;
 pub mod command;
@@ -9,6 +9,7 @@ pub mod cpu_sample;
 mod cursor;
 pub mod fields;
 mod forms;
+pub mod needs;
 pub mod redact;
 pub mod request;
 pub mod select;
@@ -23,72 +24,27 @@ use crate::host::Host;
 use crate::parse;
 use crate::run::stuck::Subject;
 
-/// What has to be read for a field: the bits of [`Field::needs`](crate::record::Field::needs).
-pub mod needs {
-    /// The effective user's id.
-    pub const UID: u32 = 1;
-    /// The effective user's name.
-    pub const USER: u32 = 1 << 1;
-    /// `status`, for what it alone tells of every process: real user, group, context switches.
-    pub const STATUS: u32 = 1 << 2;
-    /// The effective group's name, beside `status`.
-    pub const GROUP: u32 = 1 << 3;
-    /// Resident memory.
-    pub const RSS: u32 = 1 << 4;
-    /// Whether memory is locked.
-    pub const LOCKED: u32 = 1 << 5;
-    /// `statm`.
-    pub const STATM: u32 = 1 << 6;
-    /// `smaps_rollup`, for which the kernel walks the process's page tables.
-    pub const SMAPS_ROLLUP: u32 = 1 << 7;
-    /// `io`.
-    pub const IO: u32 = 1 << 8;
-    /// `fd`.
-    pub const FD: u32 = 1 << 9;
-    /// `exe`.
-    pub const EXE: u32 = 1 << 10;
-    /// `cwd`.
-    pub const CWD: u32 = 1 << 11;
-    /// `cgroup`.
-    pub const CGROUP: u32 = 1 << 12;
-    /// `oom_score`.
-    pub const OOM_SCORE: u32 = 1 << 13;
-    /// The command line.
-    pub const COMMAND: u32 = 1 << 14;
-    /// The command line, where the kernel cut the name.
-    pub const NAME: u32 = 1 << 15;
-    /// The terminal's name.
-    pub const TTY: u32 = 1 << 16;
-    /// CPU time some time before.
-    pub const SAMPLE: u32 = 1 << 17;
-
-    pub use crate::host::needs::*;
-}
-
 /// One process, as far as the fields asked for need it. What could not be known is none.
 #[derive(Debug, Default)]
 pub struct Process {
     pid: u32,
     comm: Vec<u8>,
     stat: parse::Stat,
+    /// `stat` as the kernel wrote it, for the numbers that are only told.
+    stat_text: Vec<u8>,
     uid: Option<u32>,
     user: Option<Rc<str>>,
     status: Option<parse::Status>,
+    /// `status` as the kernel wrote it, likewise; empty where it is not known.
+    status_text: Vec<u8>,
     group: Option<Rc<str>>,
-    /// Voluntary and involuntary.
-    context_switches: [Option<u64>; 2],
     /// KiB.
     rss: Option<u64>,
     locked: Option<bool>,
     /// KiB.
     shared: Option<u64>,
-    smaps_rollup: Option<parse::SmapsRollup>,
-    io: Option<parse::Io>,
-    fds: Option<u64>,
-    exe: Option<Vec<u8>>,
-    cwd: Option<Vec<u8>>,
-    cgroup: Option<Vec<u8>>,
-    oom_score: Option<i64>,
+    /// What each of [`needs::FILES`] holds; empty where that is not known.
+    files: [Vec<u8>; needs::FILES.len()],
     /// CPU time over the sample's time, in hundredths of one CPU.
     cpu_now: Option<f64>,
     tty: Cow<'static, str>,
@@ -111,6 +67,11 @@ impl Process {
 
     fn command_is_cut(&self) -> bool {
         self.command_cut
+    }
+
+    /// What one of [`needs::FILES`] holds; empty where that is not known.
+    fn file(&self, name: &str) -> &[u8] {
+        needs::FILES.iter().position(|file| file.name == name).map_or(&[], |place| &self.files[place])
     }
 
     /// `PF_KTHREAD` of the kernel's include/linux/sched.h. An empty command line alone does not make a kernel thread.

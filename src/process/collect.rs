@@ -1,14 +1,13 @@
 //! One process: which of its files are read, in which order, and what an error on each means.
 
 use std::borrow::Cow;
-use std::io;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::cpu_sample::CpuSample;
 use super::needs::{
-    CGROUP, COMMAND, CWD, EXE, FD, GROUP, IO, LOCKED, NAME, OOM_SCORE, RSS, SAMPLE, SMAPS_ROLLUP, STATM, STATUS, TTY,
-    UID, USER,
+    ANY_FILE, COMMAND, FILES, GROUP, Kind, LOCKED, NAME, RSS, SAMPLE, STATM, STATUS, TTY, UID, USER, of_place,
 };
 use super::redact::Redactor;
 use super::request::Request;
@@ -23,8 +22,8 @@ use crate::{parse, sys};
 
 /// Far more than the kernel's longest: 52 numbers and a name.
 const STAT_MOST: usize = 4096;
-/// More than the kernel's longest, with 65,536 supplementary groups.
-const STATUS_MOST: usize = 1 << 20;
+/// More than the kernel's longest `status`, with 65,536 supplementary groups, and than any other file here.
+const FILE_MOST: usize = 1 << 20;
 const COMMAND_HEAD: usize = 128 * 1024;
 const COMMAND_TAIL: usize = 16 * 1024;
 
@@ -110,18 +109,18 @@ impl<'a> Collector<'a> {
     pub fn collect(&mut self, pid: u32, needs: u32) -> io::Result<bool> {
         self.needs = needs;
         let mut files = self.procfs.process(pid);
-        match files.read("stat", &mut self.text, STAT_MOST) {
+        let process = &mut self.process;
+        match files.read("stat", &mut process.stat_text, STAT_MOST) {
             Err(error) if is_out_of_sight(&error) => return Ok(false),
             read => read?,
         };
         // A thread has the files of a process, though no list of processes has its id.
-        if self.by_pid && parse::is_thread(&self.text) {
+        if self.by_pid && parse::is_thread(&process.stat_text) {
             return Ok(false);
         }
-        let Some((comm, stat)) = parse::stat(&self.text) else {
+        let Some((comm, stat)) = parse::stat(&process.stat_text) else {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "not of the kernel's form"));
         };
-        let process = &mut self.process;
         process.pid = pid;
         process.comm.clear();
         process.comm.extend_from_slice(comm);
@@ -154,15 +153,12 @@ impl<'a> Collector<'a> {
         let process = &mut self.process;
         let has_memory = process.has_memory();
         process.status = None;
+        process.status_text.clear();
         (process.rss, process.shared, process.locked) = (Some(0), Some(0), Some(false));
         if self.needs & STATUS != 0 || has_memory && self.needs & LOCKED != 0 {
-            process.status = read_status(files, &mut self.text);
+            process.status = read_status(files, &mut process.status_text);
             process.rss = process.status.map(|status| status.vm_rss);
             process.locked = process.status.map(|status| status.vm_lck > 0);
-            let switches = ["voluntary_ctxt_switches:", "nonvoluntary_ctxt_switches:"];
-            if self.needs & STATUS != 0 {
-                process.context_switches = switches.map(|key| process.status.and(parse::keyed(&self.text, key)));
-            }
         }
         let rss_is_open = self.needs & RSS != 0 && process.status.is_none() && self.needs & (LOCKED | STATUS) == 0;
         if has_memory && (rss_is_open || self.needs & STATM != 0) {
@@ -241,45 +237,35 @@ impl<'a> Collector<'a> {
     /// `cmdline` does.
     fn on_request(&mut self, files: &mut ProcessFiles<'_>) {
         let process = &mut self.process;
-        let text = &mut self.text;
-        (process.exe, process.cwd, process.smaps_rollup) = (None, None, None);
-        (process.io, process.fds, process.cgroup, process.oom_score) = (None, None, None, None);
-        const FILES: u32 = EXE | CWD | SMAPS_ROLLUP | IO | FD | CGROUP | OOM_SCORE;
-        if self.needs & FILES == 0 || self.skip.has(steps::FILES, process.subject()) {
+        process.files.iter_mut().for_each(Vec::clear);
+        if self.needs & ANY_FILE == 0 || self.skip.has(steps::FILES, process.subject()) {
             return;
         }
         self.steps.enter(steps::FILES);
-        let wants = |need: u32| self.needs & need != 0;
-        if process.has_memory() {
-            if wants(EXE) {
-                process.exe = files.link("exe").ok();
+        let has_memory = process.has_memory();
+        for (place, (file, content)) in FILES.iter().zip(&mut process.files).enumerate() {
+            if self.needs & of_place(place) == 0 || file.needs_memory && !has_memory {
+                continue;
             }
-            if wants(SMAPS_ROLLUP) {
-                let read = files.read("smaps_rollup", text, STAT_MOST);
-                process.smaps_rollup = read.ok().and_then(|()| parse::smaps_rollup(text));
+            let read = match file.kind {
+                Kind::Text => files.read(file.name, content, FILE_MOST),
+                Kind::Link => files.link(file.name).map(|path| *content = path),
+                Kind::Entries => files.count(file.name).and_then(|count| write!(content, "{count}")),
+            };
+            if read.is_err() {
+                content.clear();
             }
-        }
-        if wants(CWD) {
-            process.cwd = files.link("cwd").ok();
-        }
-        if wants(IO) {
-            process.io = files.read("io", text, STAT_MOST).ok().and_then(|()| parse::io(text));
-        }
-        if wants(FD) {
-            process.fds = files.count("fd").ok();
-        }
-        if wants(CGROUP) {
-            let read = files.read("cgroup", text, STATUS_MOST);
-            process.cgroup = read.ok().and_then(|()| parse::cgroup(text)).map(<[u8]>::to_vec);
-        }
-        if wants(OOM_SCORE) {
-            process.oom_score = files.read("oom_score", text, STAT_MOST).ok().and_then(|()| parse::only_number(text));
         }
         self.steps.enter(steps::WORKING);
     }
 }
 
 fn read_status(files: &mut ProcessFiles<'_>, text: &mut Vec<u8>) -> Option<parse::Status> {
-    let read = files.read("status", text, STATUS_MOST);
-    read.ok().map(|()| parse::status(text))
+    match files.read("status", text, FILE_MOST) {
+        Ok(()) => Some(parse::status(text)),
+        Err(_) => {
+            text.clear();
+            None
+        }
+    }
 }

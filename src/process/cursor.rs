@@ -4,7 +4,7 @@
 use std::io;
 
 use super::Process;
-use super::select::{Filter, Seen};
+use super::select::{Candidate, Filter};
 use crate::host::Host;
 use crate::procfs::{Pids, Procfs};
 
@@ -13,8 +13,8 @@ pub struct Cursor {
     /// The process that is being gathered.
     in_hand: Option<u32>,
     pids: Pids,
-    /// What was seen of every process, while that has to be known before the first record.
-    survey: Option<Vec<Seen>>,
+    /// The candidates, while they have to be known before the first record.
+    survey: Option<Vec<Candidate>>,
     /// Whether `pids` is what a survey selected.
     surveyed: bool,
     /// Whether there is any process: there is one in every proc filesystem.
@@ -50,10 +50,10 @@ impl Cursor {
             self.any |= self.in_hand.is_some();
         }
         if self.in_hand.is_none()
-            && let Some(seen) = self.survey.take()
+            && let Some(candidates) = self.survey.take()
         {
             self.surveyed = true;
-            self.pids.only(filter.choose(&seen));
+            self.pids.only(filter.select(&candidates));
             self.in_hand = self.pids.next()?;
         }
         Ok(self.in_hand)
@@ -81,8 +81,8 @@ impl Cursor {
 
     /// Whether a process that was gathered has a record; a survey remembers it.
     pub fn judge(&mut self, filter: &Filter, process: &Process, host: &Host) -> bool {
-        if let Some(seen) = &mut self.survey {
-            seen.push(filter.see(process, host));
+        if let Some(candidates) = &mut self.survey {
+            candidates.extend(filter.candidate(process, host));
             return false;
         }
         // A survey has judged it; but it may have become another program since.

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use chrono::{DateTime, SecondsFormat};
 
 use super::needs::{
-    BOOT_ID, BOOT_TIME, CGROUP, COMMAND, CWD, EXE, FD, GROUP, IO, LOCKED, MEM_TOTAL, NAME, OOM_SCORE, RSS, SAMPLE,
-    SMAPS_ROLLUP, STATM, STATUS, TTY, UID, UPTIME, USER,
+    BOOT_ID, BOOT_TIME, COMMAND, GROUP, LOCKED, MEM_TOTAL, NAME, RSS, SAMPLE, STATM, STATUS, TTY, UID, UPTIME, USER,
+    file,
 };
 use super::{Process, command, forms, tenths_of_percent};
 use crate::host::Host;
-use crate::parse::{self, Io, SmapsRollup};
+use crate::parse;
 use crate::record::Type::{Bool, Float, Int, List, String as Text, Token};
 use crate::record::choose::Lists;
 use crate::record::schema::{Aliases, Form};
@@ -89,9 +89,9 @@ pub static FIELDS: &[Field<Process>] = &[
     .ecs("user.name", SAME)
     .otel("process.user.name", SAME),
     field("pid", Int, "", 0, "process id", |process, _| Value::Int(process.pid.into()))
-    .oms("pid", TEXT)
-    .ecs("process.pid", SAME)
-    .otel("process.pid", SAME),
+        .oms("pid", TEXT)
+        .ecs("process.pid", SAME)
+        .otel("process.pid", SAME),
     field(
         "cpu",
         Float,
@@ -123,9 +123,9 @@ pub static FIELDS: &[Field<Process>] = &[
     .ecs("system.process.memory.size", BYTES)
     .otel("process.memory.virtual", BYTES),
     field("rss", Int, "KiB", RSS, "resident memory; 0 for kernel threads and zombies", |process, _| count(process.rss))
-    .oms("rss", TEXT)
-    .ecs("system.process.memory.rss.bytes", BYTES)
-    .otel("process.memory.usage", BYTES),
+        .oms("rss", TEXT)
+        .ecs("system.process.memory.rss.bytes", BYTES)
+        .otel("process.memory.usage", BYTES),
     field("tty", Token, "", TTY, "controlling terminal (`pts/0`, `tty1`, `ttyS0`); `?` for none", |process, _| {
         text(Some(&process.tty))
     })
@@ -135,7 +135,8 @@ pub static FIELDS: &[Field<Process>] = &[
         Token,
         "",
         LOCKED,
-        "state as `ps` STAT: a letter, then `<` or `N` for nice, `L` locked memory, `s` session leader, `l` threads, `+` foreground",
+        "state as `ps` STAT: a letter, then `<` or `N` for nice, `L` locked memory, `s` session leader, `l` threads, \
+         `+` foreground",
         |process, _| owned(process.locked.map(|locked| state(process, locked))),
     )
     .oms("stat", SAME)
@@ -164,7 +165,7 @@ pub static FIELDS: &[Field<Process>] = &[
         "",
         COMMAND,
         "arguments joined by spaces, secrets masked; `[comm]` for none; `[comm] <defunct>` for a zombie",
-        |process, _| bytes(Some(&process.command)),
+        |process, _| bytes(&process.command),
     )
     .oms("command", SAME)
     .ecs("process.command_line", forms::ARGUMENTS)
@@ -182,11 +183,11 @@ pub static FIELDS: &[Field<Process>] = &[
     .ecs("process.name", SAME)
     .otel("process.executable.name", forms::EXE_NAME),
     field("ppid", Int, "", 0, "parent's process id", |process, _| Value::Int(process.stat.ppid))
-    .ecs("process.parent.pid", SAME)
-    .otel("process.parent_pid", SAME),
+        .ecs("process.parent.pid", SAME)
+        .otel("process.parent_pid", SAME),
     field("uid", Int, "", UID, "effective user id", |process, _| count(process.uid.map(u64::from)))
-    .ecs("user.id", TEXT)
-    .otel("process.user.id", SAME),
+        .ecs("user.id", TEXT)
+        .otel("process.user.id", SAME),
     field("gid", Int, "", STATUS, "effective group id", |process, _| {
         count(process.status.and_then(|status| status.egid).map(u64::from))
     })
@@ -205,14 +206,19 @@ pub static FIELDS: &[Field<Process>] = &[
         |process, _| text(process.group.as_deref()),
     )
     .ecs("process.group.name", SAME),
-    field("exe", Text, "", EXE, "path of the executable; with ` (deleted)` where it was replaced", |process, _| {
-        bytes(process.exe.as_deref())
-    })
+    field(
+        "exe",
+        Text,
+        "",
+        file("exe"),
+        "path of the executable; with ` (deleted)` where it was replaced",
+        |process, _| bytes(process.file("exe")),
+    )
     .ecs("process.executable", SAME)
     .otel("process.executable.path", SAME),
-    field("cwd", Text, "", CWD, "working directory", |process, _| bytes(process.cwd.as_deref()))
-    .ecs("process.working_directory", SAME)
-    .otel("process.working_directory", SAME),
+    field("cwd", Text, "", file("cwd"), "working directory", |process, _| bytes(process.file("cwd")))
+        .ecs("process.working_directory", SAME)
+        .otel("process.working_directory", SAME),
     field(
         "args",
         List,
@@ -232,21 +238,19 @@ pub static FIELDS: &[Field<Process>] = &[
         |process, _| owned(Some(char::from(process.stat.state).to_string())),
     ),
     field("nice", Int, "", 0, "nice value, -20 to 19", |process, _| Value::Int(process.stat.nice)),
-    field("priority", Int, "", 0, "the kernel's priority, as in /proc/PID/stat", |process, _| {
-        Value::Int(process.stat.priority)
-    }),
+    field("priority", Int, "", 0, "the kernel's priority, as in /proc/PID/stat", |process, _| stat(process, 18)),
     field("threads", Int, "", 0, "number of threads", |process, _| Value::Int(process.stat.num_threads))
-    .ecs("system.process.num_threads", SAME)
-    .otel("process.thread.count", SAME),
+        .ecs("system.process.num_threads", SAME)
+        .otel("process.thread.count", SAME),
     field("session", Int, "", 0, "session id", |process, _| Value::Int(process.stat.session))
-    .ecs("process.session_leader.pid", SAME)
-    .otel("process.session_leader.pid", SAME),
+        .ecs("process.session_leader.pid", SAME)
+        .otel("process.session_leader.pid", SAME),
     field("pgrp", Int, "", 0, "process group id", |process, _| Value::Int(process.stat.pgrp))
-    .ecs("process.group_leader.pid", SAME)
-    .otel("process.group_leader.pid", SAME),
+        .ecs("process.group_leader.pid", SAME)
+        .otel("process.group_leader.pid", SAME),
     field("elapsed", Float, "s", UPTIME, "time since start", |process, host| seconds(process.age(host), host))
-    .ecs("process.uptime", forms::WHOLE_SECONDS)
-    .otel("process.uptime", SAME),
+        .ecs("process.uptime", forms::WHOLE_SECONDS)
+        .otel("process.uptime", SAME),
     field(
         "entity_id",
         Token,
@@ -264,69 +268,80 @@ pub static FIELDS: &[Field<Process>] = &[
         Float,
         "%",
         SAMPLE | UPTIME,
-        "CPU time used / time, of one CPU, over the sample or the last interval, or over its life if that is shorter: rounded to 0.1",
+        "CPU time used / time, of one CPU, over the sample or the last interval, or over its life if that is shorter: \
+         rounded to 0.1",
         |process, _| process.cpu_now.map_or(Value::Absent, Value::Float),
     )
     .ecs("system.process.cpu.total.pct", forms::CPU_NOW_RATIO)
     .otel("process.cpu.utilization", forms::PART_OF_ALL_CPUS),
-    field("uss", Int, "KiB", SMAPS_ROLLUP, "private memory: freed when the process exits (USS)", |process, _| {
-        memory(process, |memory| memory.uss)
-    }),
+    field(
+        "uss",
+        Int,
+        "KiB",
+        file("smaps_rollup"),
+        "private memory: freed when the process exits (USS)",
+        |process, _| count(parse::private_memory(process.file("smaps_rollup"))),
+    ),
     field(
         "pss",
         Int,
         "KiB",
-        SMAPS_ROLLUP,
+        file("smaps_rollup"),
         "resident memory with shared pages divided among their users (PSS)",
-        |process, _| memory(process, |memory| memory.pss),
+        |process, _| memory(process, "Pss:"),
     ),
-    field("swap", Int, "KiB", SMAPS_ROLLUP, "memory swapped out", |process, _| memory(process, |memory| memory.swap))
-    .ecs("system.process.memory.swap", BYTES),
+    field("swap", Int, "KiB", file("smaps_rollup"), "memory swapped out", |process, _| memory(process, "Swap:"))
+        .ecs("system.process.memory.swap", BYTES),
     field("shared", Int, "KiB", STATM, "resident memory that is mapped from files or shared", |process, _| {
         count(process.shared)
     })
     .ecs("system.process.memory.share", BYTES),
-    field("fds", Int, "", FD, "open file descriptors", |process, _| count(process.fds))
-    .ecs("system.process.fd.open", SAME)
-    .otel("process.unix.file_descriptor.count", SAME),
-    field("read_ops", Int, "", IO, "reading system calls", |process, _| io(process, |io| io.syscr))
-    .ecs("system.process.io.read_ops", SAME),
-    field("write_ops", Int, "", IO, "writing system calls", |process, _| io(process, |io| io.syscw))
-    .ecs("system.process.io.write_ops", SAME),
-    field("read_bytes", Int, "bytes", IO, "fetched from storage", |process, _| io(process, |io| io.read_bytes))
-    .ecs("system.process.io.read_bytes", SAME),
-    field("write_bytes", Int, "bytes", IO, "sent to storage", |process, _| io(process, |io| io.write_bytes))
-    .ecs("system.process.io.write_bytes", SAME),
-    field("rchar", Int, "bytes", IO, "read by system calls, cached or not", |process, _| io(process, |io| io.rchar))
-    .ecs("system.process.io.read_char", SAME),
-    field("wchar", Int, "bytes", IO, "written by system calls, cached or not", |process, _| io(process, |io| io.wchar))
+    field("fds", Int, "", file("fd"), "open file descriptors", |process, _| number(process, "fd"))
+        .ecs("system.process.fd.open", SAME)
+        .otel("process.unix.file_descriptor.count", SAME),
+    field("read_ops", Int, "", file("io"), "reading system calls", |process, _| io(process, "syscr:"))
+        .ecs("system.process.io.read_ops", SAME),
+    field("write_ops", Int, "", file("io"), "writing system calls", |process, _| io(process, "syscw:"))
+        .ecs("system.process.io.write_ops", SAME),
+    field("read_bytes", Int, "bytes", file("io"), "fetched from storage", |process, _| io(process, "read_bytes:"))
+        .ecs("system.process.io.read_bytes", SAME),
+    field("write_bytes", Int, "bytes", file("io"), "sent to storage", |process, _| io(process, "write_bytes:"))
+        .ecs("system.process.io.write_bytes", SAME),
+    field("rchar", Int, "bytes", file("io"), "read by system calls, cached or not", |process, _| io(process, "rchar:"))
+        .ecs("system.process.io.read_char", SAME),
+    field("wchar", Int, "bytes", file("io"), "written by system calls, cached or not", |process, _| {
+        io(process, "wchar:")
+    })
     .ecs("system.process.io.write_char", SAME),
-    field("minflt", Int, "", 0, "page faults that needed nothing from disk", |process, _| {
-        Value::count(process.stat.minflt)
-    }),
-    field("majflt", Int, "", 0, "page faults that needed the disk", |process, _| Value::count(process.stat.majflt)),
+    field("minflt", Int, "", 0, "page faults that needed nothing from disk", |process, _| stat(process, 10)),
+    field("majflt", Int, "", 0, "page faults that needed the disk", |process, _| stat(process, 12)),
     field("ctx_voluntary", Int, "", STATUS, "times it gave up the CPU by itself (its main thread)", |process, _| {
-        count(process.context_switches[0])
+        status(process, "voluntary_ctxt_switches:")
     }),
     field("ctx_involuntary", Int, "", STATUS, "times the CPU was taken from it (its main thread)", |process, _| {
-        count(process.context_switches[1])
+        status(process, "nonvoluntary_ctxt_switches:")
     }),
     field(
         "cgroup",
         Text,
         "",
-        CGROUP,
+        file("cgroup"),
         "path of its control group: version 2's, else systemd's, else the first",
-        |process, _| bytes(process.cgroup.as_deref()),
+        |process, _| parse::cgroup(process.file("cgroup")).map_or(Value::Absent, Value::Bytes),
     )
     .ecs("system.process.cgroup.path", SAME),
-    field("container", Token, "", CGROUP, "container id: the 64 hexadecimal digits in that path", |process, _| {
-        text(process.cgroup.as_deref().and_then(parse::container))
-    })
+    field(
+        "container",
+        Token,
+        "",
+        file("cgroup"),
+        "container id: the 64 hexadecimal digits in that path",
+        |process, _| text(parse::cgroup(process.file("cgroup")).and_then(parse::container)),
+    )
     .ecs("container.id", SAME)
     .otel("container.id", SAME),
-    field("oom_score", Int, "", OOM_SCORE, "how soon the kernel would kill it for memory", |process, _| {
-        process.oom_score.map_or(Value::Absent, Value::Int)
+    field("oom_score", Int, "", file("oom_score"), "how soon the kernel would kill it for memory", |process, _| {
+        number(process, "oom_score")
     }),
 ];
 
@@ -339,20 +354,41 @@ fn owned<'a>(text: Option<String>) -> Value<'a> {
 }
 
 /// No path and no command is empty: that stands for one that is not known.
-fn bytes(bytes: Option<&[u8]>) -> Value<'_> {
-    bytes.filter(|bytes| !bytes.is_empty()).map_or(Value::Absent, Value::Bytes)
+fn bytes(bytes: &[u8]) -> Value<'_> {
+    if bytes.is_empty() { Value::Absent } else { Value::Bytes(bytes) }
+}
+
+fn int<'a>(number: Option<i64>) -> Value<'a> {
+    number.map_or(Value::Absent, Value::Int)
 }
 
 fn count<'a>(number: Option<u64>) -> Value<'a> {
     number.map_or(Value::Absent, Value::count)
 }
 
-fn memory(process: &Process, get: fn(&SmapsRollup) -> u64) -> Value<'_> {
-    count(process.smaps_rollup.as_ref().map(get))
+/// The number at this place of proc_pid_stat(5).
+fn stat(process: &Process, place: usize) -> Value<'_> {
+    int(parse::stat_number(&process.stat_text, place))
 }
 
-fn io(process: &Process, get: fn(&Io) -> u64) -> Value<'_> {
-    count(process.io.as_ref().map(get))
+/// The number that this file holds.
+fn number<'a>(process: &'a Process, file: &str) -> Value<'a> {
+    int(parse::only_number(process.file(file)))
+}
+
+/// The number after this key of `status`.
+fn status<'a>(process: &'a Process, key: &str) -> Value<'a> {
+    count(parse::keyed(&process.status_text, key))
+}
+
+/// The number after this key of `smaps_rollup`.
+fn memory<'a>(process: &'a Process, key: &str) -> Value<'a> {
+    count(parse::keyed(process.file("smaps_rollup"), key))
+}
+
+/// The number after this key of `io`.
+fn io<'a>(process: &'a Process, key: &str) -> Value<'a> {
+    count(parse::keyed(process.file("io"), key))
 }
 
 /// Clock ticks in seconds.

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Datelike, Local, Utc};
 
 use super::Process;
-use super::needs::{CPUS, EXE, SAMPLE, UPTIME};
+use super::needs::{CPUS, SAMPLE, UPTIME, file};
 use crate::record::schema::{Form, ratio};
 use crate::record::{Type, Value};
 
@@ -113,11 +113,11 @@ pub const ARGUMENTS: Form<Process> = Form {
 
 /// The last part of the executable's path: comm is the thread's name, which a process may choose.
 pub const EXE_NAME: Form<Process> = Form {
-    needs: Some(EXE),
+    needs: Some(file("exe")),
     doc: Some("last part of the executable's path; with ` (deleted)` where it was replaced"),
     convert: |_, process, _| {
-        let name = process.exe.as_deref().and_then(|path| path.rsplit(|byte| *byte == b'/').next());
-        name.map_or(Value::Absent, Value::Bytes)
+        let name = process.file("exe").rsplit(|byte| *byte == b'/').next();
+        name.filter(|name| !name.is_empty()).map_or(Value::Absent, Value::Bytes)
     },
     ..Form::SAME
 };

@@ -1,19 +1,21 @@
-//! Which processes have a record: the filters, their descendants, the top of them. Pure: it is told of processes and
-//! reads nothing.
+//! Which processes have a record: those that match the filters, their descendants, the highest of these. Pure: it is
+//! given processes and reads nothing.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
 use glob::Pattern;
 use memchr::memrchr;
 
-use super::needs::{COMMAND, NAME, RSS, SAMPLE, UPTIME, USER};
+use super::needs::{COMMAND, NAME, SAMPLE, UPTIME, USER};
 use super::{Process, command};
 use crate::host::Host;
+use crate::record::{Field, Value};
 use crate::sink;
 
-/// Repeats of one filter are alternatives; all filters that are given must agree.
-#[derive(Clone, Debug, Default)]
+/// A filter that is given several times matches any of its values; different filters must all match.
+#[derive(Clone, Default)]
 pub struct Filter {
     /// Names that are wanted.
     pub names: Vec<Pattern>,
@@ -25,44 +27,27 @@ pub struct Filter {
     pub pids: Vec<u32>,
     /// Least CPU, in percent: of `cpu_now` where that is measured, else of `cpu`.
     pub min_cpu: Option<f64>,
-    /// Leaves threads of the kernel out.
+    /// Whether kernel threads have no record.
     pub no_kernel_threads: bool,
-    /// Also the descendants of what the filters take.
+    /// Whether the descendants of what matches have one, too.
     pub children: bool,
-    /// Only so many, the most by this.
-    pub top: Option<(usize, By)>,
+    /// Which of these have one, if not all.
+    pub top: Option<Top>,
 }
 
-/// What `--top` goes by: the field of that name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
-    /// `cpu`
-    Cpu,
-    /// `cpu_now`
-    CpuNow,
-    /// `mem`
-    Mem,
-    /// `rss`
-    Rss,
-    /// `time`
-    Time,
-}
-
-impl By {
-    /// All of them, by name.
-    pub const ALL: [(&str, By); 5] =
-        [("cpu", By::Cpu), ("cpu_now", By::CpuNow), ("mem", By::Mem), ("rss", By::Rss), ("time", By::Time)];
+/// The processes with the highest values of a field.
+#[derive(Clone, Copy)]
+pub struct Top {
+    /// How many, at most.
+    pub max: usize,
+    /// The numeric field that is compared.
+    pub by: &'static Field<Process>,
 }
 
 impl Filter {
     /// What has to be read of a process to judge it, of [`needs`](super::needs). With `measured`, `cpu_now` is.
     pub fn needs(&self, measured: bool) -> u32 {
-        let by = match self.top.map(|(_, by)| by) {
-            Some(By::Cpu) => UPTIME,
-            Some(By::CpuNow) => SAMPLE | UPTIME,
-            Some(By::Mem | By::Rss) => RSS,
-            Some(By::Time) | None => 0,
-        };
+        let by = self.top.map_or(0, |top| top.by.needs);
         let names = !self.names.is_empty() || !self.excludes.is_empty();
         let min_cpu = if measured { SAMPLE | UPTIME } else { UPTIME };
         [(names, NAME | COMMAND), (!self.users.is_empty(), USER), (self.min_cpu.is_some(), min_cpu)]
@@ -138,57 +123,81 @@ fn script<'a>(arguments: &[&'a [u8]]) -> Option<&'a [u8]> {
     None
 }
 
-/// What a survey keeps of each process.
+/// What a survey keeps of a process until it is known which processes have a record.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Seen {
+pub struct Candidate {
     pid: u32,
     ppid: i64,
     matches: bool,
     excluded: bool,
-    key: f64,
+    key: Key,
+}
+
+/// The value by which candidates are compared. One that is not known is lower than any that is.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+enum Key {
+    Absent,
+    Int(i64),
+    Float(f64),
+}
+
+impl From<Value<'_>> for Key {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Int(number) => Key::Int(number),
+            // What is not finite could not be sorted, and is absent from a record too.
+            Value::Float(number) if number.is_finite() => Key::Float(number),
+            _ => Key::Absent,
+        }
+    }
 }
 
 impl Filter {
-    /// What to keep of a process.
-    pub fn see(&self, process: &Process, host: &Host) -> Seen {
-        let key = match self.top.map(|(_, by)| by) {
-            Some(By::Cpu) => process.cpu(host),
-            Some(By::CpuNow) => process.cpu_now.unwrap_or(0.0),
-            Some(By::Mem | By::Rss) => process.rss.unwrap_or(0) as f64,
-            Some(By::Time) => process.stat.cpu_ticks() as f64,
-            None => 0.0,
-        };
-        let (matches, excluded) = (self.matches(process, host), self.excludes(process));
-        Seen { pid: process.pid, ppid: process.stat.ppid, matches, excluded, key }
+    /// What to keep of a process; none of one that plays no part in the choice.
+    pub fn candidate(&self, process: &Process, host: &Host) -> Option<Candidate> {
+        let matches = self.matches(process, host);
+        // One that does not match may still lead from a parent to its descendants.
+        (matches || self.children).then(|| Candidate {
+            pid: process.pid,
+            ppid: process.stat.ppid,
+            matches,
+            excluded: self.excludes(process),
+            key: self.top.map_or(Key::Absent, |top| (top.by.get)(process, host).into()),
+        })
     }
 
     /// The processes that have a record, in the order of the records.
-    pub fn choose(&self, seen: &[Seen]) -> Vec<u32> {
-        let mut chosen: HashSet<u32> = seen.iter().filter(|one| one.matches).map(|one| one.pid).collect();
+    pub fn select(&self, candidates: &[Candidate]) -> Vec<u32> {
+        let mut selected: HashSet<u32> = candidates.iter().filter(|one| one.matches).map(|one| one.pid).collect();
         if self.children {
             let mut children: HashMap<i64, Vec<u32>> = HashMap::new();
-            for one in seen {
+            for one in candidates {
                 children.entry(one.ppid).or_default().push(one.pid);
             }
-            let mut left: Vec<u32> = chosen.iter().copied().collect();
+            let mut left: Vec<u32> = selected.iter().copied().collect();
             while let Some(parent) = left.pop() {
                 let of_parent = children.remove(&i64::from(parent)).unwrap_or_default();
-                left.extend(of_parent.into_iter().filter(|child| chosen.insert(*child)));
+                left.extend(of_parent.into_iter().filter(|child| selected.insert(*child)));
             }
         }
         // The children of an excluded one are descendants all the same.
-        let mut chosen: Vec<&Seen> = seen.iter().filter(|one| !one.excluded && chosen.contains(&one.pid)).collect();
-        if let Some((most, _)) = self.top {
-            chosen.sort_by(|a, b| b.key.total_cmp(&a.key).then(a.pid.cmp(&b.pid)));
-            chosen.truncate(most);
+        let has_record = |one: &&Candidate| !one.excluded && selected.contains(&one.pid);
+        let mut selected: Vec<&Candidate> = candidates.iter().filter(has_record).collect();
+        if let Some(top) = self.top {
+            let descending = |a: &Key, b: &Key| b.partial_cmp(a).unwrap_or(Ordering::Equal);
+            selected.sort_by(|a, b| descending(&a.key, &b.key).then(a.pid.cmp(&b.pid)));
+            selected.truncate(top.max);
         }
-        chosen.into_iter().map(|one| one.pid).collect()
+        selected.into_iter().map(|one| one.pid).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::fields::FIELDS;
     use super::*;
+    use crate::parse::Stat;
+    use crate::record::choose;
 
     fn process(comm: &str, arguments: &[&str]) -> Process {
         let arguments = arguments.iter().flat_map(|word| [word.as_bytes(), b"\0"].concat()).collect();
@@ -242,30 +251,70 @@ mod tests {
         assert!(!filter(|f, _| (f.users, f.pids) = (vec!["alice".into()], vec![8])));
         assert!(!filter(|f, _| f.min_cpu = Some(0.1)));
         assert!(filter(|f, _| f.min_cpu = Some(0.0)));
-        let kernel = Process { stat: crate::parse::Stat { flags: 0x0020_0000, ..alice.stat }, ..process("k", &[]) };
+        let kernel = Process { stat: Stat { flags: 0x0020_0000, ..alice.stat }, ..process("k", &[]) };
         let none = Filter { no_kernel_threads: true, ..Filter::default() };
         assert!(none.matches(&alice, &host) && !none.matches(&kernel, &host));
     }
 
+    fn top(max: usize, by: &str) -> Option<Top> {
+        Some(Top { max, by: choose::by(FIELDS, by).unwrap() })
+    }
+
     #[test]
     fn descendants_then_the_top() {
-        let one = |pid, ppid, matches, key| Seen { pid, ppid, matches, excluded: pid == 10, key };
-        let seen = [
-            one(1, 0, false, 9.0),
-            one(5, 1, true, 1.0),
-            one(6, 5, false, 3.0),
-            one(7, 6, false, 3.0),
-            one(8, 1, false, 8.0),
+        let one = |pid, ppid, matches, key| Candidate { pid, ppid, matches, excluded: pid == 10, key: Key::Int(key) };
+        let candidates = [
+            one(1, 0, false, 9),
+            one(5, 1, true, 1),
+            one(6, 5, false, 3),
+            one(7, 6, false, 3),
+            one(8, 1, false, 8),
             // A loop, as no kernel makes one.
-            one(9, 9, true, 2.0),
+            one(9, 9, true, 2),
             // Excluded, and its child is not.
-            one(10, 9, false, 9.0),
-            one(11, 10, false, 0.0),
+            one(10, 9, false, 9),
+            one(11, 10, false, 0),
         ];
-        let choose = |children, top| Filter { children, top, ..Filter::default() }.choose(&seen);
-        assert_eq!(choose(false, None), [5, 9]);
-        assert_eq!(choose(true, None), [5, 6, 7, 9, 11]);
-        assert_eq!(choose(true, Some((3, By::Rss))), [6, 7, 9]);
-        assert!(choose(false, Some((0, By::Rss))).is_empty());
+        let select = |children, top| Filter { children, top, ..Filter::default() }.select(&candidates);
+        assert_eq!(select(false, None), [5, 9]);
+        assert_eq!(select(true, None), [5, 6, 7, 9, 11]);
+        assert_eq!(select(true, top(3, "rss")), [6, 7, 9]);
+        assert!(select(false, top(0, "rss")).is_empty());
+    }
+
+    #[test]
+    fn the_top_by_the_fields_own_value() {
+        let keys = [
+            Value::Absent,
+            Value::Float(f64::NAN),
+            Value::Int(i64::MIN),
+            Value::Int(i64::MAX - 1),
+            Value::Int(i64::MAX),
+            Value::Absent,
+            Value::Int(i64::MAX),
+        ];
+        let one = |(pid, key)| Candidate { pid, ppid: 0, matches: true, excluded: false, key: Key::from(key) };
+        let candidates: Vec<_> = (0..).zip(keys).map(one).collect();
+        let filter = Filter { top: top(9, "minflt"), ..Filter::default() };
+        assert_eq!(filter.select(&candidates), [4, 6, 3, 2, 0, 1, 5]);
+        assert!(Key::from(Value::Float(-0.5)) > Key::Absent && Key::from(Value::Float(0.5)) > Key::Float(-0.5));
+
+        let host = Host { ticks_per_second: 100, ..Host::default() };
+        let stat = Stat { utime: 150, num_threads: 7, ..Stat::default() };
+        let busy = Process { pid: 8, stat, ..process("cat", &["cat"]) };
+        for (by, key) in [("threads", Key::Int(7)), ("time", Key::Float(1.5)), ("uss", Key::Absent)] {
+            let filter = Filter { top: top(1, by), ..Filter::default() };
+            assert_eq!(filter.candidate(&busy, &host).unwrap().key, key, "{by}");
+        }
+    }
+
+    #[test]
+    fn a_candidate_may_match_or_lead_to_one_that_does() {
+        let (alice, host) = (process("cat", &["cat"]), Host::default());
+        for (names, children, is_kept) in [("cat", false, true), ("dog", false, false), ("dog", true, true)] {
+            let names = vec![Pattern::new(names).unwrap()];
+            let filter = Filter { names, children, top: top(1, "rss"), ..Filter::default() };
+            assert_eq!(filter.candidate(&alice, &host).is_some(), is_kept);
+        }
     }
 }

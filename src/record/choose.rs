@@ -1,7 +1,7 @@
-//! Which fields a record has: the `--fields LIST` language, over any kind's table.
+//! Which fields of a kind's table are meant: the `--fields LIST` language, and the one numeric field of `--by`.
 
 use super::schema::{Column, Schema};
-use super::{CUT_MARK, Field};
+use super::{CUT_MARK, Field, Type};
 
 /// Names for several fields: the name and the fields, `default` first.
 pub type Lists = [(&'static str, &'static [&'static str])];
@@ -78,32 +78,58 @@ fn unknown<R>(table: &[Field<R>], lists: &Lists, word: &str) -> String {
     if word == CUT_MARK {
         return format!("--fields {CUT_MARK}: leave it out; every record that was cut has it");
     }
+    let names = table.iter().map(|field| field.name).chain(lists.iter().map(|(list, _)| *list)).chain(["all"]);
+    format!("unknown field '{word}' in --fields; {}`procline fields` lists them all", did_you_mean(word, names))
+}
+
+/// The fields by which records can be compared.
+pub fn numeric<R>(table: &'static [Field<R>]) -> impl Iterator<Item = &'static Field<R>> {
+    table.iter().filter(|field| matches!(field.kind, Type::Int | Type::Float))
+}
+
+/// The field that `--by` names.
+///
+/// # Errors
+/// A sentence for the user, if the name is unknown or the field is not numeric.
+pub fn by<R>(table: &'static [Field<R>], name: &str) -> Result<&'static Field<R>, String> {
+    if let Some(field) = numeric(table).find(|field| field.name == name) {
+        return Ok(field);
+    }
+    if table.iter().all(|field| field.name != name) {
+        let near = did_you_mean(name, numeric(table).map(|field| field.name));
+        return Err(format!("unknown field '{name}' in --by; {near}`procline fields` lists them all"));
+    }
+    // Fields with a unit are amounts: better examples than ids.
+    let amounts: Vec<_> = numeric(table).filter(|field| !field.unit.is_empty()).map(|field| field.name).collect();
+    let such_as = match amounts[..] {
+        [one, two, three, ..] => format!(", such as {one}, {two} or {three}"),
+        _ => String::new(),
+    };
+    Err(format!("--by {name}: expected a numeric field{such_as}; `procline fields` lists them"))
+}
+
+/// A question that offers the nearest names, or nothing if none is near.
+fn did_you_mean<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> String {
     /// Jaro-Winkler: what clap asks of an option's near match, too.
     const ALIKE: f64 = 0.7;
     let lower = word.to_lowercase();
-    let mut near: Vec<(f64, &str)> = table
-        .iter()
-        .map(|field| field.name)
-        .chain(lists.iter().map(|(list, _)| *list))
-        .chain(["all"])
+    let mut near: Vec<(f64, &str)> = names
         .map(|name| (strsim::jaro_winkler(&lower, &name.to_lowercase()), name))
         .filter(|(likeness, _)| *likeness > ALIKE)
         .collect();
+    if near.is_empty() {
+        return String::new();
+    }
     near.sort_by(|a, b| b.0.total_cmp(&a.0));
     near.truncate(3);
-    let hint = if near.is_empty() {
-        String::new()
-    } else {
-        let names: Vec<_> = near.iter().map(|(_, name)| format!("'{name}'")).collect();
-        format!("did you mean {}? ", names.join(" or "))
-    };
-    format!("unknown field '{word}' in --fields; {hint}`procline fields` lists them all")
+    let names: Vec<_> = near.iter().map(|(_, name)| format!("'{name}'")).collect();
+    format!("did you mean {}? ", names.join(" or "))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Value;
     use super::super::schema::{Aliases, Form};
-    use super::super::{Type, Value};
     use super::*;
 
     const fn field(name: &'static str) -> Field<()> {
@@ -174,6 +200,30 @@ mod tests {
             assert!(error.starts_with(&start), "{error}");
         }
         assert!(choose(&TABLE, Schema::Otel, LISTS, None).is_err());
+    }
+
+    #[test]
+    fn one_numeric_field() {
+        static TABLE: [Field<()>; 5] = [
+            Field { kind: Type::String, ..field("user") },
+            field("pid"),
+            Field { unit: "%", kind: Type::Float, ..field("cpu") },
+            Field { unit: "KiB", ..field("vsz") },
+            Field { unit: "KiB", ..field("rss") },
+        ];
+        let found = |name| by(&TABLE, name).map(|field| field.name);
+        assert_eq!([found("pid"), found("cpu")], [Ok("pid"), Ok("cpu")]);
+        for (name, error) in [
+            ("user", "--by user: expected a numeric field, such as cpu, vsz or rss; `procline fields` lists them"),
+            ("rs", "unknown field 'rs' in --by; did you mean 'rss'? `procline fields` lists them all"),
+            ("usr", "unknown field 'usr' in --by; `procline fields` lists them all"),
+        ] {
+            assert_eq!(found(name), Err(error.to_owned()), "{name}");
+        }
+        assert_eq!(
+            by(&TABLE[..1], "user").err().unwrap(),
+            "--by user: expected a numeric field; `procline fields` lists them"
+        );
     }
 
     #[test]

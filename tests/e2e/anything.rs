@@ -41,8 +41,8 @@ pub fn parse_all(text: &[u8]) {
     parse::is_thread(text);
     parse::status(text);
     parse::statm(text);
-    parse::smaps_rollup(text);
-    parse::io(text);
+    parse::stat_number(text, 10);
+    parse::private_memory(text);
     parse::cgroup(text).map(parse::container);
     parse::only_number(text);
     command::list(text);

@@ -109,6 +109,7 @@ fn the_manual_and_the_completions() {
             ("--fields pid,us", "pid,user pid,uss"),
             ("--fields pid,-us", "pid,-user pid,-uss"),
             ("--by cp", "cpu cpu_now"),
+            ("--by us", "uss"),
             ("--schema o", "oms otel"),
             ("--user roo", "root"),
             ("--user 1,roo", "1,root"),

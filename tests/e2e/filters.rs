@@ -1,6 +1,6 @@
 //! Which processes have a record: rows of arguments and the pids that they leave of the fixture tree.
 
-use crate::support::{Actor, Tree, complaint, lines, procline, quiet, records};
+use crate::support::{Actor, Tree, command, complaint, lacks, lines, procline, quiet, records};
 
 fn pids(tree: &Tree, arguments: &str) -> Vec<u64> {
     let words: Vec<_> = arguments.split(' ').filter(|word| !word.is_empty()).collect();
@@ -51,6 +51,15 @@ fn alone_and_combined() {
         // Of equals, the lower pid.
         ("--top 2 --by cpu_now --sample 1ms", &[1, 2]),
         ("--top 100 --by rss --no-kernel-threads", &[1500, 1300, 1, 1201, 1200, 1400, 1202]),
+        ("--top 3 --by minflt", &[1, 2, 17]),
+        // Any numeric field; one that is absent comes last, and a negative number before it.
+        ("--top 2 --by threads", &[1300, 1]),
+        ("--top 9 --by nice", &[1500, 1, 2, 1200, 1201, 1202, 1300, 1400, 17]),
+        ("--top 4 --by fds", &[1300, 1200, 1, 2]),
+        ("--top 9 --by uss", &[1500, 1300, 1, 1200, 2, 17, 1201, 1202, 1400]),
+        ("--top 2 --by uss --user alice", &[1200, 1201]),
+        ("--top 3 --by elapsed --no-kernel-threads", &[1, 1400, 1200]),
+        ("--name bash --children --top 2 --by pid", &[1202, 1201]),
     ] {
         assert_eq!(pids(&tree, arguments), expected, "{arguments}");
     }
@@ -128,7 +137,6 @@ fn what_is_malformed_is_told() {
         ("--min-cpu=much", "a percentage"),
         ("--min-cpu=-1", "a percentage"),
         ("--min-cpu=NaN", "a percentage"),
-        ("--by=size", "one of cpu, cpu_now, mem, rss, time"),
         ("--pid=self", "process ids in digits"),
         ("--top=-1", "a whole number"),
         ("--sample=0", "a duration"),
@@ -136,6 +144,85 @@ fn what_is_malformed_is_told() {
         let output = procline(&[argument]).output().unwrap();
         let errors = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.code() == Some(2) && errors.contains(words), "{argument}: {errors}");
+    }
+}
+
+#[test]
+fn a_field_that_is_not_numeric_is_told() {
+    for (field, error) in [
+        ("user", "--by user: expected a numeric field, such as cpu, mem or vsz; `procline fields` lists them"),
+        (
+            "timestamp",
+            "--by timestamp: expected a numeric field, such as cpu, mem or vsz; `procline fields` lists them",
+        ),
+        ("cpunow", "unknown field 'cpunow' in --by; did you mean 'cpu_now' or 'cpu'? `procline fields` lists them all"),
+        ("0", "unknown field '0' in --by; `procline fields` lists them all"),
+        ("thread", "unknown field 'thread' in --by; did you mean 'threads'"),
+        ("all", "unknown field 'all' in --by; "),
+    ] {
+        let (code, errors) = complaint(&procline(&["--top", "1", "--by", field]).output().unwrap());
+        assert!(code == 2 && errors.starts_with(&format!("procline: {error}")), "{field}: {errors}");
+    }
+}
+
+/// Whatever the table calls a number can be compared, whichever fields and schema are printed.
+#[test]
+fn by_each_numeric_field() {
+    let tree = Tree::copy();
+    let table = quiet(&mut procline(&["fields", "--format", "json"]));
+    let mut count = 0;
+    for row in lines(&table).into_iter().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()) {
+        let (name, kind) = (row["name"].as_str().unwrap(), row["type"].as_str().unwrap());
+        let by = ["--top", "100", "--by", name, "--sample", "1ms"];
+        if !["int", "float"].contains(&kind) {
+            assert_eq!(tree.procline(&by).output().unwrap().status.code(), Some(2), "{name}");
+            continue;
+        }
+        let output = quiet(tree.procline(&by).args(["--fields", &format!("{name},Computer")]));
+        let value = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()[name].as_f64();
+        let values: Vec<_> = lines(&output).into_iter().map(value).collect();
+        assert!(values.len() == 9 && values.windows(2).all(|pair| pair[0] >= pair[1]), "{name}: {values:?}");
+        for schema in ["oms", "ecs", "otel"] {
+            let output = quiet(tree.procline(&by).args(["--schema", schema]));
+            assert_eq!(lines(&output).len(), 9, "{name} {schema}");
+        }
+        count += 1;
+    }
+    assert!(count > 20, "{count}");
+}
+
+/// On the live machine: where two runs of ps agree, procline must have the same order.
+#[test]
+fn as_ps_sorts() {
+    if lacks("as_ps_sorts", false, &["ps"]) {
+        return;
+    }
+    for (by, sort) in [
+        ("threads", "-nlwp"),
+        ("nice", "-ni"),
+        ("priority", "-priority"),
+        ("vsz", "-vsz"),
+        ("minflt", "-min_flt"),
+        ("elapsed", "start_time"),
+    ] {
+        let ps = || {
+            let output = quiet(&mut command("ps", &["-e", "-o", "pid=,comm=", "--sort", &format!("{sort},pid")]));
+            let text = String::from_utf8_lossy(&output).into_owned();
+            let rows = text.lines().filter_map(|line| line.trim_start().split_once(' '));
+            // Those that come and go with this test and others.
+            let rows = rows.filter(|(_, name)| !["ps", "procline"].contains(&name.trim()));
+            rows.take(4).map(|(pid, _)| pid.parse::<u64>().unwrap()).collect::<Vec<_>>()
+        };
+        let procline = || {
+            let exclude = ["--exclude", "ps", "--exclude", "procline", "--fields", "pid"];
+            let output = quiet(procline(&["--top", "4", "--by", by]).args(exclude));
+            let value = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["pid"].as_u64().unwrap();
+            lines(&output).into_iter().map(value).collect::<Vec<_>>()
+        };
+        let framed = || (ps(), procline(), ps());
+        let settled = (0..100).map(|_| framed()).find(|(before, _, after)| before == after);
+        let (expected, found, _) = settled.expect("two runs of ps that agree");
+        assert_eq!(found, expected, "--by {by}");
     }
 }
 

@@ -72,8 +72,6 @@ fn a_value_that_is_none() {
         (["--top", "many"], "expected a whole number, 0 or more, such as 10"),
         (["--count", "0"], "expected a whole number, 1 or more"),
         (["--count", "-1"], "expected a whole number, 1 or more"),
-        (["--by", "size"], "expected one of cpu, cpu_now, mem, rss, time"),
-        (["--by", "cpunow"], "expected one of cpu, cpu_now, mem, rss, time; did you mean 'cpu_now'?"),
         (["--schema", "ECS"], "expected one of procline, oms, ecs, otel"),
         (["--format", "jsn"], "expected one of json, array, csv; did you mean 'json'?"),
         (["--pid", "self"], pids),
