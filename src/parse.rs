@@ -1,6 +1,6 @@
 //! The text of files in /proc, as numbers. Pure: bytes in, values out; no byte sequence makes it panic.
 
-use memchr::{memchr, memchr3_iter, memrchr};
+use memchr::{memchr, memchr3_iter, memmem, memrchr};
 
 /// /proc/PID/stat, proc_pid_stat(5): what more than a field's row uses of it. A row has [`stat_number`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -185,9 +185,11 @@ pub fn uptime_centiseconds(text: &[u8]) -> Option<u64> {
 
 /// The number that follows `key` at the beginning of a line: `MemTotal:` in /proc/meminfo, `syscr:` in /proc/PID/io.
 pub fn keyed(text: &[u8], key: &str) -> Option<u64> {
-    text.split(|byte| *byte == b'\n').find_map(|line| {
-        let rest = line.strip_prefix(key.as_bytes())?;
-        rest.first()?.is_ascii_whitespace().then(|| first_number(rest))?
+    memmem::find_iter(text, key).find_map(|start| {
+        let (before, rest) = text.split_at(start);
+        let begins_line = matches!(before.last(), None | Some(b'\n'));
+        let value = rest[..memchr(b'\n', rest).unwrap_or(rest.len())].strip_prefix(key.as_bytes())?;
+        (begins_line && value.first()?.is_ascii_whitespace()).then(|| first_number(value))?
     })
 }
 
@@ -333,6 +335,8 @@ mod tests {
         assert_eq!(uptime_centiseconds(b"18446744073709551615.00 1\n"), None);
         assert_eq!(keyed(b"cpu  1 2\nbtime 1700000000\n", "btime"), Some(1_700_000_000));
         assert_eq!(keyed(b"btimes 1\nbtime\n", "btime"), None);
+        assert_eq!(keyed(b"btime\n1\n", "btime"), None);
+        assert_eq!(keyed(b"x btime 1\nbtime x\nbtime 2", "btime"), Some(2));
         assert_eq!(keyed(b"MemTotal:       24683624 kB\nMemFree: 1 kB\n", "MemTotal:"), Some(24_683_624));
     }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::cpu_sample::CpuSample;
 use super::needs::{
-    ANY_FILE, COMMAND, FILES, GROUP, Kind, LOCKED, NAME, RSS, SAMPLE, STATM, STATUS, TTY, UID, USER, of_place,
+    ANY_FILE, COMMAND, Content, FILES, GROUP, LOCKED, NAME, RSS, SAMPLE, STATM, STATUS, TTY, UID, USER, of_place,
 };
 use super::redact::Redactor;
 use super::request::Request;
@@ -243,17 +243,17 @@ impl<'a> Collector<'a> {
         }
         self.steps.enter(steps::FILES);
         let has_memory = process.has_memory();
-        for (place, (file, content)) in FILES.iter().zip(&mut process.files).enumerate() {
+        for (place, (file, text)) in FILES.iter().zip(&mut process.files).enumerate() {
             if self.needs & of_place(place) == 0 || file.needs_memory && !has_memory {
                 continue;
             }
-            let read = match file.kind {
-                Kind::Text => files.read(file.name, content, FILE_MOST),
-                Kind::Link => files.link(file.name).map(|path| *content = path),
-                Kind::Entries => files.count(file.name).and_then(|count| write!(content, "{count}")),
+            let read = match file.content {
+                Content::Text => files.read(file.name, text, FILE_MOST),
+                Content::Link => files.link(file.name).map(|path| *text = path),
+                Content::Entries => files.count(file.name).and_then(|count| write!(text, "{count}")),
             };
             if read.is_err() {
-                content.clear();
+                text.clear();
             }
         }
         self.steps.enter(steps::WORKING);

@@ -43,15 +43,15 @@ pub const FILES: &[File] = &[
 pub struct File {
     /// Its name.
     pub name: &'static str,
-    /// How it is read.
-    pub kind: Kind,
+    /// What is read of it.
+    pub content: Content,
     /// Whether a process without memory has none, or an empty one: kernel threads, zombies.
     pub needs_memory: bool,
 }
 
-/// How a file is read.
+/// What is read of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum Content {
     /// Its text.
     Text,
     /// The path that it links to.
@@ -61,15 +61,15 @@ pub enum Kind {
 }
 
 const fn text(name: &'static str) -> File {
-    File { name, kind: Kind::Text, needs_memory: false }
+    File { name, content: Content::Text, needs_memory: false }
 }
 
 const fn link(name: &'static str) -> File {
-    File { kind: Kind::Link, ..text(name) }
+    File { content: Content::Link, ..text(name) }
 }
 
 const fn entries(name: &'static str) -> File {
-    File { kind: Kind::Entries, ..text(name) }
+    File { content: Content::Entries, ..text(name) }
 }
 
 impl File {
