@@ -3,11 +3,13 @@
 use serde::Serialize;
 
 use crate::cli::FieldsFormat;
+use crate::encode::json;
 use crate::process::fields::{FIELDS, LISTS};
 use crate::record::choose::Lists;
 use crate::record::schema::{Column, Schema};
 use crate::record::{CUT_MARK, CUT_MARK_DOC, Field, Type};
-use crate::sink::{self, json};
+use crate::sink;
+use crate::text::lossy;
 
 #[derive(Serialize)]
 struct Row {
@@ -89,5 +91,5 @@ fn lines(rows: &[Row]) -> String {
     for row in rows {
         json::line(&mut lines, row);
     }
-    String::from_utf8_lossy(&lines).into_owned()
+    lossy(&lines).into_owned()
 }

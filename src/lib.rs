@@ -1,7 +1,8 @@
-//! The rooms of procline. The program is `main.rs`; this library exists for its tests, benchmarks and fuzz targets,
+//! The modules of procline. The program is `main.rs`; this library exists for its tests, benchmarks and fuzz targets,
 //! and promises nothing to others.
 
 pub mod cli;
+pub mod encode;
 pub mod exit;
 pub mod fields;
 pub mod host;
@@ -9,3 +10,4 @@ pub mod process;
 pub mod record;
 pub mod sink;
 mod sys;
+pub mod text;

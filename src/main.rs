@@ -6,10 +6,10 @@ use std::sync::Arc;
 use clap::Parser;
 use clap::error::KindFormatter;
 use procline::cli::{Cli, Command, Format, SnapshotOptions, usage};
+use procline::encode::Encoding;
 use procline::exit::{Stop, code};
 use procline::process::{self, Request};
 use procline::record::choose::choose;
-use procline::record::encoding::Encoding;
 use procline::record::shape::Shape;
 use procline::{fields, process::fields as table, sink};
 

@@ -32,8 +32,8 @@ use anyhow::Context;
 use chrono::{DateTime, SecondsFormat, Utc};
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::encode::Encoding;
 use crate::host::Host;
-use crate::record::encoding::Encoding;
 use crate::record::shape::Shape;
 use crate::sink::Target;
 use procfs::Procfs;

@@ -1,10 +1,9 @@
 //! What all record kinds share: a field (one row of a kind's table), a value, a record as rows of keys and values, and
-//! the two fields that every record ends with. Its rooms know a field's names elsewhere, choose fields, give records
-//! their shape, encode them and cut those that are too long. None of them knows what a process is, nor where bytes go.
+//! the two fields that every record ends with. Its modules know a field's names elsewhere, choose fields, give records
+//! their shape and cut those that are too long. None of them knows what a process is, nor how a record is written.
 
 pub mod cap;
 pub mod choose;
-pub mod encoding;
 pub mod schema;
 pub mod shape;
 
@@ -13,7 +12,7 @@ use std::borrow::Cow;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use crate::host::Host;
-use crate::sink;
+use crate::text::lossy;
 use schema::{Aliases, Form};
 use shape::Key;
 
@@ -101,10 +100,10 @@ impl Value<'_> {
     }
 
     /// The text of a string value.
-    fn text(&self) -> Option<Cow<'_, str>> {
+    pub fn text(&self) -> Option<Cow<'_, str>> {
         match self {
             Value::Str(text) => Some(Cow::Borrowed(text)),
-            Value::Bytes(bytes) => Some(sink::text(bytes)),
+            Value::Bytes(bytes) => Some(lossy(bytes)),
             _ => None,
         }
     }
@@ -132,6 +131,13 @@ impl Serialize for Value<'_> {
 pub struct Record<'a> {
     rows: Vec<(&'a Key, Value<'a>)>,
     cut_mark: &'a Key,
+}
+
+impl<'a> Record<'a> {
+    /// The keys and values, in their order.
+    pub fn rows(&self) -> &[(&'a Key, Value<'a>)] {
+        &self.rows
+    }
 }
 
 impl Serialize for Record<'_> {

@@ -6,6 +6,7 @@ use std::fs;
 use std::rc::Rc;
 
 use super::rootfs::Rootfs;
+use crate::text::lossy;
 
 /// Asks the system's name services for the name of an id.
 pub type Service = fn(u32) -> Option<String>;
@@ -73,7 +74,7 @@ pub fn name_in(text: &[u8], id: u32) -> Option<String> {
         let found: u32 = std::str::from_utf8(parts.nth(1)?).ok()?.parse().ok()?;
         // `+` and `-` are directions to NSS, nsswitch.conf(5) "compat"; `#` is a comment.
         let is_name = !name.is_empty() && !name.starts_with(b"+") && !name.starts_with(b"-") && !name.starts_with(b"#");
-        (found == id && is_name).then(|| String::from_utf8_lossy(name).into_owned())
+        (found == id && is_name).then(|| lossy(name).into_owned())
     })
 }
 

@@ -10,7 +10,7 @@ use memchr::memrchr;
 use super::needs::{COMMAND, NAME, RSS, SAMPLE, UPTIME, USER};
 use super::{Process, command};
 use crate::host::Host;
-use crate::sink;
+use crate::text::lossy;
 
 /// Repeats of one filter are alternatives; all filters that are given must agree.
 #[derive(Clone, Debug, Default)]
@@ -101,10 +101,10 @@ fn matches_any(patterns: &[Pattern], process: &Process) -> bool {
 /// The words that `--name` is held against: the name, the program that the first argument names, and the script of an
 /// interpreter.
 fn names(process: &Process) -> Vec<Cow<'_, str>> {
-    let mut names = vec![sink::text(command::name(&process.comm, &process.arguments))];
+    let mut names = vec![lossy(command::name(&process.comm, &process.arguments))];
     if let Some(list) = command::list(&process.arguments) {
-        names.extend(list.first().map(|first| sink::text(base(first))));
-        names.extend(script(&list).map(sink::text));
+        names.extend(list.first().map(|first| lossy(base(first))));
+        names.extend(script(&list).map(lossy));
     }
     names
 }

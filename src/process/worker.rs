@@ -15,10 +15,10 @@ use super::sample::Sample;
 use super::select::{Filter, Seen};
 use super::skip::SkipList;
 use super::{Process, Request, View};
+use crate::encode::Encoding;
 use crate::exit::{MayPass, Stop};
 use crate::host::Host;
 use crate::record::cap;
-use crate::record::encoding::Encoding;
 use crate::sink::{Lines, Target};
 
 /// What a worker is doing, as far as those who wait for it tell it apart.

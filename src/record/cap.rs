@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-use super::encoding::Encoding;
 use super::{COMMAND_FIELDS, Record, Value};
+use crate::encode::Encoding;
 
 const MARK: char = '…';
 

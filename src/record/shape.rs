@@ -23,6 +23,11 @@ impl Key {
         Key { column: path.join("."), path, field }
     }
 
+    /// The keys on the way to the value, parted by dots: its column in a table.
+    pub fn column(&self) -> &str {
+        &self.column
+    }
+
     /// How many levels it has in common with another.
     fn common(&self, other: &Key) -> usize {
         self.path.iter().zip(&other.path).take_while(|(ours, theirs)| ours == theirs).count()

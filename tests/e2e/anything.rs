@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
+use procline::encode::Encoding;
 use procline::host::Host;
 use procline::process::redact::Redactor;
 use procline::process::{command, names, parse, tty};
-use procline::record::encoding::Encoding;
 use procline::record::schema::{Aliases, Column, Schema};
 use procline::record::shape::Shape;
 use procline::record::{Field, Type, Value, cap};

@@ -1,8 +1,12 @@
-//! A record as bytes: which encoding, and what a text takes in it.
+//! A record as bytes: the one place that knows of encodings. `json` and `csv` write one line each; what a stream has
+//! around its lines is here.
 
-use super::{Record, Value};
+mod csv;
+pub mod json;
+
+use crate::record::{Record, Value};
 use crate::sink::line_format::LineFormat;
-use crate::sink::{csv, json, text};
+use crate::text::lossy;
 
 /// How records are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,25 +78,25 @@ impl Encoding {
     }
 
     /// How many bytes a text takes; quotes around it aside.
-    pub(super) fn text_cost(&self, text: &str) -> usize {
+    pub(crate) fn text_cost(&self, text: &str) -> usize {
         text.chars().map(|c| self.cost(c)).sum()
     }
 
     /// How many bytes a text takes as one of a list.
-    pub(super) fn element_cost(&self, element: &[u8]) -> usize {
+    pub(crate) fn element_cost(&self, element: &[u8]) -> usize {
         const COMMA: usize = 1;
         let mut line = Vec::new();
-        json::line(&mut line, &text(element));
+        json::line(&mut line, &lossy(element));
         line.pop();
         // In CSV the list is JSON within a cell.
         COMMA
             + match self {
                 Encoding::Json | Encoding::Array => line.len(),
-                Encoding::Csv { .. } => self.text_cost(&text(&line)),
+                Encoding::Csv { .. } => self.text_cost(&lossy(&line)),
             }
     }
 
-    pub(super) fn cost(&self, c: char) -> usize {
+    pub(crate) fn cost(&self, c: char) -> usize {
         match self {
             Encoding::Json | Encoding::Array => json::cost(c),
             Encoding::Csv { .. } => csv::cost(c),
@@ -102,9 +106,9 @@ impl Encoding {
 
 /// A cell for every column, from values that stand in the columns' order.
 fn cells<'a>(record: &'a Record<'_>, columns: &'a [String]) -> impl Iterator<Item = Vec<u8>> + 'a {
-    let mut values = record.rows.iter().peekable();
+    let mut values = record.rows().iter().peekable();
     columns.iter().map(move |column| {
-        let value = values.next_if(|(key, _)| key.column == *column).map(|(_, value)| value);
+        let value = values.next_if(|(key, _)| key.column() == column).map(|(_, value)| value);
         value.map_or_else(Vec::new, cell)
     })
 }

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 
 use csv::WriterBuilder;
 
-use super::{json, text};
+use super::json;
+use crate::text::lossy;
 
 /// The character around cells. A row has an even number of them: one within a cell is doubled.
 pub const QUOTE: u8 = b'"';
@@ -16,7 +17,7 @@ pub fn row<C: AsRef<[u8]>>(out: &mut Vec<u8>, cells: impl IntoIterator<Item = C>
     let mut writer = WriterBuilder::new().from_writer(&mut *out);
     let written = cells
         .into_iter()
-        .try_for_each(|cell| writer.write_field(escaped(&text(cell.as_ref())).as_bytes()))
+        .try_for_each(|cell| writer.write_field(escaped(&lossy(cell.as_ref())).as_bytes()))
         .and_then(|()| writer.write_record(None::<&[u8]>))
         .and_then(|()| Ok(writer.flush()?));
     drop(writer);
@@ -48,7 +49,7 @@ fn escaped(cell: &str) -> Cow<'_, str> {
         for control in piece[plain.len()..].chars() {
             json.clear();
             json::line(&mut json, &control);
-            out.push_str(text(&json).trim_end_matches('\n').trim_matches('"'));
+            out.push_str(lossy(&json).trim_end_matches('\n').trim_matches('"'));
         }
     }
     Cow::Owned(out)

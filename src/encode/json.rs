@@ -7,7 +7,9 @@ use memchr::memchr2;
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
-/// Appends `record` and a newline to `out`. Bytes are text, see [`text`](super::text).
+use crate::text::lossy;
+
+/// Appends `record` and a newline to `out`. Bytes are text, see [`lossy`].
 pub fn line<T: Serialize>(out: &mut Vec<u8>, record: &T) {
     let start = out.len();
     let mut written = record.serialize(&mut Serializer::with_formatter(&mut *out, Line { controls: false }));
@@ -55,7 +57,7 @@ impl Formatter for Line {
     }
 
     fn write_byte_array<W: ?Sized + Write>(&mut self, writer: &mut W, value: &[u8]) -> io::Result<()> {
-        let text = super::text(value);
+        let text = lossy(value);
         // serde_json looks at a string byte by byte, which of a long command line costs more than all else.
         if !self.controls && is_plain(text.as_bytes()) {
             writer.write_all(b"\"")?;
