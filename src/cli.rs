@@ -15,7 +15,7 @@ use glob::Pattern;
 
 use crate::process::Repeat;
 use crate::process::select::{By, Filter};
-use crate::record::schema;
+use crate::record::schema::Schema;
 use crate::sink::Target;
 use crate::sink::file::Files;
 use crate::sink::pattern;
@@ -68,30 +68,6 @@ pub enum FieldsFormat {
     Markdown,
     /// One object per line
     Json,
-}
-
-/// Whose names a record has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Schema {
-    /// procline's own
-    Procline,
-    /// The OMS agent's script over `ps aux`: all text, as ps prints it
-    Oms,
-    /// The Elastic Common Schema and Metricbeat: nested, bytes, ratios
-    Ecs,
-    /// OpenTelemetry's semantic conventions: nested, bytes, ratios
-    Otel,
-}
-
-impl From<Schema> for schema::Schema {
-    fn from(asked: Schema) -> Self {
-        match asked {
-            Schema::Procline => schema::Schema::Procline,
-            Schema::Oms => schema::Schema::Oms,
-            Schema::Ecs => schema::Schema::Ecs,
-            Schema::Otel => schema::Schema::Otel,
-        }
-    }
 }
 
 /// How records are written.
