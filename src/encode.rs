@@ -6,7 +6,6 @@ pub mod json;
 
 use crate::record::{Record, Value};
 use crate::sink::line_format::LineFormat;
-use crate::text::lossy;
 
 /// How records are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,32 +73,6 @@ impl Encoding {
         }
         if *self == Encoding::Array {
             out.extend_from_slice(b"]\n");
-        }
-    }
-
-    /// How many bytes a text takes; quotes around it aside.
-    pub(crate) fn text_cost(&self, text: &str) -> usize {
-        text.chars().map(|c| self.cost(c)).sum()
-    }
-
-    /// How many bytes a text takes as one of a list.
-    pub(crate) fn element_cost(&self, element: &[u8]) -> usize {
-        const COMMA: usize = 1;
-        let mut line = Vec::new();
-        json::line(&mut line, &lossy(element));
-        line.pop();
-        // In CSV the list is JSON within a cell.
-        COMMA
-            + match self {
-                Encoding::Json | Encoding::Array => line.len(),
-                Encoding::Csv { .. } => self.text_cost(&lossy(&line)),
-            }
-    }
-
-    pub(crate) fn cost(&self, c: char) -> usize {
-        match self {
-            Encoding::Json | Encoding::Array => json::cost(c),
-            Encoding::Csv { .. } => csv::cost(c),
         }
     }
 }

@@ -25,16 +25,17 @@ fn run() -> Result<(), Stop> {
         Err(asked) => return Ok(sink::print(&asked.apply::<KindFormatter>().render().to_string())?),
     };
     match cli.command {
-        Some(Command::Fields { format, schema }) => Ok(fields::print(format, schema.into())?),
+        Some(Command::Fields { format, schema }) => Ok(fields::print(format, schema)?),
         None => snapshot(&cli.snapshot),
     }
 }
 
 fn snapshot(options: &SnapshotOptions) -> Result<(), Stop> {
     let asked = &options.record;
-    let schema = asked.schema.into();
-    let columns = choose(&table::FIELDS, schema, table::LISTS, asked.fields.as_deref()).map_err(Stop::Usage)?;
-    let shape = Shape::new(&columns, schema, &asked.label).map_err(Stop::Usage)?;
+    let schema = asked.schema;
+    let columns = choose(&table::FIELDS, schema, table::LISTS, &table::TRUNCATION, asked.fields.as_deref())
+        .map_err(Stop::Usage)?;
+    let shape = Shape::new(&columns, schema, &asked.label, &table::TRUNCATION).map_err(Stop::Usage)?;
     let encoding = match asked.format {
         Format::Json => Encoding::Json,
         Format::Array => Encoding::Array,

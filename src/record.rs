@@ -2,10 +2,10 @@
 //! the two fields that every record ends with. Its modules know a field's names elsewhere, choose fields, give records
 //! their shape and cut those that are too long. None of them knows what a process is, nor how a record is written.
 
-pub mod cap;
 pub mod choose;
 pub mod schema;
 pub mod shape;
+pub mod truncate;
 
 use std::borrow::Cow;
 
@@ -16,15 +16,16 @@ use crate::text::lossy;
 use schema::{Aliases, Form};
 use shape::Key;
 
-/// The key, after all others, of a record that was cut.
-pub const CUT_MARK: &str = "command_truncated";
-
-/// The meaning of that key, for `procline fields`.
-pub const CUT_MARK_DOC: &str = "true if the record was cut, to fit `--max-record-bytes` or \
-     because its command line is over 144 KiB; absent otherwise";
-
-/// The fields, by our own name, that hold a command line.
-const COMMAND_FIELDS: [&str; 2] = ["command", "args"];
+/// What a record kind says of its records that are cut.
+pub struct Truncation {
+    /// The fields, by our own name, that are cut before any other, in this order. They alone may be cut already when
+    /// they are read, whatever the limit.
+    pub first: &'static [&'static str],
+    /// The key, after all others, of a record that was cut.
+    pub mark: &'static str,
+    /// The meaning of that key, for `procline fields`.
+    pub doc: &'static str,
+}
 
 /// One row of a record kind's table: everything that is said of a field is said here, once.
 pub struct Field<R: 'static> {
@@ -59,6 +60,8 @@ pub enum Type {
     Bool,
     /// Several texts.
     List,
+    /// Names and values, which are not the same in every record.
+    Object,
 }
 
 impl Type {
@@ -70,6 +73,7 @@ impl Type {
             Type::Float => "float",
             Type::Bool => "bool",
             Type::List => "list",
+            Type::Object => "object",
         }
     }
 }
@@ -91,6 +95,8 @@ pub enum Value<'a> {
     Bool(bool),
     /// Several texts, as [`Value::Bytes`].
     List(Vec<&'a [u8]>),
+    /// Names and values, in their order; each name stands once.
+    Object(Vec<(Cow<'a, str>, Value<'a>)>),
 }
 
 impl Value<'_> {
@@ -123,6 +129,7 @@ impl Serialize for Value<'_> {
                 texts.iter().try_for_each(|text| list.serialize_element(&Value::Bytes(text)))?;
                 list.end()
             }
+            Value::Object(entries) => serializer.collect_map(entries.iter().map(|(name, value)| (name, value))),
         }
     }
 }
@@ -218,6 +225,8 @@ mod tests {
     use super::shape::Shape;
     use super::*;
 
+    const NO_COMMAND: Truncation = Truncation { first: &[], mark: "cut", doc: "" };
+
     struct Thing(f64);
 
     static RATIO: Field<Thing> = Field {
@@ -231,7 +240,8 @@ mod tests {
     };
 
     fn json(thing: &Thing) -> String {
-        let shape = Shape::new(&[Column::of(&RATIO, Schema::Procline).unwrap()], Schema::Procline, &[]).unwrap();
+        let shape =
+            Shape::new(&[Column::of(&RATIO, Schema::Procline).unwrap()], Schema::Procline, &[], &NO_COMMAND).unwrap();
         serde_json::to_string(&shape.record(thing, &Host::default())).unwrap()
     }
 
@@ -241,6 +251,12 @@ mod tests {
         assert_eq!(json(&Thing(100.0)), r#"{"ratio":100.0}"#);
         assert_eq!(json(&Thing(f64::NAN)), "{}");
         assert_eq!(json(&Thing(f64::INFINITY)), "{}");
+    }
+
+    #[test]
+    fn an_object_keeps_its_order() {
+        let object = Value::Object(vec![("b".into(), Value::Int(1)), ("a".into(), Value::Str("x\n".into()))]);
+        assert_eq!(serde_json::to_string(&object).unwrap(), r#"{"b":1,"a":"x\n"}"#);
     }
 
     #[test]

@@ -25,15 +25,6 @@ pub fn line<T: Serialize>(out: &mut Vec<u8>, record: &T) {
     }
 }
 
-/// How many bytes a character takes within a JSON string, as [`line()`] writes it.
-pub fn cost(c: char) -> usize {
-    match c {
-        '"' | '\\' | '\n' | '\r' | '\t' | '\x08' | '\x0c' => 2,
-        c if c.is_control() => 6,
-        c => c.len_utf8(),
-    }
-}
-
 /// How a line is written.
 #[derive(Clone, Copy)]
 struct Line {
@@ -90,12 +81,12 @@ mod tests {
     }
 
     #[test]
-    fn every_character_costs_what_it_takes_and_reads_back() {
+    fn every_character_reads_back_and_takes_no_fewer_bytes_than_it_has() {
         let all = ('\0'..='\u{2fff}').chain('\u{fff0}'..='\u{10010}');
         for c in all {
             let mut out = Vec::new();
             line(&mut out, &c);
-            assert_eq!(out.len(), cost(c) + "\"\"\n".len(), "{c:?}");
+            assert!(out.len() >= c.len_utf8() + "\"\"\n".len(), "{c:?}");
             assert_eq!(serde_json::from_slice::<char>(&out).unwrap(), c);
             assert!(out[..out.len() - 1].iter().all(|b| *b >= 0x20 && *b != 0x7f), "{c:?}");
             // The same as bytes, at both ends of a longer text.

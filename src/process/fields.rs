@@ -14,7 +14,7 @@ use crate::host::Host;
 use crate::record::Type::{Bool, Float, Int, List, String as Text, Token};
 use crate::record::choose::Lists;
 use crate::record::schema::{Aliases, Form};
-use crate::record::{Field, Type, Value, computer, timestamp};
+use crate::record::{Field, Truncation, Type, Value, computer, timestamp};
 
 /// The names for several fields. `resources` is what a sampler of a few daemons wants.
 pub const LISTS: &Lists = &[
@@ -57,6 +57,14 @@ pub const LISTS: &Lists = &[
         ],
     ),
 ];
+
+/// The command line is what makes a record long.
+pub const TRUNCATION: Truncation = Truncation {
+    first: &["command", "args"],
+    mark: "command_truncated",
+    doc: "true if the record was cut, to fit `--max-record-bytes` or because its command line is over 144 KiB; absent \
+          otherwise",
+};
 
 type Get = for<'a> fn(&'a Process, &'a Host) -> Value<'a>;
 

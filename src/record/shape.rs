@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::schema::{Column, Schema};
-use super::{COMMAND_FIELDS, CUT_MARK, Record, Value};
+use super::{Record, Truncation, Value};
 use crate::host::Host;
 
 /// Where a value stands in a record.
@@ -14,13 +14,13 @@ pub struct Key {
     pub(super) path: Vec<String>,
     /// The same as one, parted by dots: its column in a table.
     pub(super) column: String,
-    /// Our own name of the field; empty for what is none.
-    pub(super) field: &'static str,
+    /// Where it stands among the fields that are cut first, if it is one.
+    pub(super) cut_first: Option<usize>,
 }
 
 impl Key {
-    pub(super) fn new(path: Vec<String>, field: &'static str) -> Self {
-        Key { column: path.join("."), path, field }
+    pub(super) fn new(path: Vec<String>, cut_first: Option<usize>) -> Self {
+        Key { column: path.join("."), path, cut_first }
     }
 
     /// The keys on the way to the value, parted by dots: its column in a table.
@@ -49,32 +49,39 @@ impl<R> Shape<R> {
     ///
     /// # Errors
     /// A sentence for the user, if a label would be a key that the records have already.
-    pub fn new(columns: &[Column<R>], schema: Schema, labels: &[(String, String)]) -> Result<Self, String> {
+    pub fn new(
+        columns: &[Column<R>],
+        schema: Schema,
+        labels: &[(String, String)],
+        truncation: &Truncation,
+    ) -> Result<Self, String> {
         let path = |name: &str| match schema.nests() {
             true => name.split('.').map(String::from).collect(),
             false => vec![name.to_owned()],
         };
         let mut fields: Vec<(Key, Column<R>)> = Vec::with_capacity(columns.len());
         for column in columns {
-            let key = Key::new(path(column.name()), column.field.name);
+            let cut_first = truncation.first.iter().position(|name| *name == column.field.name);
+            let key = Key::new(path(column.name()), cut_first);
             // After the last that shares most of its way with it, which is in the same object.
             let like = fields.iter().map(|(other, _)| key.common(other)).max().unwrap_or(0);
             let after = fields.iter().rposition(|(other, _)| like == key.common(other)).map_or(0, |place| place + 1);
             fields.insert(after, (key, *column));
         }
-        let constants = schema.constants().iter().map(|(name, value)| (Key::new(path(name), ""), (*value).to_owned()));
+        let constants =
+            schema.constants().iter().map(|(name, value)| (Key::new(path(name), None), (*value).to_owned()));
         let of_label = |label: &String| match schema.nests() {
             // A label's own dots part nothing: those who read this schema know no objects in labels.
             true => vec!["labels".to_owned(), label.clone()],
             false => vec![label.clone()],
         };
-        let (constants, cut_mark) = (constants.collect(), Key::new(path(CUT_MARK), ""));
+        let (constants, cut_mark) = (constants.collect(), Key::new(path(truncation.mark), None));
         let mut shape = Shape { fields, constants, has_labels: !labels.is_empty(), cut_mark };
         for (place, (label, value)) in labels.iter().enumerate() {
             if labels[..place].iter().any(|(other, _)| other == label) {
                 return Err(format!("--label {label} is given twice; a record has each key once"));
             }
-            let key = Key::new(of_label(label), "");
+            let key = Key::new(of_label(label), None);
             if shape.keys().any(|other| other.column == key.column) {
                 return Err(format!("--label {label}: every record has a field of that name; choose another"));
             }
@@ -95,11 +102,11 @@ impl<R> Shape<R> {
         keys.chain(mark).map(|key| key.column.clone()).collect()
     }
 
-    /// A command line may be cut when it is read; any other text only where its line is limited.
+    /// What is cut first may be cut when it is read; any other text only where its line is limited.
     fn may_be_cut(&self, is_limited: bool) -> bool {
         let has_text = self.has_labels || self.fields.iter().any(|(_, column)| column.is_long());
-        let has_command = self.fields.iter().any(|(key, _)| COMMAND_FIELDS.contains(&key.field));
-        has_command || is_limited && has_text
+        let cut_when_read = self.fields.iter().any(|(key, _)| key.cut_first.is_some());
+        cut_when_read || is_limited && has_text
     }
 
     /// What has to be read for its fields.
@@ -137,6 +144,8 @@ mod tests {
         field.otel(other, Form::SAME)
     }
 
+    const TRUNCATION: Truncation = Truncation { first: &[], mark: "cut", doc: "" };
+
     static TABLE: [Field<()>; 6] = [
         field("a", "x.a", true),
         field("b", "top", true),
@@ -149,7 +158,7 @@ mod tests {
     fn shape(schema: Schema, labels: &[(&str, &str)]) -> Result<Shape<()>, String> {
         let columns: Vec<_> = TABLE.iter().filter_map(|field| Column::of(field, schema)).collect();
         let labels: Vec<_> = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        Shape::new(&columns, schema, &labels)
+        Shape::new(&columns, schema, &labels, &TRUNCATION)
     }
 
     fn json(shape: &Shape<()>) -> String {
@@ -170,16 +179,16 @@ mod tests {
         let columns = ["x.a", "x.y.c", "x.y.e", "x.f", "top", "other.d", "labels.k8s.pod", "labels.site"];
         assert_eq!(shape.columns(false), columns);
         // A label is text; the fields of this table are numbers.
-        assert_eq!(shape.columns(true), [&columns[..], &[CUT_MARK]].concat());
-        assert!(!self::shape(Schema::Otel, &[]).unwrap().columns(true).contains(&CUT_MARK.to_owned()));
+        assert_eq!(shape.columns(true), [&columns[..], &[TRUNCATION.mark]].concat());
+        assert!(!self::shape(Schema::Otel, &[]).unwrap().columns(true).contains(&TRUNCATION.mark.to_owned()));
     }
 
     #[test]
     fn no_key_stands_twice() {
-        for (schema, label) in [(Schema::Procline, "a"), (Schema::Procline, CUT_MARK)] {
+        for (schema, label) in [(Schema::Procline, "a"), (Schema::Procline, TRUNCATION.mark)] {
             assert!(shape(schema, &[(label, "")]).err().unwrap().contains("field of that name"));
         }
-        assert!(shape(Schema::Otel, &[("top", ""), (CUT_MARK, "")]).is_ok());
+        assert!(shape(Schema::Otel, &[("top", ""), (TRUNCATION.mark, "")]).is_ok());
         assert!(shape(Schema::Otel, &[("one", ""), ("one", "")]).err().unwrap().contains("twice"));
     }
 }

@@ -1,60 +1,56 @@
-//! The size cap: a record's encoded line is never longer than the user allows. Long text gives up its middle, as its
-//! ends say most: a Java main class stands after its class path.
+//! The limit of a record's length: its encoded line is never longer than the user allows. Long text gives up its middle,
+//! as its ends say most: a Java main class stands after its class path.
+//!
+//! What a text takes in an encoding is not known here, only that it is no less than the bytes that it has.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::mem;
 
-use super::{COMMAND_FIELDS, Record, Value};
-use crate::encode::Encoding;
+use super::{Record, Value};
 
-const MARK: char = '…';
+/// Stands for what was cut.
+const MARK: &str = "…";
 
-/// Writes the record's line into `line`, which is emptied first, at most `max` bytes long (0: no limit).
+/// How often a text is cut before nothing of it is left: the first guess is exact where nothing is escaped.
+const MAX_ROUNDS: usize = 4;
+
+/// Writes the record's line into `line`, which is emptied first, at most `max` bytes long (0: no limit), by `encode`,
+/// which appends it.
 ///
-/// A record that is too long has its `command` cut, then its `args`, whatever a schema calls them, then its longest
-/// string, and so on; it says so with `command_truncated`, as does one with a command that was `cut` when it was read.
-pub fn line(line: &mut Vec<u8>, record: &mut Record<'_>, cut: bool, max: usize, encoding: &Encoding) {
-    // A command line may have been read only for a filter's sake.
-    let cut = cut && record.rows.iter().any(|(key, _)| COMMAND_FIELDS.contains(&key.field));
+/// A record that is too long has the fields cut that its kind names for it, whatever a schema calls them, then its
+/// longest text, and so on; it says so with the kind's mark, as does one with such a field that was `cut` when it was
+/// read.
+pub fn line(
+    line: &mut Vec<u8>,
+    record: &mut Record<'_>,
+    cut: bool,
+    max: usize,
+    encode: impl Fn(&mut Vec<u8>, &Record<'_>),
+) {
+    let mut write = |record: &Record<'_>| {
+        line.clear();
+        encode(line, record);
+        line.len()
+    };
+    // What was cut may have been read only for a filter's sake.
+    let cut = cut && record.rows.iter().any(|(key, _)| key.cut_first.is_some());
     if cut {
         record.mark_cut();
     }
-    line.clear();
-    encoding.line(line, record);
-    if max == 0 || line.len() <= max {
+    let mut length = write(record);
+    if max == 0 || length <= max {
         return;
     }
     if !cut {
         record.mark_cut();
+        length = write(record);
     }
     let mut spent = Vec::new();
-    loop {
-        line.clear();
-        encoding.line(line, record);
-        let Some(excess) = line.len().checked_sub(max).filter(|excess| *excess > 0) else {
-            return;
-        };
-        let Some(victim) = record.next_to_cut(&spent, encoding) else {
-            return;
-        };
-        spent.push(victim);
-        let value = &mut record.rows[victim].1;
-        let room = cost(value, encoding).saturating_sub(excess);
-        match value {
-            Value::List(texts) => *texts = outer(texts, room, encoding),
-            value => {
-                if let Some(text) = value.text() {
-                    *value = Value::Str(Cow::Owned(ends(&text, room, encoding)));
-                }
-            }
-        }
-    }
-}
-
-/// How many bytes what can be cut of a value takes; 0 of a number.
-fn cost(value: &Value<'_>, encoding: &Encoding) -> usize {
-    match value {
-        Value::List(texts) => texts.iter().map(|text| encoding.element_cost(text)).sum(),
-        value => value.text().map_or(0, |text| encoding.text_cost(&text)),
+    while length > max {
+        let Some(place) = record.next_to_cut(&spent) else { return };
+        spent.push(place);
+        length = record.shorten(place, length, max, &mut write);
     }
 }
 
@@ -63,59 +59,96 @@ impl Record<'_> {
         self.rows.push((self.cut_mark, Value::Bool(true)));
     }
 
-    /// The place of the value to cut next: `command`, then `args`, then the longest that is not yet `spent`.
-    fn next_to_cut(&self, spent: &[usize], encoding: &Encoding) -> Option<usize> {
-        let left = || {
-            let rows = self.rows.iter().enumerate();
-            rows.filter(|(place, (_, value))| !spent.contains(place) && cost(value, encoding) > 0)
-        };
-        let named = |wanted| left().find(|(_, (key, _))| key.field == wanted);
-        let longest = || left().max_by_key(|(_, (_, value))| cost(value, encoding));
-        COMMAND_FIELDS.into_iter().find_map(named).or_else(longest).map(|(place, _)| place)
+    /// The place of the value to cut next: those that the kind names, then the longest that is not yet `spent`.
+    fn next_to_cut(&self, spent: &[usize]) -> Option<usize> {
+        let rows = self.rows.iter().enumerate();
+        let left = rows.filter(|(place, (_, value))| !spent.contains(place) && size(value) > 0);
+        let next = left.min_by_key(|(_, (key, value))| (key.cut_first.unwrap_or(usize::MAX), Reverse(size(value))));
+        next.map(|(place, _)| place)
+    }
+
+    /// Cuts one value until the record's line, `length` bytes long before, fits; as far as to the mark alone. Returns
+    /// the new length.
+    fn shorten(
+        &mut self,
+        place: usize,
+        length: usize,
+        max: usize,
+        mut write: impl FnMut(&Record<'_>) -> usize,
+    ) -> usize {
+        let whole = mem::replace(&mut self.rows[place].1, Value::Absent);
+        self.rows[place].1 = cut(&whole, 0);
+        let least = write(self);
+        let Some(room) = max.checked_sub(least) else { return least };
+        // As if every part of it took as much of the line as the whole does.
+        let cost = (length + MARK.len()).saturating_sub(least).max(1);
+        let mut keep = size(&whole).saturating_mul(room) / cost;
+        for _ in 0..MAX_ROUNDS {
+            self.rows[place].1 = cut(&whole, keep);
+            let length = write(self);
+            if length <= max {
+                return length;
+            }
+            keep = keep.saturating_sub(length - max);
+        }
+        self.rows[place].1 = cut(&whole, 0);
+        write(self)
     }
 }
 
-/// The first and the last of `texts`, with a mark between them, that together cost at most `room`.
-fn outer<'a>(texts: &[&'a [u8]], room: usize, encoding: &Encoding) -> Vec<&'a [u8]> {
-    const MARK_ELEMENT: &[u8] = "…".as_bytes();
-    let mut left = room.saturating_sub(encoding.element_cost(MARK_ELEMENT));
-    let half = left / 2;
-    let mut take = |keep: usize, text: &[u8]| {
-        let price = encoding.element_cost(text);
-        let fits = price + keep <= left;
-        left -= if fits { price } else { 0 };
-        fits
-    };
-    let head = texts.iter().take_while(|text| take(half, text)).count();
-    let tail = texts[head..].iter().rev().take_while(|text| take(0, text)).count();
-    [&texts[..head], &[MARK_ELEMENT], &texts[texts.len() - tail..]].concat()
+/// How many bytes of a value can be cut; 0 of a number. Each of several texts counts for one more.
+fn size(value: &Value<'_>) -> usize {
+    match value {
+        Value::List(texts) => texts.iter().map(|text| text.len() + 1).sum(),
+        value => value.text().map_or(0, |text| text.len()),
+    }
 }
 
-/// The head and the tail of `text`, with a mark between them, that together cost at most `room`; the mark alone where
-/// not even that fits.
-fn ends(text: &str, room: usize, encoding: &Encoding) -> String {
-    let room = room.saturating_sub(encoding.cost(MARK));
-    let mut left = room;
-    let mut take = |share: usize, c: char| {
-        let price = encoding.cost(c);
-        let fits = price + share <= left;
-        left -= if fits { price } else { 0 };
+/// What is left of a value when `keep` bytes of it are kept, and a mark.
+fn cut<'a>(value: &Value<'a>, keep: usize) -> Value<'a> {
+    match value {
+        Value::List(texts) => Value::List(outer(texts, keep)),
+        value => Value::Str(Cow::Owned(ends(&value.text().unwrap_or_default(), keep))),
+    }
+}
+
+/// The first and the last of `texts`, with a mark between them.
+fn outer<'a>(texts: &[&'a [u8]], keep: usize) -> Vec<&'a [u8]> {
+    let mut left = keep;
+    let mut take = |reserve: usize, text: &[u8]| {
+        let size = text.len() + 1;
+        let fits = size + reserve <= left;
+        left -= if fits { size } else { 0 };
         fits
     };
     // The head leaves the tail half of the room; the tail takes what the head left.
-    let head: usize = text.chars().take_while(|c| take(room / 2, *c)).map(char::len_utf8).sum();
-    let rest = &text[head..];
-    let tail: usize = rest.chars().rev().take_while(|c| take(0, *c)).map(char::len_utf8).sum();
-    format!("{}{MARK}{}", &text[..head], &rest[rest.len() - tail..])
+    let head = texts.iter().take_while(|text| take(keep / 2, text)).count();
+    let tail = texts[head..].iter().rev().take_while(|text| take(0, text)).count();
+    [&texts[..head], &[MARK.as_bytes()], &texts[texts.len() - tail..]].concat()
+}
+
+/// The head and the tail of `text`, with a mark between them.
+fn ends(text: &str, keep: usize) -> String {
+    let head = text.floor_char_boundary(keep / 2);
+    let tail = text.ceil_char_boundary(text.len().saturating_sub(keep - head).max(head));
+    format!("{}{MARK}{}", &text[..head], &text[tail..])
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::shape::Key;
     use super::*;
+    use crate::encode::Encoding;
+
+    fn line(out: &mut Vec<u8>, record: &mut Record<'_>, cut: bool, max: usize, encoding: &Encoding) {
+        super::line(out, record, cut, max, |out, record| encoding.line(out, record));
+    }
 
     fn record<'a>(rows: Vec<(&'static str, Value<'a>)>) -> Record<'a> {
-        let key = |name: &'static str| -> &'static Key { Box::leak(Box::new(Key::new(vec![name.into()], name))) };
+        let key = |name: &'static str| -> &'static Key {
+            let cut_first = ["command", "args"].iter().position(|first| *first == name);
+            Box::leak(Box::new(Key::new(vec![name.into()], cut_first)))
+        };
         let rows = rows.into_iter().map(|(name, value)| (key(name), value)).collect();
         Record { rows, cut_mark: key("command_truncated") }
     }
@@ -156,7 +189,7 @@ mod tests {
         for text in ["\x01".repeat(9000), "\"\\".repeat(900), "é€😀".repeat(900), "\x7f\u{9b}".repeat(900)] {
             let (short, length) = cut(&text, 1024);
             assert!(length <= 1024 && length > 1024 - 24, "{length} for {:?}", &text[..4]);
-            assert!(short.chars().filter(|c| *c != MARK).all(|c| text.contains(c)));
+            assert!(short.chars().filter(|c| !MARK.contains(*c)).all(|c| text.contains(c)));
         }
     }
 
