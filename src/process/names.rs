@@ -45,16 +45,29 @@ pub struct Names<'a> {
     /// The file's text, once it was needed.
     text: Option<Vec<u8>>,
     known: HashMap<u32, Rc<str>>,
+    /// The one asked for last: mostly that of the next process, too.
+    last: Option<(u32, Rc<str>)>,
 }
 
 impl<'a> Names<'a> {
     /// Names from `source`.
     pub fn new(source: Source<'a>) -> Self {
-        Names { source, text: None, known: HashMap::new() }
+        Names { source, text: None, known: HashMap::new(), last: None }
     }
 
     /// The name of `id`, or its digits if it has none. May wait for a file or a name service.
     pub fn name(&mut self, id: u32) -> Rc<str> {
+        if let Some((last, name)) = &self.last
+            && *last == id
+        {
+            return Rc::clone(name);
+        }
+        let name = self.find(id);
+        self.last = Some((id, Rc::clone(&name)));
+        name
+    }
+
+    fn find(&mut self, id: u32) -> Rc<str> {
         if let Some(name) = self.known.get(&id) {
             return Rc::clone(name);
         }
