@@ -93,9 +93,5 @@ fn markdown(rows: &[Row]) -> String {
 }
 
 fn lines(rows: &[Row]) -> String {
-    let mut lines = Vec::new();
-    for row in rows {
-        json::line(&mut lines, row);
-    }
-    lossy(&lines).into_owned()
+    rows.iter().map(|row| lossy(&json::text(row)).into_owned() + "\n").collect()
 }

@@ -1,4 +1,4 @@
-//! What all record kinds share: a field (one row of a kind's table), a value, a record as rows of keys and values, and
+//! What all record kinds share: a field (one row of a kind's table), a value, and
 //! the two fields that every record ends with. Its modules know a field's names elsewhere, choose fields, give records
 //! their shape and cut those that are too long. None of them knows what a process is, nor how a record is written.
 
@@ -9,12 +9,12 @@ pub mod truncate;
 
 use std::borrow::Cow;
 
-use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use serde::ser::{Serialize, Serializer};
 
 use crate::host::Host;
 use crate::text::lossy;
 use schema::{Aliases, Form};
-use shape::Key;
+pub use shape::Record;
 
 /// What a record kind says of its records that are cut.
 pub struct Truncation {
@@ -120,60 +120,13 @@ impl Serialize for Value<'_> {
         match self {
             Value::Absent => serializer.serialize_none(),
             Value::Str(text) => serializer.serialize_str(text),
-            Value::Bytes(bytes) => serializer.serialize_bytes(bytes),
+            Value::Bytes(bytes) => serializer.serialize_str(&lossy(bytes)),
             Value::Int(number) => serializer.serialize_i64(*number),
             Value::Float(number) => serializer.serialize_f64(*number),
             Value::Bool(truth) => serializer.serialize_bool(*truth),
-            Value::List(texts) => {
-                let mut list = serializer.serialize_seq(Some(texts.len()))?;
-                texts.iter().try_for_each(|text| list.serialize_element(&Value::Bytes(text)))?;
-                list.end()
-            }
+            Value::List(texts) => serializer.collect_seq(texts.iter().map(|text| lossy(text))),
             Value::Object(entries) => serializer.collect_map(entries.iter().map(|(name, value)| (name, value))),
         }
-    }
-}
-
-/// One record: keys and values, in the order in which they are written; what is of one object stands together.
-pub struct Record<'a> {
-    rows: Vec<(&'a Key, Value<'a>)>,
-    cut_mark: &'a Key,
-}
-
-impl<'a> Record<'a> {
-    /// The keys and values, in their order.
-    pub fn rows(&self) -> &[(&'a Key, Value<'a>)] {
-        &self.rows
-    }
-}
-
-impl Serialize for Record<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Object { rows: &self.rows, level: 0 }.serialize(serializer)
-    }
-}
-
-/// Rows whose keys are the same up to a level.
-struct Object<'a> {
-    rows: &'a [(&'a Key, Value<'a>)],
-    level: usize,
-}
-
-impl Serialize for Object<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Object { rows, level } = *self;
-        let mut map = serializer.serialize_map(None)?;
-        // The last key on the way to a value is its own: most records are flat, and compare none.
-        let is_inner = |key: &Key| key.path.len() > level + 1;
-        for rows in rows.chunk_by(|(one, _), (next, _)| is_inner(one) && one.path[level] == next.path[level]) {
-            let [(key, value), ..] = rows else { continue };
-            match &key.path[level..] {
-                [name] => map.serialize_entry(name, value)?,
-                [name, ..] => map.serialize_entry(name, &Object { rows, level: level + 1 })?,
-                [] => {}
-            }
-        }
-        map.end()
     }
 }
 
@@ -221,43 +174,7 @@ pub const fn timestamp<R>() -> Field<R> {
 
 #[cfg(test)]
 mod tests {
-    use super::schema::{Column, Schema};
-    use super::shape::Shape;
     use super::*;
-
-    const NO_COMMAND: Truncation = Truncation { first: &[], mark: "cut", doc: "" };
-
-    struct Thing(f64);
-
-    static RATIO: Field<Thing> = Field {
-        name: "ratio",
-        kind: Type::Float,
-        unit: "%",
-        doc: "",
-        needs: 0,
-        get: |thing, _| Value::Float(thing.0),
-        aliases: Aliases::NONE,
-    };
-
-    fn json(thing: &Thing) -> String {
-        let shape =
-            Shape::new(&[Column::of(&RATIO, Schema::Procline).unwrap()], Schema::Procline, &[], &NO_COMMAND).unwrap();
-        serde_json::to_string(&shape.record(thing, &Host::default())).unwrap()
-    }
-
-    #[test]
-    fn a_float_keeps_its_fraction_and_what_json_cannot_say_is_left_out() {
-        assert_eq!(json(&Thing(0.0)), r#"{"ratio":0.0}"#);
-        assert_eq!(json(&Thing(100.0)), r#"{"ratio":100.0}"#);
-        assert_eq!(json(&Thing(f64::NAN)), "{}");
-        assert_eq!(json(&Thing(f64::INFINITY)), "{}");
-    }
-
-    #[test]
-    fn an_object_keeps_its_order() {
-        let object = Value::Object(vec![("b".into(), Value::Int(1)), ("a".into(), Value::Str("x\n".into()))]);
-        assert_eq!(serde_json::to_string(&object).unwrap(), r#"{"b":1,"a":"x\n"}"#);
-    }
 
     #[test]
     fn a_count_beyond_a_signed_column_stops_at_its_largest_number() {

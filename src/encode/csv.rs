@@ -33,14 +33,12 @@ fn escaped(cell: &str) -> Cow<'_, str> {
     if !cell.bytes().any(|byte| byte.is_ascii_control() || byte == 0xc2) {
         return Cow::Borrowed(cell);
     }
-    let (mut out, mut json) = (String::new(), Vec::new());
+    let mut out = String::new();
     for piece in cell.split_inclusive(char::is_control) {
         let plain = piece.trim_end_matches(char::is_control);
         out.push_str(plain);
         for control in piece[plain.len()..].chars() {
-            json.clear();
-            json::line(&mut json, &control);
-            out.push_str(lossy(&json).trim_end_matches('\n').trim_matches('"'));
+            out.push_str(lossy(&json::text(&control)).trim_matches('"'));
         }
     }
     Cow::Owned(out)

@@ -1,5 +1,7 @@
 //! JSON, one object per line. A line holds no control character but its newline, so that neither a log pipeline nor a
 //! terminal meets one: serde_json escapes what RFC 8259 demands, this adds DEL and the C1 controls.
+//!
+//! Most of a record is names, and text with nothing to escape: both are written as they are. All else is serde_json's.
 
 use std::io::{self, Write};
 
@@ -7,34 +9,85 @@ use memchr::memchr2;
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
-use crate::text::lossy;
+use crate::record::shape::Name;
+use crate::record::{Record, Value};
 
-/// Appends `record` and a newline to `out`. Bytes are text, see [`lossy`].
-pub fn line<T: Serialize>(out: &mut Vec<u8>, record: &T) {
+/// Appends the record's object and a newline to `out`.
+pub fn record<R>(out: &mut Vec<u8>, record: &Record<'_, R>) {
     let start = out.len();
-    let mut written = record.serialize(&mut Serializer::with_formatter(&mut *out, Line { controls: false }));
-    // Rare, so looked for once in a line: DEL, or the first byte of a C1 control (U+0080 to U+009F) in UTF-8.
-    if memchr2(0x7f, 0xc2, &out[start..]).is_some() {
-        out.truncate(start);
-        written = record.serialize(&mut Serializer::with_formatter(&mut *out, Line { controls: true }));
-    }
-    match written {
+    match object(out, record) {
         Ok(()) => out.push(b'\n'),
-        // Writing to memory does not fail and keys are strings; were it to, half a line must not stay.
+        // Writing to memory does not fail and every number is one; were it to, half a line must not stay.
         Err(_) => out.truncate(start),
     }
 }
 
-/// How a line is written.
-#[derive(Clone, Copy)]
-struct Line {
-    /// Whether to escape the control characters that serde_json leaves as they are.
-    controls: bool,
+/// Whatever has a form in JSON, as such a text.
+pub fn text(value: &impl Serialize) -> Vec<u8> {
+    let mut out = Vec::new();
+    if any(&mut out, value).is_err() {
+        out.clear();
+    }
+    out
 }
 
-impl Formatter for Line {
+fn object<R>(out: &mut Vec<u8>, record: &Record<'_, R>) -> serde_json::Result<()> {
+    let start = out.len();
+    out.push(b'{');
+    let mut open: &[Name] = &[];
+    record.rows().try_for_each(|(key, row)| {
+        // The objects that end before this row, and those that begin with it.
+        let common = key.common(open);
+        out.extend(open[common..].iter().map(|_| b'}'));
+        if out.len() > start + 1 {
+            out.push(b',');
+        }
+        for object in &key.objects[common..] {
+            out.extend_from_slice(object.quoted().as_bytes());
+            out.push(b'{');
+        }
+        open = &key.objects;
+        out.extend_from_slice(key.name.quoted().as_bytes());
+        value(out, &row)
+    })?;
+    out.extend(open.iter().map(|_| b'}'));
+    out.push(b'}');
+    Ok(())
+}
+
+fn value(out: &mut Vec<u8>, value: &Value<'_>) -> serde_json::Result<()> {
+    let plain = match value {
+        Value::Str(text) if is_plain(text.as_bytes()) => Some(&**text),
+        Value::Bytes(bytes) if is_plain(bytes) => str::from_utf8(bytes).ok(),
+        _ => None,
+    };
+    let Some(plain) = plain else { return any(out, value) };
+    out.push(b'"');
+    out.extend_from_slice(plain.as_bytes());
+    out.push(b'"');
+    Ok(())
+}
+
+fn any(out: &mut Vec<u8>, value: &impl Serialize) -> serde_json::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(out, Controls))
+}
+
+/// Whether nothing in a text is to be escaped. Nor is there the first byte of a C1 control (U+0080 to U+009F) in UTF-8,
+/// which is that of few other characters.
+fn is_plain(text: &[u8]) -> bool {
+    let is_odd = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\' || byte == 0x7f || byte == 0xc2;
+    // Without an early end within a chunk, so that the compiler takes many bytes at a time.
+    let (chunks, rest) = text.as_chunks::<16>();
+    chunks.iter().all(|chunk| !chunk.iter().fold(false, |odd, byte| odd | is_odd(*byte)))
+        && !rest.iter().any(|byte| is_odd(*byte))
+}
+
+/// Escapes the control characters that serde_json leaves as they are.
+struct Controls;
+
+impl Formatter for Controls {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        if !self.controls {
+        if memchr2(0x7f, 0xc2, fragment.as_bytes()).is_none() {
             return writer.write_all(fragment.as_bytes());
         }
         for piece in fragment.split_inclusive(char::is_control) {
@@ -46,69 +99,105 @@ impl Formatter for Line {
         }
         Ok(())
     }
-
-    fn write_byte_array<W: ?Sized + Write>(&mut self, writer: &mut W, value: &[u8]) -> io::Result<()> {
-        let text = lossy(value);
-        // serde_json looks at a string byte by byte, which of a long command line costs more than all else.
-        if !self.controls && is_plain(text.as_bytes()) {
-            writer.write_all(b"\"")?;
-            writer.write_all(text.as_bytes())?;
-            return writer.write_all(b"\"");
-        }
-        text.serialize(&mut Serializer::with_formatter(writer, *self)).map_err(io::Error::from)
-    }
-}
-
-/// Whether nothing in a string is to be escaped.
-fn is_plain(text: &[u8]) -> bool {
-    // Without an early end within a chunk, so that the compiler takes many bytes at a time.
-    text.chunks(64).all(|chunk| {
-        let odd = |odd, byte: &u8| odd | u8::from(*byte < 0x20) | u8::from(*byte == b'"') | u8::from(*byte == b'\\');
-        chunk.iter().fold(0, odd) == 0
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::Host;
+    use crate::record::schema::{Aliases, Column, Form, Schema};
+    use crate::record::shape::Shape;
+    use crate::record::{Field, Truncation, Type};
 
-    struct Bytes<'a>(&'a [u8]);
-
-    impl Serialize for Bytes<'_> {
-        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            serializer.serialize_bytes(self.0)
-        }
+    fn json(value: Value<'_>) -> String {
+        let mut out = Vec::new();
+        super::value(&mut out, &value).unwrap();
+        String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn every_character_reads_back_and_takes_no_fewer_bytes_than_it_has() {
         let all = ('\0'..='\u{2fff}').chain('\u{fff0}'..='\u{10010}');
         for c in all {
-            let mut out = Vec::new();
-            line(&mut out, &c);
-            assert!(out.len() >= c.len_utf8() + "\"\"\n".len(), "{c:?}");
-            assert_eq!(serde_json::from_slice::<char>(&out).unwrap(), c);
-            assert!(out[..out.len() - 1].iter().all(|b| *b >= 0x20 && *b != 0x7f), "{c:?}");
-            // The same as bytes, at both ends of a longer text.
-            let long = format!("{c}{}{c}", "x".repeat(100));
-            let [mut as_text, mut as_bytes] = [Vec::new(), Vec::new()];
-            line(&mut as_text, &long);
-            line(&mut as_bytes, &Bytes(long.as_bytes()));
-            assert_eq!(as_text, as_bytes, "{c:?}");
+            // Alone, at both ends of a longer text, and after a chunk.
+            for text in [c.to_string(), format!("{c}{}{c}", "x".repeat(40)), format!("{}{c}", "x".repeat(16))] {
+                let written = json(Value::Str(text.as_str().into()));
+                assert!(written.len() >= text.len() + 2, "{c:?}");
+                assert_eq!(serde_json::from_str::<String>(&written).unwrap(), text);
+                assert!(!written.contains(char::is_control), "{c:?}");
+                assert_eq!(written, json(Value::Bytes(text.as_bytes())));
+                assert_eq!(written.as_bytes(), super::text(&text));
+            }
         }
     }
 
     #[test]
     fn controls_between_other_text() {
-        let mut out = Vec::new();
-        line(&mut out, &"é\u{9b}31m\x7f\x7fâ\x1b");
-        assert_eq!(out, "\"é\\u009b31m\\u007f\\u007fâ\\u001b\"\n".as_bytes());
+        assert_eq!(json(Value::Str("é\u{9b}31m\x7f\x7fâ\x1b".into())), "\"é\\u009b31m\\u007f\\u007fâ\\u001b\"");
+        assert_eq!(json(Value::List(vec![b"\x7f", b"a"])), r#"["\u007f","a"]"#);
     }
 
     #[test]
     fn bytes_that_are_not_utf8_become_replacement_characters() {
+        assert_eq!(json(Value::Bytes(b"a\xff\xfeb\n")), "\"a\u{fffd}\u{fffd}b\\n\"");
+        assert_eq!(json(Value::Bytes(b"a\xff")), "\"a\u{fffd}\"");
+    }
+
+    #[test]
+    fn an_object_keeps_its_order() {
+        let inner = Value::Object(vec![("c".into(), Value::Int(1))]);
+        let object = Value::Object(vec![("b\"".into(), inner), ("a".into(), Value::Bytes(b"x\n"))]);
+        assert_eq!(json(object), r#"{"b\"":{"c":1},"a":"x\n"}"#);
+    }
+
+    struct Numbers(f64);
+
+    type Get = for<'a> fn(&'a Numbers, &'a Host) -> Value<'a>;
+
+    const fn field(name: &'static str, other: &'static str, get: Get) -> Field<Numbers> {
+        let field = Field { name, kind: Type::Float, unit: "", doc: "", needs: 0, get, aliases: Aliases::NONE };
+        field.otel(other, Form::SAME)
+    }
+
+    static TABLE: [Field<Numbers>; 6] = [
+        field("a", "x.a", |number, _| Value::Float(number.0)),
+        field("b", "top", |_, _| Value::Int(1)),
+        field("c", "x.y.c", |_, _| Value::Int(2)),
+        field("d", "other.d", |_, _| Value::Absent),
+        field("e", "x.y.e", |_, _| Value::Absent),
+        field("f", "x.f", |_, _| Value::Bool(true)),
+    ];
+
+    fn line(number: f64, schema: Schema, labels: &[&str]) -> String {
+        let columns: Vec<_> = TABLE.iter().filter_map(|field| Column::of(field, schema)).collect();
+        let labels: Vec<_> = labels.iter().map(|label| ((*label).to_owned(), "l".to_owned())).collect();
+        let truncation = Truncation { first: &[], mark: "cut", doc: "" };
+        let shape = Shape::new(&columns, schema, &labels, &truncation).unwrap();
         let mut out = Vec::new();
-        line(&mut out, &Bytes(b"a\xff\xfeb\n"));
-        assert_eq!(out, "\"a\u{fffd}\u{fffd}b\\n\"\n".as_bytes());
+        record(&mut out, &shape.record(&Numbers(number), &Host::default()));
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn our_own_is_flat_whatever_dots_a_label_has() {
+        let line = line(0.0, Schema::Procline, &["k8s.pod", "k8s.node"]);
+        assert_eq!(line, r#"{"a":0.0,"b":1,"c":2,"f":true,"k8s.pod":"l","k8s.node":"l"}"#.to_owned() + "\n");
+    }
+
+    #[test]
+    fn what_is_of_one_object_stands_together_and_an_empty_one_is_left_out() {
+        let object = r#""x":{"a":100.0,"y":{"c":2},"f":true}"#;
+        assert_eq!(line(100.0, Schema::Otel, &[]), format!(r#"{{{object},"top":1}}"#) + "\n");
+        let labels = r#""labels":{"k8s.pod":"l","site":"l"}"#;
+        let labelled = line(100.0, Schema::Otel, &["k8s.pod", "site"]);
+        assert_eq!(labelled, format!(r#"{{{object},"top":1,{labels}}}"#) + "\n");
+    }
+
+    #[test]
+    fn what_json_cannot_say_is_left_out() {
+        for number in [f64::NAN, f64::INFINITY] {
+            let without = r#"{"x":{"y":{"c":2},"f":true},"top":1}"#;
+            assert_eq!(line(number, Schema::Otel, &[]), without.to_owned() + "\n");
+        }
     }
 }

@@ -61,21 +61,21 @@ pub fn stat(text: &[u8]) -> Option<(&[u8], Stat)> {
     // Fields in the order of the file; what stands between those used is passed over.
     let stat = Stat {
         state: *state,
-        ppid: numbers.next()?,
-        pgrp: numbers.next()?,
-        session: numbers.next()?,
+        ppid: numbers.signed()?,
+        pgrp: numbers.signed()?,
+        session: numbers.signed()?,
         // The kernel prints the 32 bits as a signed number.
-        tty_nr: numbers.next::<i32>()?.cast_unsigned(),
-        tpgid: numbers.next()?,
+        tty_nr: i32::try_from(numbers.signed()?).ok()?.cast_unsigned(),
+        tpgid: numbers.signed()?,
         flags: numbers.next()?,
         minflt: numbers.next()?,
-        majflt: numbers.after(1)?,
-        utime: numbers.after(1)?,
+        majflt: numbers.past(1).next()?,
+        utime: numbers.past(1).next()?,
         stime: numbers.next()?,
-        priority: numbers.after(2)?,
-        nice: numbers.next()?,
-        num_threads: numbers.next()?,
-        starttime: numbers.after(1)?,
+        priority: numbers.past(2).signed()?,
+        nice: numbers.signed()?,
+        num_threads: numbers.signed()?,
+        starttime: numbers.past(1).next()?,
         vsize: numbers.next()?,
     };
     Some((comm, stat))
@@ -106,13 +106,13 @@ pub fn status(text: &[u8]) -> Status {
     let after = |key: &Finder, text| after(key, text).unwrap_or_default();
     let mut uids = Numbers(after(&UID, text));
     let (ruid, euid) = (uids.next(), uids.next());
-    let gids = uids.past(2).strip_prefix(b"\nGid:").unwrap_or_default();
+    let gids = uids.past(2).0.strip_prefix(b"\nGid:").unwrap_or_default();
     let vm_lck = after(&VM_LCK, uids.0);
     let vm_rss = after(&VM_RSS, if vm_lck.is_empty() { uids.0 } else { vm_lck });
     Status {
         ruid,
         euid,
-        egid: Numbers(gids).after(1),
+        egid: Numbers(gids).past(1).next(),
         vm_lck: Numbers(vm_lck).next().unwrap_or(0),
         vm_rss: Numbers(vm_rss).next().unwrap_or(0),
     }
@@ -197,7 +197,7 @@ pub fn container(cgroup: &[u8]) -> Option<&str> {
 
 /// A file that is one number: /proc/PID/oom_score.
 pub fn only_number(text: &[u8]) -> Option<i64> {
-    number(text.trim_ascii())
+    Numbers(text).signed()
 }
 
 /// /proc/uptime, proc_uptime(5): hundredths of a second since boot.
@@ -233,7 +233,7 @@ fn first_number(text: &[u8]) -> Option<u64> {
 }
 
 /// A decimal number of the type asked for, and nothing else.
-fn number<T: TryFrom<i128>>(word: &[u8]) -> Option<T> {
+fn number<T: TryFrom<u64>>(word: &[u8]) -> Option<T> {
     let mut numbers = Numbers(word);
     let number = numbers.next();
     number.filter(|_| numbers.0.is_empty() && !word.starts_with(b" "))
@@ -245,42 +245,50 @@ struct Numbers<'a>(&'a [u8]);
 
 impl<'a> Numbers<'a> {
     /// The next number, if there is one and it is of that type.
-    fn next<T: TryFrom<i128>>(&mut self) -> Option<T> {
-        while let [b' ' | b'\t', rest @ ..] = self.0 {
-            self.0 = rest;
-        }
-        let negative = self.0.starts_with(b"-");
-        let mut left = &self.0[usize::from(negative)..];
-        let most = left.len();
-        let mut magnitude: u64 = 0;
-        while let [byte @ b'0'..=b'9', rest @ ..] = left {
-            magnitude = magnitude.checked_mul(10)?.checked_add((byte - b'0').into())?;
-            left = rest;
-        }
-        // No number of the kernel's has more digits than a u64, and none goes on as something else.
-        let digits = most - left.len();
-        if !(1..=20).contains(&digits) || !matches!(left, [] | [b' ' | b'\t' | b'\n', ..]) {
-            return None;
-        }
-        self.0 = left;
-        let magnitude = i128::from(magnitude);
-        T::try_from(if negative { -magnitude } else { magnitude }).ok()
+    fn next<T: TryFrom<u64>>(&mut self) -> Option<T> {
+        self.blanks();
+        T::try_from(self.magnitude()?).ok()
     }
 
-    /// The number after so many others, whatever those are.
-    fn after<T: TryFrom<i128>>(&mut self, count: usize) -> Option<T> {
-        self.past(count);
+    /// The next number, which may be negative.
+    fn signed(&mut self) -> Option<i64> {
+        self.blanks();
+        if let [b'-', rest @ ..] = self.0 {
+            self.0 = rest;
+            return 0_i64.checked_sub_unsigned(self.magnitude()?);
+        }
         self.next()
     }
 
-    /// What is left after so many others.
-    fn past(&mut self, count: usize) -> &'a [u8] {
-        for _ in 0..count {
-            let start = self.0.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-            let length = self.0[start..].iter().take_while(|byte| **byte > b' ').count();
-            self.0 = &self.0[start + length..];
+    fn magnitude(&mut self) -> Option<u64> {
+        /// All numbers of so many digits are less than 2^64, and no number of the kernel's that is used has more.
+        const DIGITS_MAX: usize = 19;
+        let (mut number, mut digits) = (0_u64, 0);
+        while let Some(byte @ b'0'..=b'9') = self.0.get(digits) {
+            number = number.wrapping_mul(10).wrapping_add((byte - b'0').into());
+            digits += 1;
         }
-        self.0
+        if !(1..=DIGITS_MAX).contains(&digits) || !matches!(self.0.get(digits), None | Some(b' ' | b'\t' | b'\n')) {
+            return None;
+        }
+        self.0 = &self.0[digits..];
+        Some(number)
+    }
+
+    fn blanks(&mut self) {
+        while let [b' ' | b'\t', rest @ ..] = self.0 {
+            self.0 = rest;
+        }
+    }
+
+    /// The same, after so many numbers, whatever those are.
+    fn past(&mut self, count: usize) -> &mut Self {
+        for _ in 0..count {
+            self.blanks();
+            let length = self.0.iter().take_while(|byte| **byte > b' ').count();
+            self.0 = &self.0[length..];
+        }
+        self
     }
 }
 
@@ -358,15 +366,24 @@ mod tests {
 
     #[test]
     fn numbers_are_whole_and_fit_their_type() {
-        assert_eq!(number::<u64>(b"18446744073709551615"), Some(u64::MAX));
-        assert_eq!(number::<i64>(b"-9223372036854775808"), Some(i64::MIN));
-        assert_eq!(number::<i64>(b"007"), Some(7));
+        assert_eq!(number::<u64>(b"9223372036854775807"), Some(u64::MAX / 2));
+        assert_eq!(number::<u64>(b"007"), Some(7));
         assert_eq!(number::<u32>(b"4294967295"), Some(u32::MAX));
         assert_eq!(number::<u32>(b"4294967296"), None);
-        assert_eq!(number::<u64>(b"-1"), None);
-        for word in ["", "-", "+1", "1 ", "1.0", "0x1", "--1", "18446744073709551616", "000000000000000000001"] {
+        for word in
+            ["", "-", "-1", "+1", " 1", "1 ", "1.0", "0x1", "--1", "18446744073709551616", "000000000000000000001"]
+        {
             assert_eq!(number::<u64>(word.as_bytes()), None, "{word:?}");
-            assert_eq!(number::<i64>(word.as_bytes()), None, "{word:?}");
+        }
+        for (word, expected) in [
+            ("-9223372036854775808", Some(i64::MIN)),
+            ("-9223372036854775809", None),
+            ("9223372036854775808", None),
+            (" -0 1", Some(0)),
+            ("- 1", None),
+            ("--1", None),
+        ] {
+            assert_eq!(Numbers(word.as_bytes()).signed(), expected, "{word:?}");
         }
     }
 

@@ -18,7 +18,7 @@ use super::{Process, Request, View};
 use crate::encode::Encoding;
 use crate::exit::{MayPass, Stop};
 use crate::host::Host;
-use crate::record::{Record, truncate};
+use crate::record::truncate;
 use crate::sink::{Lines, Target};
 
 /// What a worker is doing, as far as those who wait for it tell it apart.
@@ -341,8 +341,10 @@ impl Progress {
             return Ok(());
         }
         let mut record = request.shape.record(process, host);
-        let encode = |line: &mut Vec<u8>, record: &Record<'_>| self.encoding.line(line, record);
-        truncate::line(&mut self.line, &mut record, process.command_cut, request.max_record_bytes, encode);
+        let (line, encoding) = (&mut self.line, &self.encoding);
+        truncate::line(line, &mut record, process.command_cut, request.max_record_bytes, |line, record| {
+            encoding.line(line, record);
+        });
         self.frame.clear();
         self.encoding.before(mem::replace(&mut self.none_written, false), &mut self.frame);
         self.out.push(&self.frame)?;

