@@ -8,6 +8,7 @@ pub mod shape;
 pub mod truncate;
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use serde::ser::{Serialize, Serializer};
 
@@ -95,8 +96,9 @@ pub enum Value<'a> {
     Bool(bool),
     /// Several texts, as [`Value::Bytes`].
     List(Vec<&'a [u8]>),
-    /// Names and values, in their order; each name stands once.
-    Object(Vec<(Cow<'a, str>, Value<'a>)>),
+    /// Names and values, in their order; each name stands once. Counted, so that to drop a value of another kind is no
+    /// call, of which there would be one for each value of each record.
+    Object(Rc<[(Cow<'a, str>, Value<'a>)]>),
 }
 
 impl Value<'_> {

@@ -32,27 +32,28 @@ pub fn text(value: &impl Serialize) -> Vec<u8> {
 }
 
 fn object<R>(out: &mut Vec<u8>, record: &Record<'_, R>) -> serde_json::Result<()> {
-    let start = out.len();
     out.push(b'{');
     let mut open: &[Name] = &[];
-    record.rows().try_for_each(|(key, row)| {
+    record.each(|key, row| {
         // The objects that end before this row, and those that begin with it.
         let common = key.common(open);
         out.extend(open[common..].iter().map(|_| b'}'));
-        if out.len() > start + 1 {
-            out.push(b',');
-        }
         for object in &key.objects[common..] {
-            out.extend_from_slice(object.quoted().as_bytes());
+            name(out, object);
             out.push(b'{');
         }
         open = &key.objects;
-        out.extend_from_slice(key.name.quoted().as_bytes());
-        value(out, &row)
+        name(out, &key.name);
+        value(out, row)
     })?;
     out.extend(open.iter().map(|_| b'}'));
     out.push(b'}');
     Ok(())
+}
+
+fn name(out: &mut Vec<u8>, name: &Name) {
+    let is_first = out.ends_with(b"{");
+    out.extend_from_slice(&name.quoted().as_bytes()[usize::from(is_first)..]);
 }
 
 fn value(out: &mut Vec<u8>, value: &Value<'_>) -> serde_json::Result<()> {
@@ -72,15 +73,30 @@ fn any(out: &mut Vec<u8>, value: &impl Serialize) -> serde_json::Result<()> {
     value.serialize(&mut Serializer::with_formatter(out, Controls))
 }
 
-/// Whether nothing in a text is to be escaped. Nor is there the first byte of a C1 control (U+0080 to U+009F) in UTF-8,
-/// which is that of few other characters.
+/// Whether nothing in a text is to be escaped.
 fn is_plain(text: &[u8]) -> bool {
-    let is_odd = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\' || byte == 0x7f || byte == 0xc2;
-    // Without an early end within a chunk, so that the compiler takes many bytes at a time.
     let (chunks, rest) = text.as_chunks::<16>();
-    chunks.iter().all(|chunk| !chunk.iter().fold(false, |odd, byte| odd | is_odd(*byte)))
-        && !rest.iter().any(|byte| is_odd(*byte))
+    // Without an early end within a chunk, so that the compiler takes all its bytes at once; few at a time are better
+    // looked up.
+    chunks.iter().all(|chunk| !chunk.iter().fold(false, |any, byte| any | is_odd(*byte)))
+        && !rest.iter().fold(false, |any, byte| any | ODD[usize::from(*byte)])
 }
+
+/// Whether a byte may be one of a character to be escaped: also the first one of a C1 control (U+0080 to U+009F) in
+/// UTF-8, which is that of few other characters.
+const fn is_odd(byte: u8) -> bool {
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\') | (byte == 0x7f) | (byte == 0xc2)
+}
+
+const ODD: [bool; 256] = {
+    let mut odd = [false; 256];
+    let mut byte = 0;
+    while byte < odd.len() {
+        odd[byte] = is_odd(byte as u8);
+        byte += 1;
+    }
+    odd
+};
 
 /// Escapes the control characters that serde_json leaves as they are.
 struct Controls;
@@ -145,8 +161,8 @@ mod tests {
 
     #[test]
     fn an_object_keeps_its_order() {
-        let inner = Value::Object(vec![("c".into(), Value::Int(1))]);
-        let object = Value::Object(vec![("b\"".into(), inner), ("a".into(), Value::Bytes(b"x\n"))]);
+        let inner = Value::Object([("c".into(), Value::Int(1))].into());
+        let object = Value::Object([("b\"".into(), inner), ("a".into(), Value::Bytes(b"x\n"))].into());
         assert_eq!(json(object), r#"{"b\"":{"c":1},"a":"x\n"}"#);
     }
 

@@ -38,10 +38,10 @@ pub struct Name {
 
 impl Name {
     fn new(name: &str) -> Self {
-        Name { quoted: format!("\"{name}\":") }
+        Name { quoted: format!(",\"{name}\":") }
     }
 
-    /// In quotes and with a colon, as it begins a value in JSON: made once, as every record has it.
+    /// In quotes, with a comma before and a colon after it, as in JSON: made once, as every record has it.
     pub fn quoted(&self) -> &str {
         &self.quoted
     }
@@ -159,17 +159,28 @@ impl<'a, R> Record<'a, R> {
         self.places().map(|(_, key, value)| (key, value))
     }
 
+    /// Calls `write` with each of [`rows`](Self::rows) until it fails: the same, without a value ever being moved.
+    ///
+    /// # Errors
+    /// That of `write`.
+    pub fn each<E>(&self, mut write: impl FnMut(&'a Key, &Value<'a>) -> Result<(), E>) -> Result<(), E> {
+        for (place, (key, content)) in self.shape.rows.iter().enumerate() {
+            let value = self.value(place, content);
+            if is_known(&value) {
+                write(key, &value)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The same, with their places in the shape.
     pub(super) fn places(&self) -> impl Iterator<Item = (usize, &'a Key, Value<'a>)> {
         let rows = self.shape.rows.iter().enumerate();
-        rows.filter_map(|(place, (key, content))| match self.value(place, content) {
-            Value::Absent => None,
-            // JSON has no such number, and a key of null is no better than none.
-            Value::Float(number) if !number.is_finite() => None,
-            value => Some((place, key, value)),
-        })
+        let values = rows.map(|(place, (key, content))| (place, key, self.value(place, content)));
+        values.filter(|(_, _, value)| is_known(value))
     }
 
+    #[inline]
     fn value(&self, place: usize, content: &'a Content<R>) -> Value<'a> {
         if let Some((_, value)) = self.shortened.iter().find(|(other, _)| *other == place) {
             return value.clone();
@@ -186,6 +197,15 @@ impl<'a, R> Record<'a, R> {
     /// The keys that it may have.
     pub(super) fn keys(&self) -> impl Iterator<Item = &'a Key> {
         self.shape.rows.iter().map(|(key, _)| key)
+    }
+}
+
+/// JSON has no number that is not finite, and a key of null is no better than none.
+fn is_known(value: &Value<'_>) -> bool {
+    match value {
+        Value::Absent => false,
+        Value::Float(number) => number.is_finite(),
+        _ => true,
     }
 }
 
