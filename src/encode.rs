@@ -215,6 +215,22 @@ mod tests {
     }
 
     #[test]
+    fn a_cell_is_text_a_number_or_json() {
+        for (value, expected) in [
+            (Value::Bytes(b"a\xff"), "a\u{fffd}"),
+            (Value::Float(0.0), "0.0"),
+            (Value::Bool(true), "true"),
+            (Value::List(vec![b"a", b"b\""]), r#"["a","b\""]"#),
+            (
+                Value::Object([("a".into(), Value::Int(1)), ("b".into(), Value::Str("".into()))].into()),
+                r#"{"a":1,"b":""}"#,
+            ),
+        ] {
+            assert_eq!(String::from_utf8(cell(&value)).unwrap(), expected);
+        }
+    }
+
+    #[test]
     fn a_csv_row_is_within_its_limit_too() {
         for word in ["x", "\"", "a,b", "é\n", "\\", "\x01\"\t", "\x7f\u{9b}", "\r\n"] {
             let command = word.repeat(3000).into_bytes();

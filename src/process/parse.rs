@@ -257,7 +257,7 @@ impl<'a> Numbers<'a> {
             self.0 = rest;
             return 0_i64.checked_sub_unsigned(self.magnitude()?);
         }
-        self.next()
+        self.magnitude()?.try_into().ok()
     }
 
     fn magnitude(&mut self) -> Option<u64> {
