@@ -13,9 +13,9 @@ use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueP
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use glob::Pattern;
 
-use crate::process::Repeat;
 use crate::process::select::{By, Filter};
 use crate::record::schema::Schema;
+use crate::run::Interval;
 use crate::sink::Target;
 use crate::sink::file::Files;
 use crate::sink::pattern;
@@ -311,9 +311,9 @@ impl SnapshotOptions {
         }
     }
 
-    /// The beat asked for.
-    pub fn repeat(&self) -> Option<Repeat> {
-        self.time.interval.map(|interval| Repeat { interval, count: self.time.count })
+    /// The interval asked for.
+    pub fn interval(&self) -> Option<Interval> {
+        self.time.interval.map(|length| Interval { length, count: self.time.count })
     }
 
     /// Where records are to go.

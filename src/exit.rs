@@ -9,13 +9,13 @@ use rustix::stdio::stderr;
 
 /// Why the program ends before its work is done.
 #[derive(Debug)]
-pub enum Stop {
+pub enum Outcome {
     /// What the user typed cannot be done: exit 2.
     Usage(String),
     /// Something failed: exit 1.
     Failure(anyhow::Error),
     /// Something failed that may succeed at the next interval: exit 1 where there is none.
-    MayPass(MayPass, anyhow::Error),
+    Transient(Transient, anyhow::Error),
     /// What failed was reported when it did: exit 1.
     Reported,
     /// The time that the user allows is over: exit 124, as timeout(1).
@@ -27,7 +27,7 @@ pub enum Stop {
 /// The kinds of failures that may pass: by themselves, or when somebody mends what is wrong. With `--interval` each kind
 /// is reported once, and the run goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MayPass {
+pub enum Transient {
     /// An old file could not be removed.
     Retention,
     /// The file's lock did not come free in time.
@@ -42,7 +42,7 @@ pub enum MayPass {
     Process,
 }
 
-impl MayPass {
+impl Transient {
     /// The kind of a failure to open or write a file.
     pub fn of_file(error: &anyhow::Error) -> Self {
         let errno = error.chain().find_map(|cause| {
@@ -50,37 +50,37 @@ impl MayPass {
             io.or_else(|| cause.downcast_ref::<Errno>().copied())
         });
         match errno {
-            Some(Errno::NOSPC | Errno::DQUOT) => MayPass::NoSpace,
-            Some(Errno::NOENT) => MayPass::Directory,
-            _ => MayPass::File,
+            Some(Errno::NOSPC | Errno::DQUOT) => Transient::NoSpace,
+            Some(Errno::NOENT) => Transient::Directory,
+            _ => Transient::File,
         }
     }
 }
 
-impl From<anyhow::Error> for Stop {
+impl From<anyhow::Error> for Outcome {
     fn from(error: anyhow::Error) -> Self {
-        Stop::Failure(error)
+        Outcome::Failure(error)
     }
 }
 
 /// The exit code for a result, once its reason is said on standard error.
-pub fn code(result: Result<(), Stop>) -> ExitCode {
+pub fn code(result: Result<(), Outcome>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Stop::Usage(sentence)) => {
+        Err(Outcome::Usage(sentence)) => {
             say(&sentence);
             ExitCode::from(2)
         }
-        Err(Stop::Failure(error) | Stop::MayPass(_, error)) => {
+        Err(Outcome::Failure(error) | Outcome::Transient(_, error)) => {
             report(&error);
             ExitCode::from(1)
         }
-        Err(Stop::Reported) => ExitCode::from(1),
-        Err(Stop::Timeout(sentence)) => {
+        Err(Outcome::Reported) => ExitCode::from(1),
+        Err(Outcome::Timeout(sentence)) => {
             say(&sentence);
             ExitCode::from(124)
         }
-        Err(Stop::Signal(number)) => {
+        Err(Outcome::Signal(number)) => {
             let _ = signal_hook::low_level::emulate_default_handler(number as i32);
             // Where the signal does not end it, as in a PID namespace's first process: what a shell would say.
             ExitCode::from(u8::try_from(128 + number).unwrap_or(1))
@@ -116,8 +116,9 @@ fn line(sentence: &str) -> String {
     let room = LINE_MAX - 1;
     if line.len() > room {
         let half = (room - MARK.len()) / 2;
-        let (head, tail) = (line.floor_char_boundary(half), line.ceil_char_boundary(line.len() - half));
-        line.replace_range(head..tail, MARK);
+        let is_boundary = |place: &usize| line.is_char_boundary(*place);
+        let (head, tail) = ((0..=half).rfind(is_boundary), (line.len() - half..line.len()).find(is_boundary));
+        line.replace_range(head.unwrap_or(0)..tail.unwrap_or(line.len()), MARK);
     }
     line.push('\n');
     line

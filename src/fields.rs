@@ -29,7 +29,7 @@ struct Row {
 /// # Errors
 /// If that cannot be written; a closed pipe is no error.
 pub fn print(format: FieldsFormat, schema: Schema) -> anyhow::Result<()> {
-    let rows = rows("process", &FIELDS, LISTS, &TRUNCATION, schema);
+    let rows = rows("process", FIELDS, LISTS, &TRUNCATION, schema);
     let text = match format {
         FieldsFormat::Text => text(&rows),
         FieldsFormat::Markdown => markdown(&rows),

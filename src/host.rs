@@ -1,9 +1,45 @@
-//! The machine at one moment: what every record of a snapshot shares, and what processes are measured against. It is
-//! told what it needs to know and opens nothing itself.
+//! The machine at one moment: what every record of a snapshot shares, and what processes are measured against.
 
-use chrono::{DateTime, Utc};
+use std::path::PathBuf;
 
-/// The machine, as one snapshot sees it. What the chosen fields do not need stays at its default.
+use anyhow::Context;
+use chrono::{DateTime, SecondsFormat, Utc};
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::parse;
+use crate::procfs::Procfs;
+
+/// What has to be read of the machine for a field: the high bits of [`Field::needs`](crate::record::Field::needs).
+pub mod needs {
+    /// The machine's time since boot.
+    pub const UPTIME: u32 = 1 << 31;
+    /// When the machine booted.
+    pub const BOOT_TIME: u32 = 1 << 30;
+    /// The id of this boot.
+    pub const BOOT_ID: u32 = 1 << 29;
+    /// The machine's memory.
+    pub const MEM_TOTAL: u32 = 1 << 28;
+    /// How many CPUs the machine has.
+    pub const CPUS: u32 = 1 << 27;
+}
+
+/// Where a machine is looked at: here, unless another one is mounted somewhere.
+#[derive(Clone, Debug, Default)]
+pub struct Roots {
+    /// Another machine's /proc.
+    pub procfs: Option<PathBuf>,
+    /// Another machine's root directory.
+    pub rootfs: Option<PathBuf>,
+}
+
+impl Roots {
+    /// Whether it is about a machine other than the one it runs on: then nothing is asked of this one.
+    pub fn are_elsewhere(&self) -> bool {
+        self.procfs.is_some() || self.rootfs.is_some()
+    }
+}
+
+/// The machine, as one snapshot sees it. What the selected fields do not need stays at its default.
 #[derive(Debug, Default)]
 pub struct Host {
     /// The machine's name.
@@ -26,4 +62,62 @@ pub struct Host {
     pub cpus: u64,
     /// Bytes per page; sysconf(3), `_SC_PAGESIZE`.
     pub page_size: u64,
+}
+
+impl Host {
+    /// The machine `now`, as far as `needs` asks for it. `computer` is its name, where that is not the hostname.
+    ///
+    /// # Errors
+    /// If its /proc is not what a kernel writes.
+    pub fn observe(
+        procfs: &Procfs,
+        roots: &Roots,
+        computer: Option<&str>,
+        now: DateTime<Utc>,
+        needs: u32,
+    ) -> anyhow::Result<Self> {
+        let ticks_per_second = rustix::param::clock_ticks_per_second();
+        let mut host = Host {
+            now,
+            computer: computer.map_or_else(hostname, str::to_owned),
+            timestamp: now.to_rfc3339_opts(SecondsFormat::Millis, true),
+            ticks_per_second,
+            page_size: rustix::param::page_size() as u64,
+            ..Host::default()
+        };
+        if needs & needs::UPTIME != 0 {
+            host.uptime_ticks = if roots.are_elsewhere() {
+                let hundredths = figure(procfs, "uptime", parse::uptime_centiseconds)?;
+                hundredths.saturating_mul(ticks_per_second) / 100
+            } else {
+                // In a container /proc/uptime may be the container's, and starttime never is.
+                let uptime = clock_gettime(ClockId::Boottime);
+                uptime.tv_sec.cast_unsigned() * ticks_per_second
+                    + uptime.tv_nsec.cast_unsigned() * ticks_per_second / 1_000_000_000
+            };
+        }
+        if needs & needs::BOOT_TIME != 0 {
+            host.boot_time = figure(procfs, "stat", |text| parse::keyed(text, "btime")?.try_into().ok())?;
+        }
+        if needs & needs::CPUS != 0 {
+            host.cpus = figure(procfs, "stat", parse::cpus)?;
+        }
+        if needs & needs::BOOT_ID != 0 {
+            let text = procfs.read_host("sys/kernel/random/boot_id")?;
+            host.boot_id = String::from_utf8_lossy(text.trim_ascii()).into_owned();
+        }
+        if needs & needs::MEM_TOTAL != 0 {
+            host.mem_total = figure(procfs, "meminfo", |text| parse::keyed(text, "MemTotal:"))?;
+        }
+        Ok(host)
+    }
+}
+
+fn hostname() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+fn figure<T>(procfs: &Procfs, name: &str, parse: impl FnOnce(&[u8]) -> Option<T>) -> anyhow::Result<T> {
+    let text = procfs.read_host(name)?;
+    parse(&text).with_context(|| format!("{} is not what a kernel writes there", procfs.path().join(name).display()))
 }

@@ -1,48 +1,27 @@
-//! The snapshot: one record per process. This file tells what is read for which fields; its modules do the rest:
-//! `procfs` opens /proc, `parse`, `command` and `tty` understand it, `names` names owners, `rootfs` reads another
-//! machine's files, `sample` keeps CPU times, `redact` masks secrets, `collect` gathers one process, `select` says which
-//! have a record, `fields` is the table of it and `forms` what other schemas make of that, `worker` makes the snapshot,
-//! `watch` sees to it that nothing hangs, `skip` lists what it hung in, `beat` says when the next one is due.
+//! The process records, the default kind. `fields` is the table of them and `forms` what other schemas make of it;
+//! `request` is what is asked for, `snapshot` gathers and writes them, `cursor` says which process is next, `collect`
+//! reads one, `command`, `tty` and `redact` understand what was read, `select` says which have a record, `cpu_sample`
+//! keeps CPU times, and `steps` lists what may block.
 
-mod beat;
 mod collect;
 pub mod command;
+pub mod cpu_sample;
+mod cursor;
 pub mod fields;
 mod forms;
-pub mod names;
-pub mod parse;
-mod procfs;
 pub mod redact;
-mod rootfs;
-pub mod sample;
+pub mod request;
 pub mod select;
-mod skip;
+pub mod snapshot;
+mod steps;
 pub mod tty;
-mod watch;
-mod worker;
 
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
 
-use anyhow::Context;
-use chrono::{DateTime, SecondsFormat, Utc};
-use rustix::time::{ClockId, clock_gettime};
-
-use crate::encode::Encoding;
 use crate::host::Host;
-use crate::record::shape::Shape;
-use crate::sink::Target;
-use procfs::Procfs;
-use rootfs::Rootfs;
-use sample::Sample;
-use select::Filter;
-use skip::ProcessId;
-
-pub use beat::{Repeat, run};
+use crate::parse;
+use crate::run::stuck::Subject;
 
 /// What has to be read for a field: the bits of [`Field::needs`](crate::record::Field::needs).
 pub mod needs {
@@ -82,69 +61,8 @@ pub mod needs {
     pub const TTY: u32 = 1 << 16;
     /// CPU time some time before.
     pub const SAMPLE: u32 = 1 << 17;
-    /// The machine's time since boot.
-    pub const UPTIME: u32 = 1 << 18;
-    /// When the machine booted.
-    pub const BOOT_TIME: u32 = 1 << 19;
-    /// The id of this boot.
-    pub const BOOT_ID: u32 = 1 << 20;
-    /// The machine's memory.
-    pub const MEM_TOTAL: u32 = 1 << 21;
-    /// How many CPUs the machine has.
-    pub const CPUS: u32 = 1 << 22;
-}
 
-/// What a snapshot is to tell, and of which machine.
-#[derive(Clone)]
-pub struct Request {
-    /// What each record looks like.
-    pub shape: Arc<Shape<Process>>,
-    /// Which processes have one.
-    pub filter: Filter,
-    /// How they are written.
-    pub encoding: Encoding,
-    /// Where they go.
-    pub target: Target,
-    /// The longest line, its newline included, in bytes; 0 for no limit.
-    pub max_record_bytes: usize,
-    /// Another machine's /proc.
-    pub procfs: Option<PathBuf>,
-    /// Another machine's root directory.
-    pub rootfs: Option<PathBuf>,
-    /// The machine's name, where it is not its hostname.
-    pub computer: Option<String>,
-    /// Whether command lines are left unread.
-    pub no_args: bool,
-    /// Whether secrets in command lines are masked, and by which words beside the built-in ones.
-    pub redact: Option<Vec<String>>,
-    /// The time over which `cpu_now` is measured, unless there is an earlier snapshot.
-    pub sample: Duration,
-    /// Whether another snapshot follows.
-    pub repeats: bool,
-    /// What was seen at the earlier snapshot.
-    pub earlier: Option<Arc<Sample>>,
-}
-
-impl Request {
-    fn needs(&self) -> u32 {
-        self.shape.needs() | self.survey_needs()
-    }
-
-    /// What has to be read of every process before it is known which have a record.
-    fn survey_needs(&self) -> u32 {
-        let measured = (self.shape.needs() | self.filter.needs(false)) & needs::SAMPLE != 0;
-        self.filter.needs(measured)
-    }
-
-    /// Whether it waits for `cpu_now`.
-    pub fn samples(&self) -> bool {
-        self.needs() & needs::SAMPLE != 0
-    }
-
-    /// Whether it is about a machine other than the one it runs on: then nothing is asked of this one.
-    fn is_of_another_root(&self) -> bool {
-        self.procfs.is_some() || self.rootfs.is_some()
-    }
+    pub use crate::host::needs::*;
 }
 
 /// One process, as far as the fields asked for need it. What could not be known is none.
@@ -183,8 +101,16 @@ pub struct Process {
 }
 
 impl Process {
-    fn id(&self) -> ProcessId {
-        ProcessId { pid: self.pid, starttime: self.stat.starttime }
+    fn subject(&self) -> Subject {
+        Subject { id: self.pid.into(), generation: self.stat.starttime }
+    }
+
+    fn stat(&self) -> &parse::Stat {
+        &self.stat
+    }
+
+    fn command_is_cut(&self) -> bool {
+        self.command_cut
     }
 
     /// `PF_KTHREAD` of the kernel's include/linux/sched.h. An empty command line alone does not make a kernel thread.
@@ -216,83 +142,4 @@ impl Process {
 fn tenths_of_percent(part: u64, whole: u64) -> Option<f64> {
     let tenths = part.saturating_mul(1000).checked_div(whole)?;
     Some(tenths as f64 / 10.0)
-}
-
-/// What every process of a snapshot is read from and measured against.
-struct View {
-    procfs: Procfs,
-    /// Whose users are named, where that is not this machine.
-    rootfs: Option<Rootfs>,
-    host: Host,
-    sample: Arc<Sample>,
-}
-
-impl View {
-    /// Opens /proc and, where that is asked for, looks at what every process has used so far. The machine is looked at
-    /// later, by [`look`](Self::look): where records go has to be open first, and that may take its time.
-    fn open(request: &Request) -> anyhow::Result<Self> {
-        let rootfs = request.rootfs.as_deref().map(Rootfs::open).transpose()?;
-        let procfs = Procfs::open(request.procfs.as_deref().unwrap_or(Path::new("/proc")))?;
-        let mut earlier = request.earlier.clone();
-        if request.samples() && earlier.is_none() {
-            earlier = Some(Arc::new(Sample::take(&procfs)?));
-            thread::sleep(request.sample);
-        }
-        Ok(View { procfs, rootfs, host: Host::default(), sample: earlier.unwrap_or_default() })
-    }
-
-    /// Looks at the machine `now`; and at what the next snapshot is measured against, if one follows.
-    fn look(&mut self, request: &Request, now: DateTime<Utc>) -> anyhow::Result<Option<Sample>> {
-        let next = if request.samples() && request.repeats { Some(Sample::take(&self.procfs)?) } else { None };
-        self.host = observe(&self.procfs, request, now)?;
-        Ok(next)
-    }
-}
-
-/// The machine at this moment, as far as `needs` asks for it.
-fn observe(procfs: &Procfs, request: &Request, now: DateTime<Utc>) -> anyhow::Result<Host> {
-    let needs = request.needs();
-    let ticks_per_second = rustix::param::clock_ticks_per_second();
-    let mut host = Host {
-        now,
-        computer: request.computer.clone().unwrap_or_else(hostname),
-        timestamp: now.to_rfc3339_opts(SecondsFormat::Millis, true),
-        ticks_per_second,
-        page_size: rustix::param::page_size() as u64,
-        ..Host::default()
-    };
-    if needs & needs::UPTIME != 0 {
-        host.uptime_ticks = if request.is_of_another_root() {
-            let hundredths = figure(procfs, "uptime", parse::uptime_centiseconds)?;
-            hundredths.saturating_mul(ticks_per_second) / 100
-        } else {
-            // In a container /proc/uptime may be the container's, and starttime never is.
-            let uptime = clock_gettime(ClockId::Boottime);
-            uptime.tv_sec.cast_unsigned() * ticks_per_second
-                + uptime.tv_nsec.cast_unsigned() * ticks_per_second / 1_000_000_000
-        };
-    }
-    if needs & needs::BOOT_TIME != 0 {
-        host.boot_time = figure(procfs, "stat", |text| parse::keyed(text, "btime")?.try_into().ok())?;
-    }
-    if needs & needs::CPUS != 0 {
-        host.cpus = figure(procfs, "stat", parse::cpus)?;
-    }
-    if needs & needs::BOOT_ID != 0 {
-        let text = procfs.read_host("sys/kernel/random/boot_id")?;
-        host.boot_id = String::from_utf8_lossy(text.trim_ascii()).into_owned();
-    }
-    if needs & needs::MEM_TOTAL != 0 {
-        host.mem_total = figure(procfs, "meminfo", |text| parse::keyed(text, "MemTotal:"))?;
-    }
-    Ok(host)
-}
-
-fn hostname() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-fn figure<T>(procfs: &Procfs, name: &str, parse: impl FnOnce(&[u8]) -> Option<T>) -> anyhow::Result<T> {
-    let text = procfs.read_host(name)?;
-    parse(&text).with_context(|| format!("{} is not what a kernel writes there", procfs.path().join(name).display()))
 }

@@ -40,11 +40,11 @@ pub fn sysinfo() {
         .with_memory()
         .with_cmd(UpdateKind::Always)
         .with_user(UpdateKind::Always);
-    let mut system = System::new().expect("the machine");
+    let mut system = System::new();
     system.refresh_memory();
     system.refresh_processes_specifics(ProcessesToUpdate::All, true, kind);
-    let users = Users::new_with_refreshed_list().expect("the users");
-    let computer = System::host_name().ok();
+    let users = Users::new_with_refreshed_list();
+    let computer = System::host_name();
     let mut out = BufWriter::with_capacity(64 * 1024, io::stdout());
     for (pid, process) in system.processes() {
         let command: Vec<_> = process.cmd().iter().map(|word| word.to_string_lossy()).collect();

@@ -2,20 +2,24 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::sync::Arc;
+use std::time::Instant;
 
-use super::names::{Names, Service, Source};
+use super::cpu_sample::CpuSample;
 use super::needs::{
     CGROUP, COMMAND, CWD, EXE, FD, GROUP, IO, LOCKED, NAME, OOM_SCORE, RSS, SAMPLE, SMAPS_ROLLUP, STATM, STATUS, TTY,
     UID, USER,
 };
-use super::procfs::{ProcessFiles, Procfs, is_out_of_sight};
 use super::redact::Redactor;
-use super::sample::Sample;
-use super::skip::{Blocking, SkipList};
-use super::worker::{Step, Steps};
-use super::{Process, Request, View, command, parse, tty};
+use super::request::Request;
+use super::{Process, command, steps, tty};
 use crate::host::Host;
-use crate::sys;
+use crate::procfs::{ProcessFiles, Procfs, is_out_of_sight};
+use crate::rootfs::Rootfs;
+use crate::run::steps::Steps;
+use crate::run::stuck::SkipList;
+use crate::users::{Names, Service, Source};
+use crate::{parse, sys};
 
 /// Far more than the kernel's longest: 52 numbers and a name.
 const STAT_MOST: usize = 4096;
@@ -24,18 +28,35 @@ const STATUS_MOST: usize = 1 << 20;
 const COMMAND_HEAD: usize = 128 * 1024;
 const COMMAND_TAIL: usize = 16 * 1024;
 
+/// What every process of a snapshot is read from and measured against.
+pub struct Machine {
+    /// Its /proc.
+    pub procfs: Procfs,
+    /// Whose users are named, where that is not this machine.
+    pub rootfs: Option<Rootfs>,
+    /// The machine at this moment.
+    pub host: Host,
+    /// What every process had used some time before.
+    pub earlier: Arc<CpuSample>,
+}
+
 /// Gathers processes, one at a time, into buffers that it uses again.
 pub struct Collector<'a> {
     procfs: &'a Procfs,
     host: &'a Host,
     steps: &'a Steps,
     skip: &'a SkipList,
+    /// Whether stuck command lines took so long that no process in uninterruptible sleep is asked for its own.
+    skips_disk_sleep: bool,
     needs: u32,
+    /// Whether processes were asked for by their id.
+    by_pid: bool,
     no_args: bool,
     redactor: Option<Redactor>,
     users: Names<'a>,
     groups: Names<'a>,
-    sample: &'a Sample,
+    earlier: &'a CpuSample,
+    read_at: Option<Instant>,
     tty_drivers: Option<Vec<u8>>,
     text: Vec<u8>,
     process: Process,
@@ -43,22 +64,25 @@ pub struct Collector<'a> {
 
 impl<'a> Collector<'a> {
     /// A collector of what `request` asks for.
-    pub fn new(view: &'a View, request: &Request, steps: &'a Steps, skip: &'a SkipList) -> Self {
-        let source = |file: &'static str, service: Service| match &view.rootfs {
+    pub fn new(machine: &'a Machine, request: &Request, steps: &'a Steps, skip: &'a SkipList) -> Self {
+        let source = |file: &'static str, service: Service| match &machine.rootfs {
             // Here a worker is stuck in reading that file: there is nothing else to ask.
-            Some(_) if skip.has_names() => Source::Nowhere,
+            Some(_) if skip.has_step(steps::NAMING) => Source::Nowhere,
             Some(rootfs) => Source::Root(rootfs, file),
-            None if request.procfs.is_some() => Source::Nowhere,
-            None => Source::Here(file, (!skip.has_names()).then_some(service)),
+            None if request.roots.procfs.is_some() => Source::Nowhere,
+            None => Source::Here(file, (!skip.has_step(steps::NAMING)).then_some(service)),
         };
         let arguments = Vec::with_capacity(COMMAND_HEAD + COMMAND_TAIL);
         Collector {
-            procfs: &view.procfs,
-            host: &view.host,
-            sample: &view.sample,
+            procfs: &machine.procfs,
+            host: &machine.host,
+            earlier: &machine.earlier,
+            read_at: None,
             steps,
             skip,
+            skips_disk_sleep: skip.waited(steps::COMMAND) >= steps::COMMANDS_PATIENCE,
             needs: 0,
+            by_pid: !request.filter.pids.is_empty(),
             no_args: request.no_args,
             redactor: request.redact.as_deref().filter(|_| request.needs() & (COMMAND | NAME) != 0).map(Redactor::new),
             users: Names::new(source("etc/passwd", sys::user_name)),
@@ -74,6 +98,11 @@ impl<'a> Collector<'a> {
         &self.process
     }
 
+    /// When its CPU time was read, if that is sampled.
+    pub fn read_at(&self) -> Option<Instant> {
+        self.read_at
+    }
+
     /// Gathers process `pid` as far as `needs` asks for; false if there is nothing to tell of it.
     ///
     /// # Errors
@@ -85,6 +114,10 @@ impl<'a> Collector<'a> {
             Err(error) if is_out_of_sight(&error) => return Ok(false),
             read => read?,
         };
+        // A thread has the files of a process, though no list of processes has its id.
+        if self.by_pid && parse::is_thread(&self.text) {
+            return Ok(false);
+        }
         let Some((comm, stat)) = parse::stat(&self.text) else {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "not of the kernel's form"));
         };
@@ -93,12 +126,13 @@ impl<'a> Collector<'a> {
         process.comm.clear();
         process.comm.extend_from_slice(comm);
         process.stat = stat;
-        self.steps.read(stat.starttime);
+        self.steps.set_generation(stat.starttime);
         self.memory(&mut files);
         self.owners(&mut files);
         self.process.cpu_now = None;
+        self.read_at = self.wants(SAMPLE).then(Instant::now);
         if self.wants(SAMPLE) {
-            self.process.cpu_now = self.sample.cpu_since(pid, &stat, self.host);
+            self.process.cpu_now = self.earlier.cpu_since(pid, &stat, self.host);
         }
         if self.wants(TTY) {
             self.process.tty = tty::name(stat.tty_nr, || {
@@ -150,12 +184,12 @@ impl<'a> Collector<'a> {
             self.process.uid = known.or_else(|| read_status(files, &mut self.text)?.euid);
         }
         if self.wants(USER | GROUP) {
-            self.steps.enter(Step::Naming);
+            self.steps.enter(steps::NAMING);
             let process = &mut self.process;
             process.user = process.uid.filter(|_| self.needs & USER != 0).map(|uid| self.users.name(uid));
             let gid = process.status.and_then(|status| status.egid).filter(|_| self.needs & GROUP != 0);
             process.group = gid.map(|gid| self.groups.name(gid));
-            self.steps.enter(Step::Working);
+            self.steps.enter(steps::WORKING);
         }
     }
 
@@ -169,15 +203,14 @@ impl<'a> Collector<'a> {
             return;
         }
         let in_disk_sleep = process.stat.state == b'D';
-        let skipped =
-            self.skip.commands_in_disk_sleep && in_disk_sleep || self.skip.has(Blocking::Command, process.id());
+        let skipped = self.skips_disk_sleep && in_disk_sleep || self.skip.has(steps::COMMAND, process.subject());
         let mut whole = true;
         if process.has_memory() && !skipped && !self.no_args {
             // It can block for ever: it takes the lock of the process's memory.
-            self.steps.enter(Step::Command);
+            self.steps.enter(steps::COMMAND);
             let most = COMMAND_HEAD + COMMAND_TAIL;
             let read = files.read_ends("cmdline", &mut process.arguments, COMMAND_HEAD, most);
-            self.steps.enter(Step::Working);
+            self.steps.enter(steps::WORKING);
             let Ok(read_whole) = read else {
                 process.arguments.clear();
                 return;
@@ -212,10 +245,10 @@ impl<'a> Collector<'a> {
         (process.exe, process.cwd, process.smaps_rollup) = (None, None, None);
         (process.io, process.fds, process.cgroup, process.oom_score) = (None, None, None, None);
         const FILES: u32 = EXE | CWD | SMAPS_ROLLUP | IO | FD | CGROUP | OOM_SCORE;
-        if self.needs & FILES == 0 || self.skip.has(Blocking::Files, process.id()) {
+        if self.needs & FILES == 0 || self.skip.has(steps::FILES, process.subject()) {
             return;
         }
-        self.steps.enter(Step::Files);
+        self.steps.enter(steps::FILES);
         let wants = |need: u32| self.needs & need != 0;
         if process.has_memory() {
             if wants(EXE) {
@@ -242,16 +275,8 @@ impl<'a> Collector<'a> {
         if wants(OOM_SCORE) {
             process.oom_score = files.read("oom_score", text, STAT_MOST).ok().and_then(|()| parse::only_number(text));
         }
-        self.steps.enter(Step::Working);
+        self.steps.enter(steps::WORKING);
     }
-}
-
-/// Whether `id` is that of a thread which is not a process's first: proc(5), /proc/TID.
-pub fn is_thread(procfs: &Procfs, id: u32) -> bool {
-    let mut text = Vec::new();
-    let read = procfs.process(id).read("status", &mut text, STATUS_MOST);
-    let process = read.ok().and_then(|()| parse::keyed(&text, "Tgid:"));
-    process.is_some_and(|process| process != u64::from(id))
 }
 
 fn read_status(files: &mut ProcessFiles<'_>, text: &mut Vec<u8>) -> Option<parse::Status> {

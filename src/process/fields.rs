@@ -8,9 +8,9 @@ use super::needs::{
     BOOT_ID, BOOT_TIME, CGROUP, COMMAND, CWD, EXE, FD, GROUP, IO, LOCKED, MEM_TOTAL, NAME, OOM_SCORE, RSS, SAMPLE,
     SMAPS_ROLLUP, STATM, STATUS, TTY, UID, UPTIME, USER,
 };
-use super::parse::{self, Io, SmapsRollup};
 use super::{Process, command, forms, tenths_of_percent};
 use crate::host::Host;
+use crate::parse::{self, Io, SmapsRollup};
 use crate::record::Type::{Bool, Float, Int, List, String as Text, Token};
 use crate::record::choose::Lists;
 use crate::record::schema::{Aliases, Form};
@@ -85,7 +85,7 @@ const TEXT: Form<Process> = Form::TEXT;
 const BYTES: Form<Process> = Form::BYTES;
 
 /// Every field of a process record: those of the default list first, then those on request.
-pub static FIELDS: [Field<Process>; 50] = [
+pub static FIELDS: &[Field<Process>] = &[
     field(
         "user",
         Text,
@@ -413,8 +413,8 @@ fn rfc3339(time: DateTime<Utc>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parse::Stat;
     use super::*;
+    use crate::parse::Stat;
     use crate::record::schema::{Column, Schema};
 
     fn process(stat: Stat) -> Process {
@@ -473,7 +473,7 @@ mod tests {
         for name in LISTS.iter().flat_map(|(_, names)| *names) {
             assert!(FIELDS.iter().any(|field| field.name == *name), "{name}");
         }
-        for field in &FIELDS {
+        for field in FIELDS {
             assert!(!field.doc.is_empty() && !field.doc.contains('|') && !field.doc.contains("  "), "{}", field.name);
         }
     }

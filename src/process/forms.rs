@@ -144,7 +144,7 @@ fn word<'a>(word: &'static str) -> Value<'a> {
 mod tests {
     use super::*;
     use crate::host::Host;
-    use crate::process::parse::Stat;
+    use crate::parse::Stat;
 
     #[test]
     fn a_part_of_all_cpus() {

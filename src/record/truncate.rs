@@ -123,8 +123,10 @@ fn outer<'a>(texts: &[&'a [u8]], keep: usize) -> Vec<&'a [u8]> {
 
 /// The head and the tail of `text`, with a mark between them.
 fn ends(text: &str, keep: usize) -> String {
-    let head = text.floor_char_boundary(keep / 2);
-    let tail = text.ceil_char_boundary(text.len().saturating_sub(keep - head).max(head));
+    let is_boundary = |place: &usize| text.is_char_boundary(*place);
+    let head = (0..=keep / 2).rfind(is_boundary).unwrap_or(0);
+    let tail = text.len().saturating_sub(keep - head).max(head);
+    let tail = (tail..=text.len()).find(is_boundary).unwrap_or(text.len());
     format!("{}{MARK}{}", &text[..head], &text[tail..])
 }
 

@@ -177,7 +177,7 @@ fn the_costs_can_be_asked() {
     let folder = Path::new(crate::support::PROCLINE).parent().unwrap().display();
     let readme = file("README.md");
     let commands: Vec<_> = readme.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
-    assert!(commands.len() >= 3, "{commands:?}");
+    assert!(!commands.is_empty());
     for line in commands {
         let output = quiet(&mut command("sh", &["-c", &format!("PATH={folder}:$PATH; {line}")]));
         let text = String::from_utf8(output).unwrap();

@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use procline::encode::Encoding;
 use procline::host::Host;
 use procline::process::redact::Redactor;
-use procline::process::{command, names, parse, tty};
+use procline::process::{command, tty};
 use procline::record::schema::{Aliases, Column, Schema};
 use procline::record::shape::Shape;
 use procline::record::{Field, Truncation, Type, Value, truncate};
+use procline::{parse, users};
 
 /// The subject of a record that no process would have.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ const TRUNCATION: Truncation = Truncation { first: &["command"], mark: "command_
 /// No bytes make a parser panic.
 pub fn parse_all(text: &[u8]) {
     parse::stat(text);
+    parse::is_thread(text);
     parse::status(text);
     parse::statm(text);
     parse::smaps_rollup(text);
@@ -51,7 +53,7 @@ pub fn parse_all(text: &[u8]) {
     parse::keyed(text, "btime");
     parse::cpus(text);
     parse::keyed(text, "MemTotal:");
-    names::name_in(text, 0);
+    users::name_in(text, 0);
     let number = text.iter().fold(0_u32, |number, byte| number.wrapping_mul(257) ^ u32::from(*byte));
     tty::name(number, || text);
     let mut out = Vec::new();

@@ -1,6 +1,6 @@
 """Plays processes that are hard to read, for the tests: `cast.py ROLE` makes one, prints its pid once it is ready, and
 keeps it as it is until standard input ends. All but zombies and the traced are stopped then, so that nothing moves.
-A process that ends instead is an error, and none is left behind."""
+A process that ends too early is told in place of its pid. None outlives the one that made it."""
 import ctypes
 import mmap
 import os
@@ -11,8 +11,6 @@ import signal
 import sys
 import threading
 import time
-import warnings
-from concurrent.futures import ThreadPoolExecutor
 
 libc = ctypes.CDLL(None, use_errno=True)
 PR_SET_PDEATHSIG = 1
@@ -21,6 +19,10 @@ PTRACE_TRACEME = 0
 MLOCK_ONFAULT = 1
 SYS_EXIT = {"x86_64": 60, "aarch64": 93}.get(platform.machine())
 SYS_MLOCK2 = {"x86_64": 325, "aarch64": 284}.get(platform.machine())
+# pause(2); where there is none, ppoll(2) in its place. As text, since that is what it is compared with.
+SYS_PAUSE = {"x86_64": "34", "aarch64": "73"}.get(platform.machine())
+# In seconds; no role takes so long to learn.
+PATIENCE = 300
 
 
 def check(result):
@@ -30,6 +32,21 @@ def check(result):
 
 def name(comm):
     check(libc.prctl(PR_SET_NAME, ctypes.c_char_p(comm), 0, 0, 0))
+
+
+def die_with_director():
+    check(libc.prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0))
+    if os.getppid() != director:
+        os._exit(1)
+
+
+def get_ready():
+    """Ends a role that stays in Python: says so, and waits for what comes."""
+    # The kernel forgets it when the user changes.
+    die_with_director()
+    os.write(done, b"x")
+    while True:
+        time.sleep(100000)
 
 
 def arguments():
@@ -73,11 +90,28 @@ def empty_argv():
 
 
 def no_arguments():
-    # They can be lost: without the memory that they were in, /proc/PID/cmdline is empty. That is the main thread's
-    # stack, which a child of another thread does not use.
-    start, end = arguments()
-    page = start // mmap.PAGESIZE * mmap.PAGESIZE
-    check(libc.munmap(ctypes.c_void_p(page), ctypes.c_size_t(end - page)))
+    # They can be lost: without the memory that they were in, /proc/PID/cmdline is empty. The main thread's stack may be on
+    # the same page: so it goes to sleep for good, and another thread, which has a stack of its own, does the rest.
+    threading.Thread(target=lose_arguments, daemon=True).start()
+    while True:
+        libc.pause()
+
+
+def lose_arguments():
+    try:
+        while not main_thread_pauses():
+            time.sleep(0.001)
+        start, end = arguments()
+        page = start // mmap.PAGESIZE * mmap.PAGESIZE
+        check(libc.munmap(ctypes.c_void_p(page), ctypes.c_size_t(end - page)))
+        get_ready()
+    finally:
+        os._exit(1)
+
+
+def main_thread_pauses():
+    with open(f"/proc/self/task/{os.getpid()}/syscall") as syscall:
+        return syscall.read().split()[0] == SYS_PAUSE
 
 
 def rewrite_title():
@@ -128,6 +162,8 @@ ROLES = {
     "groups_1000": lambda: os.setgroups(list(range(100000, 101000))),
     "groups_65000": lambda: os.setgroups(list(range(100000, 165000))),
     "command_of_5_mb": command_of_5_mb,
+    # One that fails.
+    "ends": lambda: os.kill(os.getpid(), signal.SIGSEGV),
 }
 # The state that shows that the role is played, where it is not that of a stopped process.
 STATES = {"zombie": "Z", "zombie_leader": "Z", "traced": "t"}
@@ -138,67 +174,56 @@ def state(pid):
         return stat.read().rpartition(b")")[2].split()[0].decode()
 
 
-def has_ended(pid):
-    """Whether the child has ended; it stays a zombie all the same."""
-    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+def move_to_a_terminal():
+    """Goes on as the leader of a new terminal's session, whose foreground group its children belong to."""
+    kept = [os.dup(0), os.dup(1)]
+    leader, _ = pty.fork()
+    if leader:
+        # If this one is ended, the terminal hangs up, which ends the leader.
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(leader, 0)[1]))
+    # Its standard error stays the terminal: one that nobody has open any more is nobody's.
+    for target, source in enumerate(kept):
+        os.dup2(source, target)
 
 
-def on_a_terminal(play):
-    """Plays as the leader of a new terminal's session, whose foreground group its children belong to."""
-    streams = os.dup(0), os.dup(1)
-    leader, terminal = pty.fork()
-    if leader == 0:
-        for number, stream in enumerate(streams):
-            os.dup2(stream, number)
-        play()
-        os._exit(0)
-    # The terminal is there as long as this end of it is open.
-    _, status = os.waitpid(leader, 0)
-    os.close(terminal)
-    sys.exit(os.waitstatus_to_exitcode(status))
+def act(role):
+    die_with_director()
+    # Whoever runs the tests may be nice.
+    os.setpriority(os.PRIO_PROCESS, 0, 0)
+    kept = ROLES[role]()
+    get_ready()
 
 
-def play(role):
-    ready, done = os.pipe()
-    actor = os.fork()
-    if actor == 0:
-        check(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
-        # Whoever runs the tests may be nice.
-        os.setpriority(os.PRIO_PROCESS, 0, 0)
-        kept = ROLES[role]()
-        os.write(done, b"x")
-        while True:
-            time.sleep(100000)
-    os.close(done)
-    try:
-        if role not in STATES:
-            # A byte from a role that stays in Python; the pipe's end from one that became another program.
-            os.read(ready, 1)
-            os.kill(actor, signal.SIGSTOP)
-        if role == "traced":
-            os.waitpid(actor, os.WUNTRACED)
-        while state(actor) != STATES.get(role, "T"):
-            if has_ended(actor) and role != "zombie":
-                sys.exit(f"role {role}: the process ended")
-            time.sleep(0.001)
-        print(actor, flush=True)
-        sys.stdin.read()
-    finally:
-        os.kill(actor, signal.SIGKILL)
-        os.waitpid(actor, 0)
+def direct(role, actor):
+    if role not in STATES:
+        # A byte from a role that stays in Python; the pipe's end from one that became another program, or ended.
+        os.read(ready, 1)
+        os.kill(actor, signal.SIGSTOP)
+    if role == "traced":
+        os.waitpid(actor, os.WUNTRACED)
+    expected = STATES.get(role, "T")
+    while (now := state(actor)) != expected:
+        if now in "ZX":
+            print("its process ended:", os.waitstatus_to_exitcode(os.waitpid(actor, 0)[1]))
+            sys.exit(1)
+        time.sleep(0.001)
+    print(actor, flush=True)
+    signal.alarm(0)
+    sys.stdin.read()
+    os.kill(actor, signal.SIGKILL)
+    # When this process ends, nothing is left of it.
+    while os.WIFSTOPPED(os.waitpid(actor, 0)[1]):
+        pass
 
 
-def main(role):
-    def play_in_a_thread():
-        with ThreadPoolExecutor(1) as thread:
-            thread.submit(play, role).result()
-
-    # From 3.12 on Python warns of a fork beside another thread; ours only waits.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    if role == "foreground":
-        on_a_terminal(play_in_a_thread)
-    else:
-        play_in_a_thread()
-
-
-main(sys.argv[1])
+role = sys.argv[1]
+if role == "foreground":
+    move_to_a_terminal()
+director = os.getpid()
+signal.alarm(PATIENCE)
+ready, done = os.pipe()
+actor = os.fork()
+if actor == 0:
+    act(role)
+os.close(done)
+direct(role, actor)

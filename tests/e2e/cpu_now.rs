@@ -4,13 +4,12 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use std::thread::sleep;
-use std::time::Duration;
 
 use chrono::DateTime;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::limit::wait_for;
 use crate::support::{Running, lacks, lines, procline, quiet};
 
 /// A process that works for so many of every five seconds.
@@ -36,9 +35,7 @@ impl Worker {
         let mut command = Command::new("python3");
         command.args(["-c", script]).arg(log(&folder)).arg(seconds_of_five.to_string());
         let worker = Worker { process: Running::start(&mut command), folder };
-        while worker.log().len() < 5 {
-            sleep(Duration::from_millis(10));
-        }
+        wait_for("the worker's log", || (worker.log().len() >= 5).then_some(()));
         worker
     }
 
@@ -53,13 +50,9 @@ impl Worker {
 
     /// The log, once it has an entry after that time.
     fn log_beyond(&self, time: f64) -> Log {
-        loop {
-            let log = self.log();
-            if log.last().is_some_and(|(at, _)| *at > time) {
-                return log;
-            }
-            sleep(Duration::from_millis(10));
-        }
+        wait_for("an entry of the worker's log", || {
+            Some(self.log()).filter(|log| log.last().is_some_and(|(at, _)| *at > time))
+        })
     }
 
     /// What procline prints of it.
@@ -118,7 +111,7 @@ fn with_an_interval_it_is_of_the_beat_just_past() {
     }
     let worker = Worker::start(2);
     agree_once(|| {
-        let records = worker.records(&["--interval", "2s", "--count", "4", "--sample", "10ms"]);
+        let records = worker.records(&["--interval", "2s", "--count", "3", "--sample", "10ms"]);
         let times = records.iter().map(|record| record["timestamp"].as_str().unwrap());
         let times = times.map(|time| DateTime::parse_from_rfc3339(time).unwrap().timestamp_millis() as f64 / 1000.0);
         let times: Vec<_> = times.collect();

@@ -1,6 +1,6 @@
 //! Arbitrary bytes where the kernel's would be: every line stays valid, and within its limit.
 
-use procline::process::parse;
+use procline::parse;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -41,7 +41,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     /// The same through the real binary: one process of the tree has arbitrary files, and the others are as they were.
     #[test]
@@ -71,7 +71,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     /// A secret, wherever it stands and wherever the line is cut, for being read or for being written, is not shown: not
     /// even a part of it that would be worth having.

@@ -127,5 +127,4 @@ fn a_user_name_of_32_letters() {
     let ours = found.into_iter().find(|record| record.pid == actor.pid).unwrap();
     let ps = run(&["ps", "-o", "user:70=", "-p", &actor.pid.to_string()]);
     assert_eq!((ours.user.as_deref(), String::from_utf8(ps).unwrap().trim()), (Some(NAME), NAME));
-    assert_eq!(NAME.len(), 32);
 }

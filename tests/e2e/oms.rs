@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::support::{Actor, PROCLINE, Tree, command, lacks, lines, quiet};
 
 /// The keys of the script that this replaces, in its order.
-const KEYS: [&str; 13] = [
+const KEYS: &[&str] = &[
     "user",
     "pid",
     "cpuUtilization",
@@ -44,10 +44,12 @@ fn ours(zone: &str, later: &str) -> BTreeMap<String, Vec<String>> {
     let output = quiet(&mut at(zone, later, &[PROCLINE, "--schema", "oms"]));
     let row = |line: &str| {
         let record: Map<String, Value> = serde_json::from_str(line).unwrap();
-        let text = |key: &str| record[key].as_str().unwrap_or_else(|| panic!("{key} is no string: {line}")).to_owned();
-        (text("pid"), KEYS[2..10].iter().map(|key| text(key)).collect())
+        let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{value} is no string: {line}")).to_owned();
+        // A process that ended while it was read lacks some.
+        let columns: Option<Vec<_>> = KEYS[2..10].iter().map(|key| record.get(*key).map(text)).collect();
+        Some((text(&record["pid"]), columns?))
     };
-    lines(&output).into_iter().map(row).collect()
+    lines(&output).into_iter().filter_map(row).collect()
 }
 
 #[test]
@@ -57,7 +59,7 @@ fn its_keys_in_its_order_and_every_value_a_string() {
         let places: Vec<_> = KEYS.iter().map(|key| line.find(&format!("\"{key}\":\"")).expect(key)).collect();
         assert!(places.is_sorted(), "{line}");
         let record: Map<String, Value> = serde_json::from_str(line).unwrap();
-        assert_eq!(record.len(), 13, "{line}");
+        assert_eq!(record.len(), KEYS.len(), "{line}");
         let timestamp = record["timestamp"].as_str().unwrap();
         assert!(
             timestamp.len() == 26 && chrono::NaiveDateTime::parse_from_str(timestamp, "%Y-%m-%dT%H:%M:%S%.6f").is_ok()

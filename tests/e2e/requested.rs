@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Map, Value};
 
-use crate::support::{Actor, command, lacks, lines, procline, program_for_all, quiet, skip};
+use crate::support::{Actor, command, has_kernel_threads, lacks, lines, procline, program_for_all, quiet, skip};
 
 type Fields = Map<String, Value>;
 
@@ -31,7 +31,7 @@ fn output_of(program: &str, arguments: &[&str]) -> String {
 }
 
 /// Ours and the format of ps that says the same.
-const AS_PS: [(&str, &str); 14] = [
+const AS_PS: &[(&str, &str)] = &[
     ("ppid", "ppid"),
     ("uid", "uid"),
     ("ruid", "ruid"),
@@ -58,10 +58,14 @@ fn as_ps_has_them() {
     {
         let actor = Actor::play(role);
         let fields = fields_of(&mut procline(&[]), actor.pid);
-        for (ours, theirs) in AS_PS {
-            let ps = output_of("ps", &["-o", &format!("{theirs}="), "-p", &actor.pid.to_string()]);
-            let ps = ps.strip_suffix(" <defunct>").unwrap_or(&ps);
-            assert_eq!(text(&fields, ours), ps, "{role}: {ours}");
+        let columns: Vec<_> = AS_PS.iter().flat_map(|(_, theirs)| ["-o".to_owned(), format!("{theirs}=")]).collect();
+        let columns: Vec<_> = columns.iter().map(String::as_str).collect();
+        let ps = output_of("ps", &[&["-p", &actor.pid.to_string()], &columns[..]].concat());
+        // A zombie's name has a second word.
+        let ps: Vec<_> = ps.trim_end_matches(" <defunct>").split_whitespace().collect();
+        assert_eq!(ps.len(), AS_PS.len(), "{ps:?}");
+        for ((ours, _), theirs) in AS_PS.iter().zip(ps) {
+            assert_eq!(text(&fields, ours), theirs, "{role}: {ours}");
         }
         let seconds = |text: String| text.parse::<u64>().unwrap();
         let etimes = || seconds(output_of("ps", &["-o", "etimes=", "-p", &actor.pid.to_string()]));
@@ -105,7 +109,7 @@ fn as_the_files_of_proc_have_them() {
     for name in ["exe", "args", "uss", "pss", "swap"] {
         assert!(!fields.contains_key(name), "{name} of a zombie: {fields:?}");
     }
-    if fs::read("/proc/2/comm").is_ok_and(|name| name == b"kthreadd\n") {
+    if has_kernel_threads("as_the_files_of_proc_have_them") {
         assert_eq!(fields_of(&mut procline(&[]), 2)["kernel_thread"], true);
     }
 }

@@ -136,19 +136,17 @@ fn what_is_no_longer_stuck_is_read_again() {
     assert!(found.is_some_and(|line| line.starts_with(r#"{"command":"-bash"#)));
 }
 
-/// 100,000 visits while processes come and go: each run succeeds, without a word, with valid lines.
+/// Processes come and go while they are read: each run succeeds, without a word, with valid lines.
 #[test]
-fn a_hundred_thousand_visits_under_churn() {
-    if lacks("a_hundred_thousand_visits_under_churn", false, &["sh", "sleep", "true"]) {
+fn runs_under_churn() {
+    if lacks("runs_under_churn", false, &["sh", "true"]) {
         return;
     }
     let churn = "while :; do /bin/true & /bin/true; (/bin/true); done";
     let _churns: Vec<_> =
         (0..3).map(|_| Running::start(Command::new("sh").args(["-c", churn]).stdout(Stdio::null()))).collect();
-    let _idle: Vec<_> = (0..500).map(|_| Running::start(Command::new("sleep").arg("1000"))).collect();
-    let mut visits = 0;
-    while visits < 100_000 {
-        visits += records(&quiet(&mut procline(&[]))).len();
+    for _ in 0..50 {
+        assert!(!records(&quiet(&mut procline(&[]))).is_empty());
     }
 }
 

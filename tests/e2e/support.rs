@@ -10,6 +10,8 @@ use std::process::{Child, Command, Output, Stdio};
 use serde::Deserialize;
 use tempfile::TempDir;
 
+use crate::limit::limit;
+
 /// The program under test.
 pub const PROCLINE: &str = env!("CARGO_BIN_EXE_procline");
 
@@ -41,6 +43,7 @@ pub fn procline(arguments: &[&str]) -> Command {
 
 /// A program in UTC and the C locale, without variables of ours.
 pub fn command(program: &str, arguments: &[&str]) -> Command {
+    limit();
     let mut command = Command::new(program);
     command.args(arguments).env_remove("HOST_PROC").env_remove("HOST_ROOT").env_remove("PROCLINE_COMPUTER");
     command.env("TZ", "UTC").env("LC_ALL", "C").stdin(Stdio::null());
@@ -83,10 +86,25 @@ pub fn complaint(output: &Output) -> (i32, String) {
     (output.status.code().expect("an exit code"), errors)
 }
 
-/// Says, past the test harness's capture, that the caller cannot be tested here.
+/// Says, past the test harness's capture, that the caller cannot be tested here; also in the file that `.ci/run` names.
 pub fn skip(test: &str, why: &str) {
+    // One write each, and whole lines: the harness and other tests write there at the same time.
+    let line = format!("SKIPPED {test}: {}\n", why.split_whitespace().collect::<Vec<_>>().join(" "));
     // The macros' output is only shown of tests that fail.
-    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    if let Some(path) = std::env::var_os("PROCLINE_SKIPPED") {
+        let mut file = fs::File::options().append(true).create(true).open(path).unwrap();
+        file.write_all(line.as_bytes()).unwrap();
+    }
+}
+
+/// Whether there are kernel threads to be seen; otherwise that part of the test is skipped.
+pub fn has_kernel_threads(test: &str) -> bool {
+    let there = fs::read("/proc/2/comm").is_ok_and(|name| name == b"kthreadd\n");
+    if !there {
+        skip(&format!("{test}, kernel threads"), "there are none in this PID namespace");
+    }
+    there
 }
 
 /// Whether the test must be skipped: it needs root, or programs that are not there.
@@ -110,6 +128,7 @@ pub struct Running(pub Child);
 
 impl Running {
     pub fn start(command: &mut Command) -> Self {
+        limit();
         Running(command.spawn().unwrap())
     }
 }
@@ -124,7 +143,7 @@ impl Drop for Running {
 /// A process of `cast.py` in its role.
 pub struct Actor {
     pub pid: u32,
-    /// Its standard input keeps the role going. It leaves no process behind.
+    /// Its standard input keeps the role going.
     director: Child,
 }
 
@@ -135,14 +154,30 @@ impl Actor {
     }
 
     pub fn play(role: &str) -> Self {
+        Self::try_to_play(role).unwrap_or_else(|line| panic!("role {role}: {line}"))
+    }
+
+    /// What `cast.py` says if it cannot.
+    pub fn try_to_play(role: &str) -> Result<Self, String> {
+        limit();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/cast.py");
-        let mut director =
-            Command::new("python3").args([script, role]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut director = Command::new("python3")
+            .args(["-IS", script, role])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut line = String::new();
         BufReader::new(director.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        // It says on standard error, which is ours, what went wrong.
-        let pid = line.trim().parse().unwrap_or_else(|_| panic!("role {role}: {line:?}, {:?}", director.wait()));
-        Actor { pid, director }
+        match line.trim().parse() {
+            Ok(pid) => Ok(Actor { pid, director }),
+            Err(_) => Err(format!("{line:?}, {}", director.wait().unwrap())),
+        }
+    }
+
+    /// The process that keeps it.
+    pub fn director(&self) -> u32 {
+        self.director.id()
     }
 
     /// Its record in what procline prints of this machine, with the arguments given.
@@ -157,6 +192,13 @@ impl Drop for Actor {
         drop(self.director.stdin.take());
         let _ = self.director.wait();
     }
+}
+
+/// The letter of a process's state, if it is there.
+pub fn state(pid: u32) -> Option<char> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let end = stat.iter().rposition(|byte| *byte == b')')?;
+    stat.get(end + 2).map(|letter| char::from(*letter))
 }
 
 /// A copy of the fixture tree, to be changed.

@@ -297,11 +297,6 @@ fn the_table() {
 }
 
 #[test]
-fn the_table_is_large_and_much_of_it_harmless() {
-    assert!(all().count() >= 110 && UNTOUCHED.len() >= 45);
-}
-
-#[test]
 fn masking_again_changes_nothing_and_no_argument_comes_or_goes() {
     for (before, after) in all() {
         assert_eq!(shown(&mask(&after)), shown(&after));

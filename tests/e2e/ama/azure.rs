@@ -50,12 +50,12 @@ fn parameters(template: &Value) -> (BTreeSet<String>, BTreeSet<String>) {
 #[test]
 fn bicep_parses_and_finds_its_files() {
     let test = "bicep_parses_and_finds_its_files";
-    let mut loads = 0;
+    let mut loads = false;
     for (name, _) in files(".bicep") {
         let Some(template) = bicep(test, &name) else { return };
         let mut loaded = Vec::new();
         all(&template, "file_path", &mut loaded);
-        loads += loaded.len();
+        loads |= !loaded.is_empty();
         for loaded in loaded {
             assert!(path(loaded.as_str().unwrap()).is_file(), "{name} loads {loaded}");
         }
@@ -66,7 +66,7 @@ fn bicep_parses_and_finds_its_files() {
             assert!(given.is_superset(&required) && given.is_subset(&possible), "{name}: {symbol}: {given:?}");
         }
     }
-    assert!(loads >= 6, "{loads} files loaded");
+    assert!(loads, "nothing that a file loads is found");
 }
 
 /// A parameter file is a line that names its template, and lines that give its parameters.

@@ -81,6 +81,14 @@ pub fn stat(text: &[u8]) -> Option<(&[u8], Stat)> {
     Some((comm, stat))
 }
 
+/// Whether a `stat` is that of a thread which is not a process's first, as the kernel tells it: its `exit_signal`, the
+/// 38th field, is -1 (`thread_group_leader` in the kernel's include/linux/sched/signal.h).
+pub fn is_thread(stat: &[u8]) -> bool {
+    let rest = memrchr(b')', stat).map_or(&[][..], |close| &stat[close + 1..]);
+    // The field after the name is the third.
+    words(rest).nth(38 - 3).is_some_and(|signal| signal == b"-1")
+}
+
 /// /proc/PID/status, proc_pid_status(5): what is used of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Status {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::rc::Rc;
 
-use super::rootfs::Rootfs;
+use crate::rootfs::Rootfs;
 use crate::text::lossy;
 
 /// Asks the system's name services for the name of an id.

@@ -3,16 +3,17 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use super::parse::{self, Stat};
-use super::procfs::Procfs;
 use crate::host::Host;
+use crate::parse::{self, Stat};
+use crate::procfs::Procfs;
 
 /// What was seen then.
-#[derive(Default)]
-pub struct Sample {
+#[derive(Debug, Default)]
+pub struct CpuSample {
     then: HashMap<u32, Then>,
 }
 
+#[derive(Debug)]
 struct Then {
     /// With the pid, this tells a process from another one of the same number.
     starttime: u64,
@@ -20,28 +21,32 @@ struct Then {
     at: Instant,
 }
 
-impl Sample {
+impl CpuSample {
     /// Looks at every process now.
     ///
     /// # Errors
     /// If the processes cannot be listed.
-    pub(super) fn take(procfs: &Procfs) -> anyhow::Result<Self> {
-        let mut then = HashMap::new();
+    pub fn take(procfs: &Procfs) -> anyhow::Result<Self> {
+        let mut sample = CpuSample::default();
         let mut pids = procfs.pids()?;
         let mut text = Vec::with_capacity(4096);
         while let Some(pid) = pids.next()? {
             // What cannot be read here is like a process that is not there yet.
             let read = procfs.process(pid).read("stat", &mut text, 4096);
             if let Some((_, stat)) = read.ok().and_then(|()| parse::stat(&text)) {
-                let (starttime, cpu_ticks) = (stat.starttime, stat.cpu_ticks());
-                then.insert(pid, Then { starttime, cpu_ticks, at: Instant::now() });
+                sample.add(pid, &stat, Instant::now());
             }
         }
-        Ok(Sample { then })
+        Ok(sample)
+    }
+
+    /// Adds what was read of a process at some time.
+    pub fn add(&mut self, pid: u32, stat: &Stat, at: Instant) {
+        self.then.insert(pid, Then { starttime: stat.starttime, cpu_ticks: stat.cpu_ticks(), at });
     }
 
     /// The process's CPU time since then in percent of one CPU, to a tenth; that of its life if it was not there then.
-    pub(super) fn cpu_since(&self, pid: u32, stat: &Stat, host: &Host) -> Option<f64> {
+    pub fn cpu_since(&self, pid: u32, stat: &Stat, host: &Host) -> Option<f64> {
         let per_second = host.ticks_per_second as f64;
         let (ticks, seconds) = match self.then.get(&pid).filter(|then| then.starttime == stat.starttime) {
             Some(then) => (stat.cpu_ticks().saturating_sub(then.cpu_ticks), then.at.elapsed().as_secs_f64()),
@@ -66,9 +71,9 @@ mod tests {
         Host { ticks_per_second: 100, uptime_ticks: 1000, ..Host::default() }
     }
 
-    fn sample(starttime: u64, cpu_ticks: u64, ago: Duration) -> Sample {
+    fn sample(starttime: u64, cpu_ticks: u64, ago: Duration) -> CpuSample {
         let at = Instant::now().checked_sub(ago).unwrap();
-        Sample { then: HashMap::from([(7, Then { starttime, cpu_ticks, at })]) }
+        CpuSample { then: HashMap::from([(7, Then { starttime, cpu_ticks, at })]) }
     }
 
     #[test]

@@ -21,11 +21,12 @@ pub struct Procfs {
 }
 
 impl Procfs {
-    /// Opens the tree at `path`.
+    /// Opens the tree at `path`, or this machine's own.
     ///
     /// # Errors
     /// If it is no directory that can be opened.
-    pub fn open(path: &Path) -> anyhow::Result<Self> {
+    pub fn open(path: Option<&Path>) -> anyhow::Result<Self> {
+        let path = path.unwrap_or(Path::new("/proc"));
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::open(path, flags, Mode::empty())
             .with_context(|| format!("cannot open {} as a proc filesystem", path.display()))?;
@@ -249,7 +250,7 @@ pub fn is_running(tid: i32) -> bool {
     let Ok(text) = std::fs::read(format!("/proc/self/task/{tid}/stat")) else {
         return false;
     };
-    super::parse::stat(&text).is_some_and(|(_, stat)| stat.state == b'R')
+    crate::parse::stat(&text).is_some_and(|(_, stat)| stat.state == b'R')
 }
 
 fn open(root: &OwnedFd, path: &[u8]) -> io::Result<OwnedFd> {
@@ -300,12 +301,12 @@ mod tests {
 
     #[test]
     fn this_process_in_the_kernels_own_tree() {
-        let procfs = Procfs::open(Path::new("/proc")).unwrap();
+        let procfs = Procfs::open(None).unwrap();
         let mut files = procfs.process(std::process::id());
         assert_eq!(files.effective_uid(), Some(rustix::process::geteuid().as_raw()));
         let mut text = Vec::new();
         files.read("stat", &mut text, 4096).unwrap();
-        assert!(super::super::parse::stat(&text).is_some());
+        assert!(crate::parse::stat(&text).is_some());
         assert!(files.read("a-name-that-is-longer-than-any-of-ours", &mut text, 4096).is_err());
         assert!(is_running(rustix::thread::gettid().as_raw_nonzero().get()));
     }
@@ -316,7 +317,7 @@ mod tests {
         std::fs::create_dir(folder.path().join("7")).unwrap();
         std::fs::create_dir(folder.path().join("007")).unwrap();
         std::fs::create_dir(folder.path().join("4294967296")).unwrap();
-        let procfs = Procfs::open(folder.path()).unwrap();
+        let procfs = Procfs::open(Some(folder.path())).unwrap();
         assert_eq!(procfs.process(7).effective_uid(), None);
         for pid in [0, 7, 10, 4_194_304, u32::MAX] {
             let files = procfs.process(pid);
@@ -331,7 +332,7 @@ mod tests {
     fn both_ends_of_a_file() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("7")).unwrap();
-        let procfs = Procfs::open(folder.path()).unwrap();
+        let procfs = Procfs::open(Some(folder.path())).unwrap();
         for length in [0, 1, 99, 100, 101, 150, 199, 200, 201, 300, 5000] {
             let content: Vec<u8> = (0..length).map(|place| (place % 251) as u8).collect();
             std::fs::write(folder.path().join("7/file"), &content).unwrap();

@@ -1,0 +1,144 @@
+//! The writer: the only way from a record to a sink. It alone decides about headers and what else stands around records,
+//! and about the longest line. It knows nothing of what a record is about.
+
+use std::{io, mem};
+
+use chrono::{DateTime, Utc};
+use std::time::SystemTime;
+
+use crate::encode::Encoding;
+use crate::exit::{Outcome, Transient};
+use crate::record::{Record, truncate};
+use crate::run::steps::{LOCKING, WRITING};
+use crate::run::{End, Turn, Worker};
+use crate::sink::{Lines, Target};
+
+/// Where records go, and in which form.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Where they go.
+    pub destination: Target,
+    /// How they are written.
+    pub encoding: Encoding,
+    /// The longest line, its newline included, in bytes; 0 for no limit.
+    pub max_record_bytes: usize,
+}
+
+impl Output {
+    /// Where records go now, in words.
+    pub fn destination(&self) -> String {
+        match &self.destination {
+            Target::Stdout => "standard output: does its reader still read?".into(),
+            Target::File(files) => files.pattern.path(SystemTime::now().into()).display().to_string(),
+        }
+    }
+}
+
+/// Writes the records of one snapshot.
+pub struct Writer {
+    lines: Lines,
+    encoding: Encoding,
+    max_record_bytes: usize,
+    is_file: bool,
+    line: Vec<u8>,
+    /// What the encoding has around records.
+    frame: Vec<u8>,
+    none_written: bool,
+    /// Why old files are still there.
+    unremoved: Option<anyhow::Error>,
+}
+
+impl Writer {
+    /// Opens the destination, which may have to wait for its lock, and says for which time. None says that the worker
+    /// was asked to stop meanwhile.
+    ///
+    /// # Errors
+    /// A file that cannot be appended to.
+    pub fn open(output: &Output, turn: Turn, worker: &Worker<'_>) -> Result<Option<(DateTime<Utc>, Self)>, Outcome> {
+        worker.steps.enter(WRITING);
+        let waits = |path: &std::path::Path| {
+            worker.control.set_destination(path.display().to_string());
+            worker.steps.enter(LOCKING);
+        };
+        let opened = output.destination.open(output.encoding.line_format(), || SystemTime::now().into(), waits);
+        let (now, lines) = opened.map_err(of_file)?;
+        if worker.control.is_stopped() {
+            return Ok(None);
+        }
+        worker.steps.enter(WRITING);
+        // A file has a header if there is anything in it; standard output, if this is not the first snapshot.
+        let has_header = lines.file().map_or(!turn.is_first, |file| !file.is_new());
+        if let Some(file) = lines.file() {
+            worker.control.set_destination(file.path().display().to_string());
+        }
+        let encoding = output.encoding.clone();
+        let writer = Writer {
+            is_file: lines.file().is_some(),
+            lines,
+            encoding: if has_header { encoding.continued() } else { encoding },
+            max_record_bytes: output.max_record_bytes,
+            line: Vec::new(),
+            frame: Vec::new(),
+            none_written: true,
+            unremoved: output.destination.remove_old(now).err(),
+        };
+        Ok(Some((now, writer)))
+    }
+
+    /// Writes a record. `is_cut` says that something of it was cut before.
+    ///
+    /// # Errors
+    /// If a batch of lines cannot be written.
+    pub fn write<R>(&mut self, record: &mut Record<'_, R>, is_cut: bool) -> anyhow::Result<()> {
+        let encode = |line: &mut Vec<u8>, record: &Record<'_, R>| self.encoding.line(line, record);
+        truncate::line(&mut self.line, record, is_cut, self.max_record_bytes, encode);
+        self.frame.clear();
+        self.encoding.before(mem::replace(&mut self.none_written, false), &mut self.frame);
+        self.lines.push(&self.frame)?;
+        self.lines.push(&self.line)
+    }
+
+    /// Writes the lines that are not yet written, and nothing after them: the snapshot broke off.
+    ///
+    /// # Errors
+    /// If that fails.
+    pub fn flush(&mut self) -> anyhow::Result<()> {
+        self.lines.flush()
+    }
+
+    /// Writes what is left to write, and lets others write. Of a machine that could not be looked at, `is_whole` is
+    /// false: then nothing stands around no records.
+    ///
+    /// # Errors
+    /// If that fails.
+    pub fn finish(&mut self, is_whole: bool) -> anyhow::Result<()> {
+        self.frame.clear();
+        if is_whole {
+            self.encoding.end(self.none_written, &mut self.frame);
+        }
+        self.lines.push(&self.frame)?;
+        self.lines.finish()
+    }
+
+    /// Why old files are still there, if they are.
+    pub fn retention_failure(&mut self) -> Option<(Transient, anyhow::Error)> {
+        self.unremoved.take().map(|error| (Transient::Retention, error))
+    }
+
+    /// What it means that lines could not be written. A reader that has seen enough is no failure. A file may be written
+    /// to again; standard output may have a part of a line.
+    ///
+    /// # Errors
+    /// All but the former.
+    pub fn unwritten<C: Default>(&self, error: anyhow::Error) -> Result<End<C>, Outcome> {
+        match error.downcast_ref::<io::Error>().map(io::Error::kind) {
+            Some(io::ErrorKind::BrokenPipe) => Ok(End { reader_gone: true, ..End::default() }),
+            _ if self.is_file => Err(of_file(error)),
+            _ => Err(Outcome::Failure(error)),
+        }
+    }
+}
+
+fn of_file(error: anyhow::Error) -> Outcome {
+    Outcome::Transient(Transient::of_file(&error), error)
+}

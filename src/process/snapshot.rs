@@ -1,0 +1,182 @@
+//! The snapshot of the processes: gathered one after the other, and written. Several workers may do so in turn, as the
+//! watchdog replaces those that are stuck.
+
+use std::io;
+use std::sync::{Arc, OnceLock};
+use std::thread;
+
+use anyhow::anyhow;
+
+use super::collect::{Collector, Machine};
+use super::cpu_sample::CpuSample;
+use super::cursor::Cursor;
+use super::request::Request;
+use super::steps::{STEPS, WORKING};
+use crate::exit::{Outcome, Transient};
+use crate::host::Host;
+use crate::output::Writer;
+use crate::procfs::Procfs;
+use crate::rootfs::Rootfs;
+use crate::run::steps::{Step, WRITING};
+use crate::run::{self, End, Job, Schedule, Shared, Turn, Worker};
+
+/// Writes one record per process, once or at an interval.
+///
+/// # Errors
+/// Those of [`run::run`].
+pub fn run(request: Request, schedule: Schedule) -> Result<(), Outcome> {
+    let request = Arc::new(request);
+    let destination = || request.output.destination();
+    run::run(schedule, destination, |turn, earlier: &Option<Arc<CpuSample>>| Snapshot {
+        request: Arc::clone(&request),
+        turn,
+        earlier: earlier.clone(),
+        begun: OnceLock::new(),
+    })
+}
+
+/// One snapshot.
+struct Snapshot {
+    request: Arc<Request>,
+    turn: Turn,
+    /// What `cpu_now` is measured against, if there was an earlier snapshot.
+    earlier: Option<Arc<CpuSample>>,
+    begun: OnceLock<Begun>,
+}
+
+/// What is there once the first worker has opened /proc and the destination.
+struct Begun {
+    machine: Machine,
+    progress: Shared<Progress>,
+}
+
+/// How far the snapshot is.
+struct Progress {
+    cursor: Cursor,
+    writer: Writer,
+    /// What `cpu_now` of the next snapshot is measured against, if one follows.
+    sample: Option<CpuSample>,
+    unread: Unread,
+}
+
+/// Processes that are there but could not be read: how many, and what happened to the first.
+#[derive(Default)]
+struct Unread {
+    count: usize,
+    first: Option<(u32, io::Error)>,
+}
+
+impl Job for Snapshot {
+    type Carry = Option<Arc<CpuSample>>;
+
+    const STEPS: &'static [Step] = STEPS;
+
+    fn work(&self, worker: &Worker<'_>) -> Option<Result<End<Self::Carry>, Outcome>> {
+        let begun = match self.begin(worker) {
+            Ok(Some(begun)) => begun,
+            Ok(None) => return Some(Ok(End::default())),
+            Err(outcome) => return Some(Err(outcome)),
+        };
+        let Begun { machine, progress: shared } = begun;
+        let Request { shape, filter, .. } = &*self.request;
+        let (survey_needs, needs) = (self.request.survey_needs(), self.request.needs());
+        let mut collector = Collector::new(machine, &self.request, worker.steps, worker.skip);
+        let mut progress = shared.lock(worker.number)?;
+        loop {
+            let pid = match progress.cursor.advance(filter) {
+                Ok(Some(pid)) if !worker.control.is_stopped() => pid,
+                Ok(_) => {
+                    worker.steps.enter(WRITING);
+                    return Some(progress.end(machine));
+                }
+                Err(error) => {
+                    // What was read before is not lost for that; that the list broke off is worth more than its result.
+                    let _ = progress.writer.flush();
+                    return Some(Err(anyhow!(error).context("cannot list the processes").into()));
+                }
+            };
+            let needs = if progress.cursor.is_survey() { survey_needs } else { needs };
+            // Not held while a process is read: who takes over needs it.
+            drop(progress);
+            worker.steps.enter(WORKING);
+            let found = collector.collect(pid, needs);
+            progress = shared.lock(worker.number)?;
+            worker.steps.enter(WRITING);
+            progress.cursor.done();
+            match found {
+                Ok(true) => {
+                    let process = collector.process();
+                    if let (Some(sample), Some(at)) = (&mut progress.sample, collector.read_at()) {
+                        sample.add(pid, process.stat(), at);
+                    }
+                    if progress.cursor.judge(filter, process, &machine.host) {
+                        let mut record = shape.record(process, &machine.host);
+                        if let Err(error) = progress.writer.write(&mut record, process.command_is_cut()) {
+                            return Some(progress.writer.unwritten(error));
+                        }
+                    }
+                }
+                Ok(false) => {}
+                Err(error) => {
+                    progress.unread.count += 1;
+                    progress.unread.first.get_or_insert((pid, error));
+                }
+            }
+        }
+    }
+
+    fn take_over(&self, next: usize, is_stuck: &dyn Fn() -> bool) -> Option<u64> {
+        let in_hand = |progress: &Progress| progress.cursor.in_hand().filter(|_| is_stuck()).map(u64::from);
+        self.begun.get()?.progress.take_over(next, in_hand)
+    }
+}
+
+impl Snapshot {
+    /// Opens /proc and the destination, and looks at the machine; only the first worker does. None says that it was
+    /// asked to stop before there was a line.
+    fn begin(&self, worker: &Worker<'_>) -> Result<Option<&Begun>, Outcome> {
+        if let Some(begun) = self.begun.get() {
+            return Ok(Some(begun));
+        }
+        let Request { filter, output, roots, computer, sample, .. } = &*self.request;
+        let rootfs = roots.rootfs.as_deref().map(Rootfs::open).transpose()?;
+        let procfs = Procfs::open(roots.procfs.as_deref())?;
+        let samples = self.request.samples();
+        let mut earlier = self.earlier.clone();
+        if samples && earlier.is_none() {
+            earlier = Some(Arc::new(CpuSample::take(&procfs)?));
+            thread::sleep(*sample);
+        }
+        // Opened first, as a lock may be waited for: what the records then tell is of their time, and so is the file.
+        let Some((now, writer)) = Writer::open(output, self.turn, worker)? else {
+            return Ok(None);
+        };
+        worker.steps.enter(WORKING);
+        let host = Host::observe(&procfs, roots, computer.as_deref(), now, self.request.needs())?;
+        let cursor = Cursor::begin(filter, &procfs)?;
+        let sample = (samples && self.turn.repeats).then(CpuSample::default);
+        let progress = Shared::new(Progress { cursor, writer, sample, unread: Unread::default() });
+        let machine = Machine { procfs, rootfs, host, earlier: earlier.unwrap_or_default() };
+        Ok(Some(self.begun.get_or_init(|| Begun { machine, progress })))
+    }
+}
+
+impl Progress {
+    /// Writes what is left to write, and tells how it ended.
+    fn end(&mut self, machine: &Machine) -> Result<End<Option<Arc<CpuSample>>>, Outcome> {
+        if let Err(error) = self.writer.finish(self.cursor.any()) {
+            return self.writer.unwritten(error);
+        }
+        let path = machine.procfs.path().display();
+        let mut failures = Vec::new();
+        if let Some((pid, error)) = self.unread.first.take() {
+            let count = self.unread.count;
+            let words = format!("{count} of the processes left out; cannot read {path}/{pid}/stat");
+            failures.push((Transient::Process, anyhow!(error).context(words)));
+        } else if !self.cursor.any() {
+            return Err(anyhow!("no process in {path}: is that a proc filesystem, and mounted?").into());
+        }
+        failures.extend(self.writer.retention_failure());
+        Ok(End { failures, carry: self.sample.take().map(Arc::new), ..End::default() })
+    }
+}

@@ -1,0 +1,204 @@
+//! The watchdog: the main thread looks at the step that the worker is in, so that nothing hangs a snapshot. A worker that
+//! is stuck is replaced, and the new one is told what to skip. This file reads and writes nothing itself.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+
+use super::job::{Control, End, Job, Turn, Worker};
+use super::signals::Signals;
+use super::steps::{FIRST, LOCKING, Step, Steps, WRITING};
+use super::stuck::{StuckWorkers, Subject};
+use crate::exit::{Outcome, Transient};
+use crate::procfs;
+
+/// How often the main thread looks.
+const TICK: Duration = Duration::from_millis(10);
+/// How long writing the lines in hand may take after a signal.
+const GRACE: Duration = Duration::from_secs(2);
+/// A worker's buffers are on the heap: many abandoned ones cost little.
+const STACK: usize = 256 * 1024;
+
+type Finished<J> = Result<End<<J as Job>::Carry>, Outcome>;
+
+/// Takes one snapshot.
+///
+/// # Errors
+/// What ended it other than its own end: a failure, `timeout`, or a signal that left lines unwritten. With repetition,
+/// `timeout` only bounds the time for which it waits to be the one that writes.
+pub fn watch<J: Job>(
+    job: J,
+    turn: Turn,
+    destination: String,
+    timeout: Duration,
+    signals: &Signals,
+    stuck: &mut StuckWorkers,
+) -> Finished<J> {
+    let start = Instant::now();
+    // A slow reader of a stream is no failure.
+    let mut limit = if turn.repeats { Duration::MAX } else { timeout };
+    let mut signal = None;
+    if stuck.has_locking(&destination) {
+        return Err(locked(&destination, timeout));
+    }
+    stuck.begin();
+    let (send, finished) = channel();
+    let mut watched = Watched::start(job, destination, send, stuck)?;
+    loop {
+        let left = limit.saturating_sub(start.elapsed());
+        if let Some(result) = wait::<J>(&finished, TICK.min(left)) {
+            return result.map(|end| End { signal, ..end });
+        }
+        let locked_out = watched.locked_out();
+        match signal {
+            // Who waits to write has no lines in hand.
+            Some(_) if locked_out.is_some() => return Ok(End { signal, ..End::default() }),
+            Some(number) if left.is_zero() => return Err(Outcome::Signal(number)),
+            None if turn.repeats && locked_out >= Some(timeout) => return Err(watched.abandon_lock(timeout)),
+            None if left.is_zero() => return Err(watched.overdue(timeout)),
+            _ => watched.replace_if_stuck()?,
+        }
+        if signal.is_none() && signals.arrived().is_some() {
+            signal = signals.arrived();
+            limit = limit.min(start.elapsed() + GRACE);
+            watched.shared.control.stop();
+        }
+    }
+}
+
+/// What is reported of a file whose lock did not come free.
+fn locked(file: &str, timeout: Duration) -> Outcome {
+    let time = humantime::format_duration(timeout);
+    let error = anyhow!(
+        "{file} is locked by another process, and did not come free within --timeout {time}: end that one (fuser names \
+         it) or allow more time"
+    );
+    Outcome::Transient(Transient::Lock, error)
+}
+
+/// The result of the snapshot, if it comes in time.
+fn wait<J: Job>(finished: &Receiver<Finished<J>>, time: Duration) -> Option<Finished<J>> {
+    match finished.recv_timeout(time) {
+        Ok(result) => Some(result),
+        Err(RecvTimeoutError::Timeout) => None,
+        Err(RecvTimeoutError::Disconnected) => Some(Err(anyhow!("the snapshot ended without a result").into())),
+    }
+}
+
+/// What all workers of a snapshot, and the thread that watches them, share.
+struct Workplace<J> {
+    job: J,
+    control: Control,
+}
+
+/// The worker that is watched, and what is known of it.
+struct Watched<'a, J: Job> {
+    shared: Arc<Workplace<J>>,
+    finish: Sender<Finished<J>>,
+    number: usize,
+    steps: Arc<Steps>,
+    thread: Option<JoinHandle<()>>,
+    /// The number of the step last seen, and since when.
+    seen: (u64, Instant),
+    stuck: &'a mut StuckWorkers,
+}
+
+impl<'a, J: Job> Watched<'a, J> {
+    fn start(
+        job: J,
+        destination: String,
+        finish: Sender<Finished<J>>,
+        stuck: &'a mut StuckWorkers,
+    ) -> anyhow::Result<Self> {
+        let shared = Arc::new(Workplace { job, control: Control::new(destination) });
+        let (steps, seen) = (Arc::default(), (0, Instant::now()));
+        let mut watched = Watched { shared, finish, number: 0, steps, thread: None, seen, stuck };
+        watched.spawn()?;
+        Ok(watched)
+    }
+
+    fn spawn(&mut self) -> anyhow::Result<()> {
+        self.steps = Arc::default();
+        self.seen = (0, Instant::now());
+        let (shared, steps, finish) = (Arc::clone(&self.shared), Arc::clone(&self.steps), self.finish.clone());
+        let (number, skip) = (self.number, self.stuck.skip_list());
+        let work = move || {
+            steps.begin();
+            let worker = Worker { number, steps: &steps, skip: &skip, control: &shared.control };
+            if let Some(result) = shared.job.work(&worker) {
+                // The main thread is there as long as the process is.
+                let _ = finish.send(result);
+            }
+        };
+        self.thread = Some(thread::Builder::new().stack_size(STACK).spawn(work).context("cannot start a thread")?);
+        Ok(())
+    }
+
+    /// The step that the worker is in, remembered with the time since when.
+    fn look(&mut self) -> usize {
+        let (step, number) = self.steps.now();
+        if self.seen.0 != number {
+            self.seen = (number, Instant::now());
+        }
+        step
+    }
+
+    /// Replaces the worker if it is stuck.
+    fn replace_if_stuck(&mut self) -> anyhow::Result<()> {
+        let step = self.look();
+        let Some(patience) = own_step::<J>(step).and_then(|step| step.patience) else {
+            return Ok(());
+        };
+        let (seen, since) = self.seen;
+        let waited = since.elapsed();
+        // On a busy machine a worker may wait that long for a CPU, and that is no reason to give up.
+        if waited < patience || procfs::is_running(self.steps.thread()) {
+            return Ok(());
+        }
+        let steps = &self.steps;
+        let Some(id) = self.shared.job.take_over(self.number + 1, &|| steps.now().1 == seen) else {
+            return Ok(());
+        };
+        self.number += 1;
+        let subject = Subject { id, generation: steps.generation() };
+        if let Some(thread) = self.thread.take() {
+            self.stuck.add(step, subject, waited, thread);
+        }
+        self.spawn()
+    }
+
+    /// How long the worker has waited to be the one that writes; none if it does not.
+    fn locked_out(&mut self) -> Option<Duration> {
+        (self.look() == LOCKING).then(|| self.seen.1.elapsed())
+    }
+
+    /// Gives up waiting for a lock. The worker cannot be woken: it ends once it has the lock, and writes nothing.
+    fn abandon_lock(&mut self, timeout: Duration) -> Outcome {
+        self.shared.control.stop();
+        let file = self.shared.control.destination();
+        if let Some(thread) = self.thread.take() {
+            self.stuck.add_locking(file.clone(), thread);
+        }
+        locked(&file, timeout)
+    }
+
+    /// What took longer than `timeout`.
+    fn overdue(&self, timeout: Duration) -> Outcome {
+        let time = humantime::format_duration(timeout);
+        let destination = self.shared.control.destination();
+        let doing = match self.steps.now().0 {
+            LOCKING => return locked(&destination, timeout),
+            WRITING => format!("writing to {destination}"),
+            step => own_step::<J>(step).map_or_else(String::new, |step| step.doing.to_owned()),
+        };
+        Outcome::Timeout(format!("timed out after {time} while {doing}"))
+    }
+}
+
+/// One of the job's own steps.
+fn own_step<J: Job>(step: usize) -> Option<&'static Step> {
+    J::STEPS.get(step.checked_sub(FIRST)?)
+}
