@@ -13,7 +13,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use glob::Pattern;
 
-use crate::record::schema;
+use crate::record::schema::Schema;
 use crate::run::Interval;
 use crate::sink::Target;
 use crate::sink::file::Files;
@@ -67,30 +67,6 @@ pub enum FieldsFormat {
     Markdown,
     /// One object per line
     Json,
-}
-
-/// Whose names a record has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Schema {
-    /// procline's own
-    Procline,
-    /// The OMS agent's script over `ps aux`: all text, as ps prints it
-    Oms,
-    /// The Elastic Common Schema and Metricbeat: nested, bytes, ratios
-    Ecs,
-    /// OpenTelemetry's semantic conventions: nested, bytes, ratios
-    Otel,
-}
-
-impl From<Schema> for schema::Schema {
-    fn from(asked: Schema) -> Self {
-        match asked {
-            Schema::Procline => schema::Schema::Procline,
-            Schema::Oms => schema::Schema::Oms,
-            Schema::Ecs => schema::Schema::Ecs,
-            Schema::Otel => schema::Schema::Otel,
-        }
-    }
 }
 
 /// How records are written.

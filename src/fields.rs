@@ -3,11 +3,13 @@
 use serde::Serialize;
 
 use crate::cli::FieldsFormat;
-use crate::process::fields::{FIELDS, LISTS};
+use crate::encode::json;
+use crate::process::fields::{FIELDS, LISTS, TRUNCATION};
 use crate::record::choose::Lists;
 use crate::record::schema::{Column, Schema};
-use crate::record::{CUT_MARK, CUT_MARK_DOC, Field, Type};
-use crate::sink::{self, json};
+use crate::record::{Field, Truncation, Type};
+use crate::sink;
+use crate::text::lossy;
 
 #[derive(Serialize)]
 struct Row {
@@ -27,7 +29,7 @@ struct Row {
 /// # Errors
 /// If that cannot be written; a closed pipe is no error.
 pub fn print(format: FieldsFormat, schema: Schema) -> anyhow::Result<()> {
-    let rows = rows("process", FIELDS, LISTS, schema);
+    let rows = rows("process", FIELDS, LISTS, &TRUNCATION, schema);
     let text = match format {
         FieldsFormat::Text => text(&rows),
         FieldsFormat::Markdown => markdown(&rows),
@@ -36,7 +38,13 @@ pub fn print(format: FieldsFormat, schema: Schema) -> anyhow::Result<()> {
     sink::print(&text)
 }
 
-fn rows<R>(record: &'static str, fields: &'static [Field<R>], lists: &Lists, schema: Schema) -> Vec<Row> {
+fn rows<R>(
+    record: &'static str,
+    fields: &'static [Field<R>],
+    lists: &Lists,
+    truncation: &Truncation,
+    schema: Schema,
+) -> Vec<Row> {
     let default = lists.first().map_or(&[][..], |(_, names)| names);
     let columns = fields.iter().filter_map(|field| Column::of(field, schema));
     let field = |name| (schema != Schema::Procline).then_some(name);
@@ -52,12 +60,12 @@ fn rows<R>(record: &'static str, fields: &'static [Field<R>], lists: &Lists, sch
     // Not to be asked for, but whoever makes columns needs it.
     let of_the_mark = Row {
         record,
-        name: CUT_MARK,
-        field: field(CUT_MARK),
+        name: truncation.mark,
+        field: field(truncation.mark),
         r#type: Type::Bool.name(),
         unit: "",
         default: true,
-        meaning: CUT_MARK_DOC,
+        meaning: truncation.doc,
     };
     of_columns.chain([of_the_mark]).collect()
 }
@@ -85,9 +93,5 @@ fn markdown(rows: &[Row]) -> String {
 }
 
 fn lines(rows: &[Row]) -> String {
-    let mut lines = Vec::new();
-    for row in rows {
-        json::line(&mut lines, row);
-    }
-    String::from_utf8_lossy(&lines).into_owned()
+    rows.iter().map(|row| lossy(&json::text(row)).into_owned() + "\n").collect()
 }

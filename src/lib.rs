@@ -2,6 +2,7 @@
 //! and promises nothing to others.
 
 pub mod cli;
+pub mod encode;
 pub mod exit;
 pub mod fields;
 pub mod host;
@@ -15,4 +16,5 @@ mod rootfs;
 pub mod run;
 pub mod sink;
 mod sys;
+pub mod text;
 pub mod users;

@@ -5,13 +5,13 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::KindFormatter;
 use procline::cli::{Cli, Command, Format, SnapshotOptions, usage};
+use procline::encode::Encoding;
 use procline::exit::{Outcome, code};
 use procline::host::Roots;
 use procline::output::Output;
 use procline::process::request::Request;
 use procline::process::snapshot;
 use procline::record::choose::choose;
-use procline::record::encoding::Encoding;
 use procline::record::shape::Shape;
 use procline::run::Schedule;
 use procline::{fields, process::fields as table, request, sink};
@@ -28,16 +28,17 @@ fn run() -> Result<(), Outcome> {
         Err(asked) => return Ok(sink::print(&asked.apply::<KindFormatter>().render().to_string())?),
     };
     match cli.command {
-        Some(Command::Fields { format, schema }) => Ok(fields::print(format, schema.into())?),
+        Some(Command::Fields { format, schema }) => Ok(fields::print(format, schema)?),
         None => processes(&cli.snapshot),
     }
 }
 
 fn processes(options: &SnapshotOptions) -> Result<(), Outcome> {
     let asked = &options.record;
-    let schema = asked.schema.into();
-    let columns = choose(table::FIELDS, schema, table::LISTS, asked.fields.as_deref()).map_err(Outcome::Usage)?;
-    let shape = Shape::new(&columns, schema, &asked.label).map_err(Outcome::Usage)?;
+    let schema = asked.schema;
+    let columns = choose(table::FIELDS, schema, table::LISTS, &table::TRUNCATION, asked.fields.as_deref())
+        .map_err(Outcome::Usage)?;
+    let shape = Shape::new(&columns, schema, &asked.label, &table::TRUNCATION).map_err(Outcome::Usage)?;
     let encoding = match asked.format {
         Format::Json => Encoding::Json,
         Format::Array => Encoding::Array,

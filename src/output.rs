@@ -6,9 +6,9 @@ use std::{io, mem};
 use chrono::{DateTime, Utc};
 use std::time::SystemTime;
 
+use crate::encode::Encoding;
 use crate::exit::{Outcome, Transient};
-use crate::record::encoding::Encoding;
-use crate::record::{Record, cap};
+use crate::record::{Record, truncate};
 use crate::run::steps::{LOCKING, WRITING};
 use crate::run::{End, Turn, Worker};
 use crate::sink::{Lines, Target};
@@ -89,8 +89,9 @@ impl Writer {
     ///
     /// # Errors
     /// If a batch of lines cannot be written.
-    pub fn write(&mut self, record: &mut Record<'_>, is_cut: bool) -> anyhow::Result<()> {
-        cap::line(&mut self.line, record, is_cut, self.max_record_bytes, &self.encoding);
+    pub fn write<R>(&mut self, record: &mut Record<'_, R>, is_cut: bool) -> anyhow::Result<()> {
+        let encode = |line: &mut Vec<u8>, record: &Record<'_, R>| self.encoding.line(line, record);
+        truncate::line(&mut self.line, record, is_cut, self.max_record_bytes, encode);
         self.frame.clear();
         self.encoding.before(mem::replace(&mut self.none_written, false), &mut self.frame);
         self.lines.push(&self.frame)?;

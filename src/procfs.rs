@@ -1,7 +1,7 @@
 //! The only file that opens /proc: descriptors, reading, and the judgement of errors. It knows paths, not contents.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -64,10 +64,17 @@ impl Procfs {
     /// The files of one process.
     pub fn process(&self, pid: u32) -> ProcessFiles<'_> {
         let mut path = [0; PATH_MOST];
-        let mut rest = path.as_mut_slice();
-        // A number and a slash always fit.
-        let _ = write!(rest, "{pid}/");
-        let stem = PATH_MOST - rest.len();
+        // From the last digit to the first, which then is moved to the beginning: the machinery of `write!` is as much
+        // again as all else that opening a file takes here.
+        let (mut start, mut left) = (DIGITS_MOST, pid);
+        path[start] = b'/';
+        while left > 0 || start == DIGITS_MOST {
+            start -= 1;
+            path[start] = b'0' + (left % 10) as u8;
+            left /= 10;
+        }
+        path.copy_within(start..=DIGITS_MOST, 0);
+        let stem = DIGITS_MOST + 1 - start;
         ProcessFiles { procfs: self, path, stem }
     }
 
@@ -82,6 +89,9 @@ impl Procfs {
         Ok(Pids { root, entries: Vec::with_capacity(32 * 1024), chunk: Vec::new(), listed: false })
     }
 }
+
+/// As many as a pid can have.
+const DIGITS_MOST: usize = 10;
 
 /// Longer than a pid and the longest of our names.
 const PATH_MOST: usize = 32;
@@ -309,6 +319,10 @@ mod tests {
         std::fs::create_dir(folder.path().join("4294967296")).unwrap();
         let procfs = Procfs::open(Some(folder.path())).unwrap();
         assert_eq!(procfs.process(7).effective_uid(), None);
+        for pid in [0, 7, 10, 4_194_304, u32::MAX] {
+            let files = procfs.process(pid);
+            assert_eq!(files.path[..files.stem], *format!("{pid}/").as_bytes());
+        }
         let mut pids = procfs.pids().unwrap();
         assert_eq!([pids.next().unwrap(), pids.next().unwrap()], [Some(7), None]);
     }

@@ -1,31 +1,32 @@
-//! What all record kinds share: a field (one row of a kind's table), a value, a record as rows of keys and values, and
-//! the two fields that every record ends with. Its rooms know a field's names elsewhere, choose fields, give records
-//! their shape, encode them and cut those that are too long. None of them knows what a process is, nor where bytes go.
+//! What all record kinds share: a field (one row of a kind's table), a value, and
+//! the two fields that every record ends with. Its modules know a field's names elsewhere, choose fields, give records
+//! their shape and cut those that are too long. None of them knows what a process is, nor how a record is written.
 
-pub mod cap;
 pub mod choose;
-pub mod encoding;
 pub mod schema;
 pub mod shape;
+pub mod truncate;
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
-use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use serde::ser::{Serialize, Serializer};
 
 use crate::host::Host;
-use crate::sink;
+use crate::text::lossy;
 use schema::{Aliases, Form};
-use shape::Key;
+pub use shape::Record;
 
-/// The key, after all others, of a record that was cut.
-pub const CUT_MARK: &str = "command_truncated";
-
-/// The meaning of that key, for `procline fields`.
-pub const CUT_MARK_DOC: &str = "true if the record was cut, to fit `--max-record-bytes` or \
-     because its command line is over 144 KiB; absent otherwise";
-
-/// The fields, by our own name, that hold a command line.
-const COMMAND_FIELDS: [&str; 2] = ["command", "args"];
+/// What a record kind says of its records that are cut.
+pub struct Truncation {
+    /// The fields, by our own name, that are cut before any other, in this order. They alone may be cut already when
+    /// they are read, whatever the limit.
+    pub first: &'static [&'static str],
+    /// The key, after all others, of a record that was cut.
+    pub mark: &'static str,
+    /// The meaning of that key, for `procline fields`.
+    pub doc: &'static str,
+}
 
 /// One row of a record kind's table: everything that is said of a field is said here, once.
 pub struct Field<R: 'static> {
@@ -60,6 +61,8 @@ pub enum Type {
     Bool,
     /// Several texts.
     List,
+    /// Names and values, which are not the same in every record.
+    Object,
 }
 
 impl Type {
@@ -71,6 +74,7 @@ impl Type {
             Type::Float => "float",
             Type::Bool => "bool",
             Type::List => "list",
+            Type::Object => "object",
         }
     }
 }
@@ -92,6 +96,9 @@ pub enum Value<'a> {
     Bool(bool),
     /// Several texts, as [`Value::Bytes`].
     List(Vec<&'a [u8]>),
+    /// Names and values, in their order; each name stands once. Counted, so that to drop a value of another kind is no
+    /// call, of which there would be one for each value of each record.
+    Object(Rc<[(Cow<'a, str>, Value<'a>)]>),
 }
 
 impl Value<'_> {
@@ -101,10 +108,10 @@ impl Value<'_> {
     }
 
     /// The text of a string value.
-    fn text(&self) -> Option<Cow<'_, str>> {
+    pub fn text(&self) -> Option<Cow<'_, str>> {
         match self {
             Value::Str(text) => Some(Cow::Borrowed(text)),
-            Value::Bytes(bytes) => Some(sink::text(bytes)),
+            Value::Bytes(bytes) => Some(lossy(bytes)),
             _ => None,
         }
     }
@@ -115,52 +122,13 @@ impl Serialize for Value<'_> {
         match self {
             Value::Absent => serializer.serialize_none(),
             Value::Str(text) => serializer.serialize_str(text),
-            Value::Bytes(bytes) => serializer.serialize_bytes(bytes),
+            Value::Bytes(bytes) => serializer.serialize_str(&lossy(bytes)),
             Value::Int(number) => serializer.serialize_i64(*number),
             Value::Float(number) => serializer.serialize_f64(*number),
             Value::Bool(truth) => serializer.serialize_bool(*truth),
-            Value::List(texts) => {
-                let mut list = serializer.serialize_seq(Some(texts.len()))?;
-                texts.iter().try_for_each(|text| list.serialize_element(&Value::Bytes(text)))?;
-                list.end()
-            }
+            Value::List(texts) => serializer.collect_seq(texts.iter().map(|text| lossy(text))),
+            Value::Object(entries) => serializer.collect_map(entries.iter().map(|(name, value)| (name, value))),
         }
-    }
-}
-
-/// One record: keys and values, in the order in which they are written; what is of one object stands together.
-pub struct Record<'a> {
-    rows: Vec<(&'a Key, Value<'a>)>,
-    cut_mark: &'a Key,
-}
-
-impl Serialize for Record<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Object { rows: &self.rows, level: 0 }.serialize(serializer)
-    }
-}
-
-/// Rows whose keys are the same up to a level.
-struct Object<'a> {
-    rows: &'a [(&'a Key, Value<'a>)],
-    level: usize,
-}
-
-impl Serialize for Object<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Object { rows, level } = *self;
-        let mut map = serializer.serialize_map(None)?;
-        // The last key on the way to a value is its own: most records are flat, and compare none.
-        let is_inner = |key: &Key| key.path.len() > level + 1;
-        for rows in rows.chunk_by(|(one, _), (next, _)| is_inner(one) && one.path[level] == next.path[level]) {
-            let [(key, value), ..] = rows else { continue };
-            match &key.path[level..] {
-                [name] => map.serialize_entry(name, value)?,
-                [name, ..] => map.serialize_entry(name, &Object { rows, level: level + 1 })?,
-                [] => {}
-            }
-        }
-        map.end()
     }
 }
 
@@ -208,34 +176,7 @@ pub const fn timestamp<R>() -> Field<R> {
 
 #[cfg(test)]
 mod tests {
-    use super::schema::{Column, Schema};
-    use super::shape::Shape;
     use super::*;
-
-    struct Thing(f64);
-
-    static RATIO: Field<Thing> = Field {
-        name: "ratio",
-        kind: Type::Float,
-        unit: "%",
-        doc: "",
-        needs: 0,
-        get: |thing, _| Value::Float(thing.0),
-        aliases: Aliases::NONE,
-    };
-
-    fn json(thing: &Thing) -> String {
-        let shape = Shape::new(&[Column::of(&RATIO, Schema::Procline).unwrap()], Schema::Procline, &[]).unwrap();
-        serde_json::to_string(&shape.record(thing, &Host::default())).unwrap()
-    }
-
-    #[test]
-    fn a_float_keeps_its_fraction_and_what_json_cannot_say_is_left_out() {
-        assert_eq!(json(&Thing(0.0)), r#"{"ratio":0.0}"#);
-        assert_eq!(json(&Thing(100.0)), r#"{"ratio":100.0}"#);
-        assert_eq!(json(&Thing(f64::NAN)), "{}");
-        assert_eq!(json(&Thing(f64::INFINITY)), "{}");
-    }
 
     #[test]
     fn a_count_beyond_a_signed_column_stops_at_its_largest_number() {

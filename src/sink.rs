@@ -1,17 +1,13 @@
-//! Where records go, and as which bytes. Nothing here knows what a record is about. `json` and `csv` encode; `stdout`
-//! and `file` write batches of whole lines; `pattern` makes a file's name of the time, and `keep` removes old files;
+//! Where lines go. Nothing here knows what is in them. `stdout` and `file` write batches of whole lines; `pattern` makes a file's name of the time, and `keep` removes old files;
 //! `line_format` tells a file of headers and open lines, `planted` of files that others put there.
 
-pub mod csv;
 pub mod file;
-pub mod json;
 pub mod keep;
 pub mod line_format;
 pub mod pattern;
 pub mod planted;
 pub mod stdout;
 
-use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -140,10 +136,4 @@ pub fn print(text: &str) -> anyhow::Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// Bytes as the text that every encoding writes: what is not UTF-8 becomes U+FFFD, here and nowhere else.
-pub fn text(bytes: &[u8]) -> Cow<'_, str> {
-    // The plain check is several times as fast, and nearly all text passes it.
-    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }

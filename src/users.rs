@@ -6,6 +6,7 @@ use std::fs;
 use std::rc::Rc;
 
 use crate::rootfs::Rootfs;
+use crate::text::lossy;
 
 /// Asks the system's name services for the name of an id.
 pub type Service = fn(u32) -> Option<String>;
@@ -44,16 +45,29 @@ pub struct Names<'a> {
     /// The file's text, once it was needed.
     text: Option<Vec<u8>>,
     known: HashMap<u32, Rc<str>>,
+    /// The one asked for last: mostly that of the next process, too.
+    last: Option<(u32, Rc<str>)>,
 }
 
 impl<'a> Names<'a> {
     /// Names from `source`.
     pub fn new(source: Source<'a>) -> Self {
-        Names { source, text: None, known: HashMap::new() }
+        Names { source, text: None, known: HashMap::new(), last: None }
     }
 
     /// The name of `id`, or its digits if it has none. May wait for a file or a name service.
     pub fn name(&mut self, id: u32) -> Rc<str> {
+        if let Some((last, name)) = &self.last
+            && *last == id
+        {
+            return Rc::clone(name);
+        }
+        let name = self.find(id);
+        self.last = Some((id, Rc::clone(&name)));
+        name
+    }
+
+    fn find(&mut self, id: u32) -> Rc<str> {
         if let Some(name) = self.known.get(&id) {
             return Rc::clone(name);
         }
@@ -73,7 +87,7 @@ pub fn name_in(text: &[u8], id: u32) -> Option<String> {
         let found: u32 = std::str::from_utf8(parts.nth(1)?).ok()?.parse().ok()?;
         // `+` and `-` are directions to NSS, nsswitch.conf(5) "compat"; `#` is a comment.
         let is_name = !name.is_empty() && !name.starts_with(b"+") && !name.starts_with(b"-") && !name.starts_with(b"#");
-        (found == id && is_name).then(|| String::from_utf8_lossy(name).into_owned())
+        (found == id && is_name).then(|| lossy(name).into_owned())
     })
 }
 

@@ -12,7 +12,7 @@ use super::needs::{COMMAND, NAME, SAMPLE, UPTIME, USER};
 use super::{Process, command};
 use crate::host::Host;
 use crate::record::{Field, Value};
-use crate::sink;
+use crate::text::lossy;
 
 /// A filter that is given several times matches any of its values; different filters must all match.
 #[derive(Clone, Default)]
@@ -86,10 +86,10 @@ fn matches_any(patterns: &[Pattern], process: &Process) -> bool {
 /// The words that `--name` is held against: the name, the program that the first argument names, and the script of an
 /// interpreter.
 fn names(process: &Process) -> Vec<Cow<'_, str>> {
-    let mut names = vec![sink::text(command::name(&process.comm, &process.arguments))];
+    let mut names = vec![lossy(command::name(&process.comm, &process.arguments))];
     if let Some(list) = command::list(&process.arguments) {
-        names.extend(list.first().map(|first| sink::text(base(first))));
-        names.extend(script(&list).map(sink::text));
+        names.extend(list.first().map(|first| lossy(base(first))));
+        names.extend(script(&list).map(lossy));
     }
     names
 }

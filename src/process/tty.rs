@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::text::lossy;
+
 /// The name of the terminal with the device number `tty_nr`, without `/dev/`; `?` for none and for one that no driver
 /// claims. `drivers` is the text of /proc/tty/drivers.
 pub fn name<'a>(tty_nr: u32, drivers: impl FnOnce() -> &'a [u8]) -> Cow<'static, str> {
@@ -21,7 +23,7 @@ pub fn name<'a>(tty_nr: u32, drivers: impl FnOnce() -> &'a [u8]) -> Cow<'static,
 fn by_driver(drivers: &[u8], major: u32, minor: u32) -> Option<String> {
     /// Its devices (tty, console, ptmx, ttyprintk) have no number in their names.
     const UNNUMBERED: u32 = 5;
-    let drivers = String::from_utf8_lossy(drivers);
+    let drivers = lossy(drivers);
     drivers.lines().find_map(|line| {
         let mut words = line.split_ascii_whitespace();
         let name = words.nth(1)?.strip_prefix("/dev/")?;

@@ -1,7 +1,7 @@
 //! Which fields of a kind's table are meant: the `--fields LIST` language, and the one numeric field of `--by`.
 
 use super::schema::{Column, Schema};
-use super::{CUT_MARK, Field, Type};
+use super::{Field, Truncation, Type};
 
 /// Names for several fields: the name and the fields, `default` first.
 pub type Lists = [(&'static str, &'static [&'static str])];
@@ -19,6 +19,7 @@ pub fn choose<R>(
     table: &'static [Field<R>],
     schema: Schema,
     lists: &Lists,
+    truncation: &Truncation,
     list: Option<&str>,
 ) -> Result<Vec<Column<R>>, String> {
     let mut chosen: Vec<Column<R>> = Vec::new();
@@ -31,7 +32,7 @@ pub fn choose<R>(
             Some(word) => (true, word),
             None => (false, item.strip_prefix('+').unwrap_or(item)),
         };
-        for field in named(table, lists, word)? {
+        for field in named(table, lists, truncation, word)? {
             let Some(column) = Column::of(field, schema) else {
                 if field.name == word && !without_equivalent.contains(&word) {
                     without_equivalent.push(word);
@@ -61,22 +62,27 @@ pub fn choose<R>(
 }
 
 /// The fields that one word of the list stands for.
-fn named<R>(table: &'static [Field<R>], lists: &Lists, word: &str) -> Result<Vec<&'static Field<R>>, String> {
+fn named<R>(
+    table: &'static [Field<R>],
+    lists: &Lists,
+    truncation: &Truncation,
+    word: &str,
+) -> Result<Vec<&'static Field<R>>, String> {
     let of_name = |name: &str| table.iter().find(|field| field.name == name);
     let found: Vec<_> = match lists.iter().find(|(list, _)| *list == word) {
         Some((_, names)) => names.iter().filter_map(|name| of_name(name)).collect(),
         None if word == "all" => table.iter().collect(),
         None => of_name(word).into_iter().collect(),
     };
-    if found.is_empty() { Err(unknown(table, lists, word)) } else { Ok(found) }
+    if found.is_empty() { Err(unknown(table, lists, truncation, word)) } else { Ok(found) }
 }
 
-fn unknown<R>(table: &[Field<R>], lists: &Lists, word: &str) -> String {
+fn unknown<R>(table: &[Field<R>], lists: &Lists, truncation: &Truncation, word: &str) -> String {
     if word.is_empty() {
         return "--fields has an empty name in its list; `procline fields` lists all names".into();
     }
-    if word == CUT_MARK {
-        return format!("--fields {CUT_MARK}: leave it out; every record that was cut has it");
+    if word == truncation.mark {
+        return format!("--fields {word}: leave it out; every record that was cut has it");
     }
     let names = table.iter().map(|field| field.name).chain(lists.iter().map(|(list, _)| *list)).chain(["all"]);
     format!("unknown field '{word}' in --fields; {}`procline fields` lists them all", did_you_mean(word, names))
@@ -140,10 +146,12 @@ mod tests {
     static TABLE: [Field<()>; 4] =
         [field("pid").ecs("process.pid", Form::SAME), field("cpu"), field("command"), field("extra")];
 
+    const TRUNCATION: Truncation = Truncation { first: &["command"], mark: "command_truncated", doc: "" };
+
     const LISTS: &Lists = &[("default", &["pid", "cpu", "command"]), ("few", &["extra", "pid"])];
 
     fn names(list: Option<&str>) -> Result<Vec<&'static str>, String> {
-        let chosen = choose(&TABLE, Schema::Procline, LISTS, list)?;
+        let chosen = choose(&TABLE, Schema::Procline, LISTS, &TRUNCATION, list)?;
         Ok(chosen.iter().map(Column::name).collect())
     }
 
@@ -188,18 +196,18 @@ mod tests {
     #[test]
     fn of_another_schema_only_what_it_has() {
         for list in [None, Some("all"), Some("pid"), Some("few,-default,+pid")] {
-            let chosen =
-                choose(&TABLE, Schema::Ecs, LISTS, list).map(|columns| columns.iter().map(Column::name).collect());
+            let chosen = choose(&TABLE, Schema::Ecs, LISTS, &TRUNCATION, list)
+                .map(|columns| columns.iter().map(Column::name).collect());
             assert_eq!(chosen, Ok(vec!["process.pid"]), "{list:?}");
         }
         for (list, names) in
             [("cpu", "cpu"), ("pid,extra", "extra"), ("-cpu", "cpu"), ("cpu,all,+pid,-extra,cpu", "cpu,extra")]
         {
-            let error = choose(&TABLE, Schema::Ecs, LISTS, Some(list)).err().unwrap();
+            let error = choose(&TABLE, Schema::Ecs, LISTS, &TRUNCATION, Some(list)).err().unwrap();
             let start = format!("--fields {names}: no equivalent in schema ecs; `procline fields --schema ecs` lists");
             assert!(error.starts_with(&start), "{error}");
         }
-        assert!(choose(&TABLE, Schema::Otel, LISTS, None).is_err());
+        assert!(choose(&TABLE, Schema::Otel, LISTS, &TRUNCATION, None).is_err());
     }
 
     #[test]

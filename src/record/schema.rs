@@ -1,19 +1,21 @@
 //! Other schemas: the name that a field has there, and the form in which its value is told there. A field that has no
 //! like in a schema has no name in it.
 
+use clap::ValueEnum;
+
 use super::{Field, Type, Value};
 use crate::host::Host;
 
-/// Whose names, units and nesting a record has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whose names, units and nesting a record has. Its values are those of `--schema`, and their comments its help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Schema {
-    /// Our own: the fields' names, flat.
+    /// procline's own
     Procline,
-    /// The OMS agent's script over `ps aux`: all text, as ps prints it, flat.
+    /// The OMS agent's script over `ps aux`: all text, as ps prints it
     Oms,
-    /// The Elastic Common Schema, and Metricbeat's `system.process` for what that has no name for.
+    /// The Elastic Common Schema and Metricbeat: nested, bytes, ratios
     Ecs,
-    /// The attributes and metrics of OpenTelemetry's semantic conventions.
+    /// OpenTelemetry's semantic conventions: nested, bytes, ratios
     Otel,
 }
 

@@ -1,41 +1,67 @@
 //! What the records of a run look like: which values, under which keys, in which order. Made once, so that a record is
-//! no more than its values.
-
-use std::borrow::Cow;
+//! no more than a look at its subject.
 
 use super::schema::{Column, Schema};
-use super::{COMMAND_FIELDS, CUT_MARK, Record, Value};
+use super::{Truncation, Value};
 use crate::host::Host;
 
 /// Where a value stands in a record.
 #[derive(Clone, Debug)]
 pub struct Key {
-    /// The keys on the way to it: one, unless the schema nests.
-    pub(super) path: Vec<String>,
-    /// The same as one, parted by dots: its column in a table.
-    pub(super) column: String,
-    /// Our own name of the field; empty for what is none.
-    pub(super) field: &'static str,
+    /// The objects that it is in, from the outermost: none, unless the schema nests.
+    pub objects: Vec<Name>,
+    /// Its name in the innermost.
+    pub name: Name,
+    /// All of them as one, parted by dots: its column in a table.
+    pub column: String,
+    /// Where it stands among the fields that are cut first, if it is one.
+    pub(super) cut_first: Option<usize>,
 }
 
 impl Key {
-    pub(super) fn new(path: Vec<String>, field: &'static str) -> Self {
-        Key { column: path.join("."), path, field }
+    pub(super) fn new(objects: &[&str], name: &str, cut_first: Option<usize>) -> Self {
+        let column = [objects, &[name]].concat().join(".");
+        Key { objects: objects.iter().copied().map(Name::new).collect(), name: Name::new(name), column, cut_first }
     }
 
-    /// How many levels it has in common with another.
-    fn common(&self, other: &Key) -> usize {
-        self.path.iter().zip(&other.path).take_while(|(ours, theirs)| ours == theirs).count()
+    /// How many objects it has in common with what is in `others`.
+    pub fn common(&self, others: &[Name]) -> usize {
+        self.objects.iter().zip(others).take_while(|(ours, theirs)| ours == theirs).count()
+    }
+}
+
+/// A name in a record: of letters, digits, `_`, `-`, `.` and `@`, so that no encoding has anything to escape in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    quoted: String,
+}
+
+impl Name {
+    fn new(name: &str) -> Self {
+        Name { quoted: format!(",\"{name}\":") }
+    }
+
+    /// In quotes, with a comma before and a colon after it, as in JSON: made once, as every record has it.
+    pub fn quoted(&self) -> &str {
+        &self.quoted
     }
 }
 
 /// The form of every record of a run.
 pub struct Shape<R: 'static> {
-    fields: Vec<(Key, Column<R>)>,
-    /// After the fields, the same in every record.
-    constants: Vec<(Key, String)>,
-    has_labels: bool,
-    cut_mark: Key,
+    /// The fields, then what is the same in every record, then the mark of one that was cut.
+    rows: Vec<(Key, Content<R>)>,
+}
+
+/// What stands at a key.
+enum Content<R: 'static> {
+    Field(Column<R>),
+    /// What the schema demands of every record.
+    Constant(&'static str),
+    /// A label's value, of any length.
+    Label(String),
+    /// Whether the record was cut.
+    CutMark,
 }
 
 impl<R> Shape<R> {
@@ -44,78 +70,142 @@ impl<R> Shape<R> {
     ///
     /// # Errors
     /// A sentence for the user, if a label would be a key that the records have already.
-    pub fn new(columns: &[Column<R>], schema: Schema, labels: &[(String, String)]) -> Result<Self, String> {
-        let path = |name: &str| match schema.nests() {
-            true => name.split('.').map(String::from).collect(),
-            false => vec![name.to_owned()],
+    pub fn new(
+        columns: &[Column<R>],
+        schema: Schema,
+        labels: &[(String, String)],
+        truncation: &Truncation,
+    ) -> Result<Self, String> {
+        let key = |name: &str, cut_first| {
+            let mut objects: Vec<&str> = if schema.nests() { name.split('.').collect() } else { vec![name] };
+            let name = objects.pop().unwrap_or(name);
+            Key::new(&objects, name, cut_first)
         };
-        let mut fields: Vec<(Key, Column<R>)> = Vec::with_capacity(columns.len());
+        let mut rows: Vec<(Key, Content<R>)> = Vec::with_capacity(columns.len());
         for column in columns {
-            let key = Key::new(path(column.name()), column.field.name);
+            let cut_first = truncation.first.iter().position(|name| *name == column.field.name);
+            let key = key(column.name(), cut_first);
             // After the last that shares most of its way with it, which is in the same object.
-            let like = fields.iter().map(|(other, _)| key.common(other)).max().unwrap_or(0);
-            let after = fields.iter().rposition(|(other, _)| like == key.common(other)).map_or(0, |place| place + 1);
-            fields.insert(after, (key, *column));
+            let like = rows.iter().map(|(other, _)| key.common(&other.objects)).max().unwrap_or(0);
+            let after = rows.iter().rposition(|(other, _)| like == key.common(&other.objects));
+            rows.insert(after.map_or(0, |place| place + 1), (key, Content::Field(*column)));
         }
-        let constants = schema.constants().iter().map(|(name, value)| (Key::new(path(name), ""), (*value).to_owned()));
-        let of_label = |label: &String| match schema.nests() {
-            // A label's own dots part nothing: those who read this schema know no objects in labels.
-            true => vec!["labels".to_owned(), label.clone()],
-            false => vec![label.clone()],
-        };
-        let (constants, cut_mark) = (constants.collect(), Key::new(path(CUT_MARK), ""));
-        let mut shape = Shape { fields, constants, has_labels: !labels.is_empty(), cut_mark };
+        rows.extend(schema.constants().iter().map(|(name, value)| (key(name, None), Content::Constant(value))));
+        let mark = (key(truncation.mark, None), Content::CutMark);
+        // A label's own dots part nothing: those who read a schema that nests know no objects in labels.
+        let above_labels: &[&str] = if schema.nests() { &["labels"] } else { &[] };
         for (place, (label, value)) in labels.iter().enumerate() {
             if labels[..place].iter().any(|(other, _)| other == label) {
                 return Err(format!("--label {label} is given twice; a record has each key once"));
             }
-            let key = Key::new(of_label(label), "");
-            if shape.keys().any(|other| other.column == key.column) {
+            let key = Key::new(above_labels, label, None);
+            if rows.iter().chain([&mark]).any(|(other, _)| other.column == key.column) {
                 return Err(format!("--label {label}: every record has a field of that name; choose another"));
             }
-            shape.constants.push((key, value.clone()));
+            rows.push((key, Content::Label(value.clone())));
         }
-        Ok(shape)
-    }
-
-    fn keys(&self) -> impl Iterator<Item = &Key> {
-        let fields = self.fields.iter().map(|(key, _)| key);
-        fields.chain(self.constants.iter().map(|(key, _)| key)).chain([&self.cut_mark])
+        rows.push(mark);
+        Ok(Shape { rows })
     }
 
     /// The names of all columns that a record may have, in their order. With `is_limited`, its line may be too long.
     pub fn columns(&self, is_limited: bool) -> Vec<String> {
-        let keys = self.fields.iter().map(|(key, _)| key).chain(self.constants.iter().map(|(key, _)| key));
-        let mark = self.may_be_cut(is_limited).then_some(&self.cut_mark);
-        keys.chain(mark).map(|key| key.column.clone()).collect()
+        let may_be_cut = self.may_be_cut(is_limited);
+        let rows = self.rows.iter().filter(|(_, content)| may_be_cut || !matches!(content, Content::CutMark));
+        rows.map(|(key, _)| key.column.clone()).collect()
     }
 
-    /// A command line may be cut when it is read; any other text only where its line is limited.
+    /// What is cut first may be cut when it is read; any other text only where its line is limited.
     fn may_be_cut(&self, is_limited: bool) -> bool {
-        let has_text = self.has_labels || self.fields.iter().any(|(_, column)| column.is_long());
-        let has_command = self.fields.iter().any(|(key, _)| COMMAND_FIELDS.contains(&key.field));
-        has_command || is_limited && has_text
+        self.rows.iter().any(|(key, content)| {
+            let is_long = match content {
+                Content::Field(column) => column.is_long(),
+                Content::Label(_) => true,
+                Content::Constant(_) | Content::CutMark => false,
+            };
+            key.cut_first.is_some() || is_limited && is_long
+        })
     }
 
     /// What has to be read for its fields.
     pub fn needs(&self) -> u32 {
-        self.fields.iter().fold(0, |all, (_, column)| all | column.needs())
+        self.rows.iter().fold(0, |all, (_, content)| match content {
+            Content::Field(column) => all | column.needs(),
+            _ => all,
+        })
     }
 
     /// The record of one `subject`: the values that are known of its fields, and the labels.
-    pub fn record<'a>(&'a self, subject: &'a R, host: &'a Host) -> Record<'a> {
-        // One spare place, for the mark that a cut record gets.
-        let mut rows = Vec::with_capacity(self.fields.len() + self.constants.len() + 1);
-        for (key, column) in &self.fields {
-            match column.value(subject, host) {
-                Value::Absent => {}
-                // JSON has no such number, and a key of null is no better than none.
-                Value::Float(number) if !number.is_finite() => {}
-                value => rows.push((key, value)),
+    pub fn record<'a>(&'a self, subject: &'a R, host: &'a Host) -> Record<'a, R> {
+        Record { shape: self, subject, host, is_cut: false, shortened: Vec::new() }
+    }
+}
+
+/// One record: keys and values, in the order in which they are written; those within one object stand together. A value
+/// is made when it is asked for, as nearly every record is written once and holds nothing back.
+pub struct Record<'a, R: 'static> {
+    shape: &'a Shape<R>,
+    subject: &'a R,
+    host: &'a Host,
+    /// Whether it has the mark of one that was cut.
+    pub(super) is_cut: bool,
+    /// What stands in the place of values that were cut.
+    pub(super) shortened: Vec<(usize, Value<'a>)>,
+}
+
+impl<'a, R> Record<'a, R> {
+    /// The keys and the values that are known, each one that can be written.
+    pub fn rows(&self) -> impl Iterator<Item = (&'a Key, Value<'a>)> {
+        self.places().map(|(_, key, value)| (key, value))
+    }
+
+    /// Calls `write` with each of [`rows`](Self::rows) until it fails: the same, without a value ever being moved.
+    ///
+    /// # Errors
+    /// That of `write`.
+    pub fn each<E>(&self, mut write: impl FnMut(&'a Key, &Value<'a>) -> Result<(), E>) -> Result<(), E> {
+        for (place, (key, content)) in self.shape.rows.iter().enumerate() {
+            let value = self.value(place, content);
+            if is_known(&value) {
+                write(key, &value)?;
             }
         }
-        rows.extend(self.constants.iter().map(|(key, value)| (key, Value::Str(Cow::Borrowed(value)))));
-        Record { rows, cut_mark: &self.cut_mark }
+        Ok(())
+    }
+
+    /// The same, with their places in the shape.
+    pub(super) fn places(&self) -> impl Iterator<Item = (usize, &'a Key, Value<'a>)> {
+        let rows = self.shape.rows.iter().enumerate();
+        let values = rows.map(|(place, (key, content))| (place, key, self.value(place, content)));
+        values.filter(|(_, _, value)| is_known(value))
+    }
+
+    #[inline]
+    fn value(&self, place: usize, content: &'a Content<R>) -> Value<'a> {
+        if let Some((_, value)) = self.shortened.iter().find(|(other, _)| *other == place) {
+            return value.clone();
+        }
+        match content {
+            Content::Field(column) => column.value(self.subject, self.host),
+            Content::Constant(text) => Value::Str((*text).into()),
+            Content::Label(text) => Value::Str(text.as_str().into()),
+            Content::CutMark if self.is_cut => Value::Bool(true),
+            Content::CutMark => Value::Absent,
+        }
+    }
+
+    /// The keys that it may have.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &'a Key> {
+        self.shape.rows.iter().map(|(key, _)| key)
+    }
+}
+
+/// JSON has no number that is not finite, and a key of null is no better than none.
+fn is_known(value: &Value<'_>) -> bool {
+    match value {
+        Value::Absent => false,
+        Value::Float(number) => number.is_finite(),
+        _ => true,
     }
 }
 
@@ -132,6 +222,8 @@ mod tests {
         field.otel(other, Form::SAME)
     }
 
+    const TRUNCATION: Truncation = Truncation { first: &[], mark: "cut", doc: "" };
+
     static TABLE: [Field<()>; 6] = [
         field("a", "x.a", true),
         field("b", "top", true),
@@ -144,37 +236,38 @@ mod tests {
     fn shape(schema: Schema, labels: &[(&str, &str)]) -> Result<Shape<()>, String> {
         let columns: Vec<_> = TABLE.iter().filter_map(|field| Column::of(field, schema)).collect();
         let labels: Vec<_> = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        Shape::new(&columns, schema, &labels)
+        Shape::new(&columns, schema, &labels, &TRUNCATION)
     }
 
-    fn json(shape: &Shape<()>) -> String {
-        serde_json::to_string(&shape.record(&(), &Host::default())).unwrap()
+    /// The columns of the values that are known.
+    fn known(shape: &Shape<()>) -> Vec<String> {
+        shape.record(&(), &Host::default()).rows().map(|(key, _)| key.column.clone()).collect()
     }
 
     #[test]
     fn our_own_is_flat_whatever_dots_a_label_has() {
         let shape = shape(Schema::Procline, &[("k8s.pod", "p"), ("k8s.node", "n")]).unwrap();
-        assert_eq!(json(&shape), r#"{"a":1,"b":1,"c":1,"f":1,"k8s.pod":"p","k8s.node":"n"}"#);
+        assert_eq!(known(&shape), ["a", "b", "c", "f", "k8s.pod", "k8s.node"]);
         assert_eq!(shape.columns(false), ["a", "b", "c", "d", "e", "f", "k8s.pod", "k8s.node"]);
     }
 
     #[test]
     fn what_is_of_one_object_stands_together_and_an_empty_one_is_left_out() {
         let shape = shape(Schema::Otel, &[("k8s.pod", "p"), ("site", "s")]).unwrap();
-        assert_eq!(json(&shape), r#"{"x":{"a":1,"y":{"c":1},"f":1},"top":1,"labels":{"k8s.pod":"p","site":"s"}}"#);
+        assert_eq!(known(&shape), ["x.a", "x.y.c", "x.f", "top", "labels.k8s.pod", "labels.site"]);
         let columns = ["x.a", "x.y.c", "x.y.e", "x.f", "top", "other.d", "labels.k8s.pod", "labels.site"];
         assert_eq!(shape.columns(false), columns);
         // A label is text; the fields of this table are numbers.
-        assert_eq!(shape.columns(true), [&columns[..], &[CUT_MARK]].concat());
-        assert!(!self::shape(Schema::Otel, &[]).unwrap().columns(true).contains(&CUT_MARK.to_owned()));
+        assert_eq!(shape.columns(true), [&columns[..], &[TRUNCATION.mark]].concat());
+        assert!(!self::shape(Schema::Otel, &[]).unwrap().columns(true).contains(&TRUNCATION.mark.to_owned()));
     }
 
     #[test]
     fn no_key_stands_twice() {
-        for (schema, label) in [(Schema::Procline, "a"), (Schema::Procline, CUT_MARK)] {
+        for (schema, label) in [(Schema::Procline, "a"), (Schema::Procline, TRUNCATION.mark)] {
             assert!(shape(schema, &[(label, "")]).err().unwrap().contains("field of that name"));
         }
-        assert!(shape(Schema::Otel, &[("top", ""), (CUT_MARK, "")]).is_ok());
+        assert!(shape(Schema::Otel, &[("top", ""), (TRUNCATION.mark, "")]).is_ok());
         assert!(shape(Schema::Otel, &[("one", ""), ("one", "")]).err().unwrap().contains("twice"));
     }
 }

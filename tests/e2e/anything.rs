@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
+use procline::encode::Encoding;
 use procline::host::Host;
 use procline::process::redact::Redactor;
 use procline::process::{command, tty};
-use procline::record::encoding::Encoding;
 use procline::record::schema::{Aliases, Column, Schema};
 use procline::record::shape::Shape;
-use procline::record::{Field, Type, Value, cap};
+use procline::record::{Field, Truncation, Type, Value, truncate};
 use procline::{parse, users};
 
 /// The subject of a record that no process would have.
@@ -34,6 +34,8 @@ static FIELDS: [Field<Anything>; 4] = [
     field("whole", Type::Int, |anything, _| Value::count(anything.whole)),
     field("part", Type::Float, |anything, _| Value::Float(anything.part)),
 ];
+
+const TRUNCATION: Truncation = Truncation { first: &["command"], mark: "command_truncated", doc: "" };
 
 /// No bytes make a parser panic.
 pub fn parse_all(text: &[u8]) {
@@ -67,9 +69,11 @@ pub fn parse_all(text: &[u8]) {
 pub fn check_line(anything: &Anything, cut: bool, max: usize) {
     let host = Host::default();
     let columns: Vec<_> = FIELDS.iter().filter_map(|field| Column::of(field, Schema::Procline)).collect();
-    let shape = Shape::new(&columns, Schema::Procline, &[]).expect("a shape");
+    let shape = Shape::new(&columns, Schema::Procline, &[], &TRUNCATION).expect("a shape");
     let mut line = Vec::new();
-    cap::line(&mut line, &mut shape.record(anything, &host), cut, max, &Encoding::Json);
+    truncate::line(&mut line, &mut shape.record(anything, &host), cut, max, |line, record| {
+        Encoding::Json.line(line, record)
+    });
     assert!(max == 0 || line.len() <= max, "{} bytes, at most {max}", line.len());
     let line = std::str::from_utf8(&line).expect("UTF-8").strip_suffix('\n').expect("a newline at its end");
     assert!(!line.contains(char::is_control), "{line:?}");

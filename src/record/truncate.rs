@@ -1,0 +1,163 @@
+//! The limit of a record's length: its encoded line is never longer than the user allows. Long text gives up its middle,
+//! as its ends say most: a Java main class stands after its class path.
+//!
+//! What a text takes in an encoding is not known here, only that it is no less than the bytes that it has.
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+
+use super::{Record, Value};
+
+/// Stands for what was cut.
+const MARK: &str = "…";
+
+/// How often a text is cut before nothing of it is left: the first guess is exact where nothing is escaped.
+const MAX_ROUNDS: usize = 8;
+
+/// Writes the record's line into `line`, which is emptied first, at most `max` bytes long (0: no limit), by `encode`,
+/// which appends it.
+///
+/// A record that is too long has the fields cut that its kind names for it, whatever a schema calls them, then its
+/// longest text, and so on; it says so with the kind's mark, as does one with such a field that was `cut` when it was
+/// read.
+pub fn line<R>(
+    line: &mut Vec<u8>,
+    record: &mut Record<'_, R>,
+    cut: bool,
+    max: usize,
+    encode: impl Fn(&mut Vec<u8>, &Record<'_, R>),
+) {
+    let mut write = |record: &Record<'_, R>| {
+        line.clear();
+        encode(line, record);
+        line.len()
+    };
+    // What was cut may have been read only for a filter's sake.
+    record.is_cut = cut && record.keys().any(|key| key.cut_first.is_some());
+    let mut length = write(record);
+    if max == 0 || length <= max {
+        return;
+    }
+    if !record.is_cut {
+        record.is_cut = true;
+        length = write(record);
+    }
+    while length > max {
+        let Some((place, value)) = record.next_to_cut() else { return };
+        length = record.shorten(place, &value, length, max, &mut write);
+    }
+}
+
+impl<'a, R> Record<'a, R> {
+    /// The value to cut next, and its place: those that the kind names, then the longest that is still whole.
+    fn next_to_cut(&self) -> Option<(usize, Value<'a>)> {
+        let is_whole = |place| self.shortened.iter().all(|(other, _)| *other != place);
+        let left = self.places().filter(|(place, _, value)| is_whole(*place) && size(value) > 0);
+        let next = left.min_by_key(|(_, key, value)| (key.cut_first.unwrap_or(usize::MAX), Reverse(size(value))));
+        next.map(|(place, _, value)| (place, value))
+    }
+
+    /// Cuts the value at this place until the record's line, `length` bytes long before, fits; as far as to the mark
+    /// alone. Returns the new length.
+    fn shorten(
+        &mut self,
+        place: usize,
+        whole: &Value<'a>,
+        length: usize,
+        max: usize,
+        mut write: impl FnMut(&Self) -> usize,
+    ) -> usize {
+        self.shortened.push((place, Value::Absent));
+        let mut write_with = |keep| {
+            if let Some((_, value)) = self.shortened.last_mut() {
+                *value = cut(whole, keep);
+            }
+            write(self)
+        };
+        let least = write_with(0);
+        let Some(room) = max.checked_sub(least) else { return least };
+        let (mut keep, mut cost) = (size(whole), (length + MARK.len()).saturating_sub(least));
+        for _ in 0..MAX_ROUNDS {
+            // As if every part of what is kept took as much of the line.
+            keep = keep.saturating_mul(room) / cost.max(1);
+            let length = write_with(keep);
+            if length <= max {
+                return length;
+            }
+            cost = length - least;
+        }
+        write_with(0)
+    }
+}
+
+/// How many bytes of a value can be cut; 0 of a number. Each of several texts counts for one more.
+fn size(value: &Value<'_>) -> usize {
+    match value {
+        Value::List(texts) => texts.iter().map(|text| text.len() + 1).sum(),
+        value => value.text().map_or(0, |text| text.len()),
+    }
+}
+
+/// What is left of a value when `keep` bytes of it are kept, and a mark.
+fn cut<'a>(value: &Value<'a>, keep: usize) -> Value<'a> {
+    match value {
+        Value::List(texts) => Value::List(outer(texts, keep)),
+        value => Value::Str(Cow::Owned(ends(&value.text().unwrap_or_default(), keep))),
+    }
+}
+
+/// The first and the last of `texts`, with a mark between them.
+fn outer<'a>(texts: &[&'a [u8]], keep: usize) -> Vec<&'a [u8]> {
+    let mut left = keep;
+    let mut take = |reserve: usize, text: &[u8]| {
+        let size = text.len() + 1;
+        let fits = size + reserve <= left;
+        left -= if fits { size } else { 0 };
+        fits
+    };
+    // The head leaves the tail half of the room; the tail takes what the head left.
+    let head = texts.iter().take_while(|text| take(keep / 2, text)).count();
+    let tail = texts[head..].iter().rev().take_while(|text| take(0, text)).count();
+    [&texts[..head], &[MARK.as_bytes()], &texts[texts.len() - tail..]].concat()
+}
+
+/// The head and the tail of `text`, with a mark between them.
+fn ends(text: &str, keep: usize) -> String {
+    let is_boundary = |place: &usize| text.is_char_boundary(*place);
+    let head = (0..=keep / 2).rfind(is_boundary).unwrap_or(0);
+    let tail = text.len().saturating_sub(keep - head).max(head);
+    let tail = (tail..=text.len()).find(is_boundary).unwrap_or(text.len());
+    format!("{}{MARK}{}", &text[..head], &text[tail..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn head_and_tail_stay_whole_characters() {
+        for (text, keep, expected) in [
+            ("abcdef", 0, "…"),
+            ("abcdef", 1, "…f"),
+            ("abcdef", 4, "ab…ef"),
+            ("abcdef", 5, "ab…def"),
+            ("éééé", 4, "é…é"),
+            ("éééé", 3, "…é"),
+            ("éééé", 5, "é…é"),
+            ("😀😀", 7, "…😀"),
+            ("ab", 9, "ab…"),
+        ] {
+            assert_eq!(ends(text, keep), expected, "{text} {keep}");
+        }
+    }
+
+    #[test]
+    fn of_several_texts_those_in_the_middle_go() {
+        let texts: [&[u8]; 5] = [b"aa", b"b", b"", b"c", b"dddd"];
+        for (keep, expected) in [(0, "…"), (5, "aa,…"), (8, "aa,…,dddd"), (10, "aa,b,…,dddd"), (99, "aa,b,,c,dddd,…")]
+        {
+            let kept = outer(&texts, keep).join(&b","[..]);
+            assert_eq!(kept, expected.as_bytes(), "{keep}");
+        }
+    }
+}
