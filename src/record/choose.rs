@@ -1,7 +1,7 @@
 //! Which fields a record has: the `--fields LIST` language, over any kind's table.
 
-use super::schema::{Column, Schema};
-use super::{Field, Truncation};
+use super::schema::{Column, Field, Schema};
+use super::shape::Truncation;
 
 /// Names for several fields: the name and the fields, `default` first.
 pub type Lists = [(&'static str, &'static [&'static str])];
