@@ -1,9 +1,9 @@
-//! Other schemas: the name that a field has there, and the form in which its value is told there. A field that has no
+//! A field, and other schemas: the name that it has there, and the form in which its value is told there. A field that has no
 //! like in a schema has no name in it.
 
 use clap::ValueEnum;
 
-use super::{Field, Type, Value};
+use super::value::{Type, Value};
 use crate::host::Host;
 
 /// Whose names, units and nesting a record has. Its values are those of `--schema`, and their comments its help.
@@ -43,6 +43,24 @@ impl Schema {
             _ => &[],
         }
     }
+}
+
+/// One row of a record kind's table: everything that is said of a field is said here, once.
+pub struct Field<R: 'static> {
+    /// The key, legal as a column of a Log Analytics table.
+    pub name: &'static str,
+    /// The JSON type, the same in every record.
+    pub kind: Type,
+    /// The unit of a number; empty for none.
+    pub unit: &'static str,
+    /// One sentence of meaning, for `procline fields` and the README.
+    pub doc: &'static str,
+    /// What has to be read before the field can be told: bits that the record kind gives a meaning.
+    pub needs: u32,
+    /// The field's value in one record.
+    pub get: for<'a> fn(&'a R, &'a Host) -> Value<'a>,
+    /// Its names in other schemas.
+    pub aliases: Aliases<R>,
 }
 
 /// A field in another schema.

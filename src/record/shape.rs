@@ -2,8 +2,19 @@
 //! no more than a look at its subject.
 
 use super::schema::{Column, Schema};
-use super::{Truncation, Value};
+use super::value::Value;
 use crate::host::Host;
+
+/// What a record kind says of its records that are cut.
+pub struct Truncation {
+    /// The fields, by our own name, that are cut before any other, in this order. They alone may be cut already when
+    /// they are read, whatever the limit.
+    pub first: &'static [&'static str],
+    /// The key, after all others, of a record that was cut.
+    pub mark: &'static str,
+    /// The meaning of that key, for `procline fields`.
+    pub doc: &'static str,
+}
 
 /// Where a value stands in a record.
 #[derive(Clone, Debug)]

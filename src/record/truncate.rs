@@ -6,7 +6,8 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 
-use super::{Record, Value};
+use super::shape::Record;
+use super::value::Value;
 
 /// Stands for what was cut.
 const MARK: &str = "…";

@@ -276,7 +276,7 @@ fn the_timeout_ends_a_write_that_blocks() {
         ext4 && run out 0 || exit 77
         cp "$mounted/out" "$found/before"
         fsfreeze --freeze "$mounted" || exit 77
-        "$program" --procfs "$procfs" --rootfs "$rootfs" --timeout 300ms --output "$mounted/out" 2> "$found/said" &
+        "$program" --procfs "$procfs" --rootfs "$rootfs" --timeout 3s --output "$mounted/out" 2> "$found/said" &
         for _ in $(seq 600); do [ -s "$found/said" ] && break; sleep 0.1; done
         fsfreeze --unfreeze "$mounted"
         wait $!; echo $? > "$found/code"
@@ -287,7 +287,7 @@ fn the_timeout_ends_a_write_that_blocks() {
     let Some(folder) = mounted("the_timeout_ends_a_write_that_blocks", &programs, script) else { return };
     assert_eq!(found(&folder, "code"), "124\n");
     let said = found(&folder, "said");
-    assert!(said.contains("timed out after 300ms while writing to /") && said.ends_with("/out\n"), "{said}");
+    assert!(said.contains("timed out after 3s while writing to /") && said.ends_with("/out\n"), "{said}");
     assert!(found(&folder, "after").starts_with(&found(&folder, "before")));
 }
 

@@ -101,7 +101,9 @@ fn no_import_comes_back_to_where_it_began() {
     let mut left = graph;
     while let Some(leaf) = left.iter().find(|(_, imports)| imports.is_empty()).map(|(module, _)| module.clone()) {
         left.remove(&leaf);
-        left.values_mut().for_each(|imports| drop(imports.remove(&leaf)));
+        for imports in left.values_mut() {
+            imports.remove(&leaf);
+        }
     }
     // Nor does what nobody imports stand in one.
     while let Some(top) = left.keys().find(|module| !left.values().any(|imports| imports.contains(*module))).cloned() {

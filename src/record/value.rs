@@ -1,0 +1,105 @@
+//! A field's value and its type.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use serde::ser::{Serialize, Serializer};
+
+use crate::text::lossy;
+
+/// The type of a field, as a user of the records meets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// Text, of any length.
+    String,
+    /// Text of few bytes: a time, a letter, an id. Nothing of it is ever cut.
+    Token,
+    /// A whole number.
+    Int,
+    /// A number with a fraction, always written with one (`0.0`).
+    Float,
+    /// True or false.
+    Bool,
+    /// Several texts.
+    List,
+    /// Names and values, which are not the same in every record.
+    Object,
+}
+
+impl Type {
+    /// The word for it in `procline fields`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Type::String | Type::Token => "string",
+            Type::Int => "int",
+            Type::Float => "float",
+            Type::Bool => "bool",
+            Type::List => "list",
+            Type::Object => "object",
+        }
+    }
+}
+
+/// A field's value in one record.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// It cannot be known: the key is left out.
+    Absent,
+    /// Text.
+    Str(Cow<'a, str>),
+    /// Text from the kernel or a file, which may not be UTF-8; the encodings see to that.
+    Bytes(&'a [u8]),
+    /// A whole number.
+    Int(i64),
+    /// A finite number.
+    Float(f64),
+    /// True or false.
+    Bool(bool),
+    /// Several texts, as [`Value::Bytes`].
+    List(Vec<&'a [u8]>),
+    /// Names and values, in their order; each name stands once. Counted, so that to drop a value of another kind is no
+    /// call, of which there would be one for each value of each record.
+    Object(Rc<[(Cow<'a, str>, Value<'a>)]>),
+}
+
+impl Value<'_> {
+    /// A count; one that no signed 64-bit column could hold stops at the largest that it can.
+    pub fn count(number: u64) -> Self {
+        Value::Int(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+
+    /// The text of a string value.
+    pub fn text(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Value::Str(text) => Some(Cow::Borrowed(text)),
+            Value::Bytes(bytes) => Some(lossy(bytes)),
+            _ => None,
+        }
+    }
+}
+
+impl Serialize for Value<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Value::Absent => serializer.serialize_none(),
+            Value::Str(text) => serializer.serialize_str(text),
+            Value::Bytes(bytes) => serializer.serialize_str(&lossy(bytes)),
+            Value::Int(number) => serializer.serialize_i64(*number),
+            Value::Float(number) => serializer.serialize_f64(*number),
+            Value::Bool(truth) => serializer.serialize_bool(*truth),
+            Value::List(texts) => serializer.collect_seq(texts.iter().map(|text| lossy(text))),
+            Value::Object(entries) => serializer.collect_map(entries.iter().map(|(name, value)| (name, value))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_beyond_a_signed_column_stops_at_its_largest_number() {
+        assert_eq!(Value::count(7), Value::Int(7));
+        assert_eq!(Value::count(u64::MAX), Value::Int(i64::MAX));
+    }
+}
