@@ -219,6 +219,9 @@ def direct(role, actor):
 role = sys.argv[1]
 if role == "foreground":
     move_to_a_terminal()
+elif os.getpgrp() != os.getpid():
+    # Away from the terminal in which the tests are run: in its foreground group every role would have a +.
+    os.setsid()
 director = os.getpid()
 signal.alarm(PATIENCE)
 ready, done = os.pipe()
