@@ -1,14 +1,14 @@
-//! The process records, the default kind. `fields` is the table of them and `forms` what other schemas make of it;
+//! The process records, the default kind. `fields` is the table of them and `conversions` what other schemas make of it;
 //! `request` is what is asked for, `snapshot` gathers and writes them, `cursor` says which process is next, `needs` tells
 //! what is read for which fields, `collect` reads one process, `command`, `tty` and `redact` understand what was read,
 //! `select` says which have a record, `cpu_sample` keeps CPU times, and `steps` lists what may block.
 
 mod collect;
 pub mod command;
+mod conversions;
 pub mod cpu_sample;
 mod cursor;
 pub mod fields;
-mod forms;
 pub mod needs;
 pub mod redact;
 pub mod request;

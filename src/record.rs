@@ -11,7 +11,7 @@ mod value;
 use std::borrow::Cow;
 
 pub use schema::Field;
-use schema::{Aliases, Form};
+use schema::{Aliases, Conversion};
 pub use shape::{Record, Truncation};
 pub use value::{Type, Value};
 
@@ -26,9 +26,9 @@ pub const fn computer<R>() -> Field<R> {
         get: |_, host| Value::Str(Cow::Borrowed(&host.computer)),
         aliases: Aliases::NONE,
     }
-    .oms("Computer", Form::SAME)
-    .ecs("host.name", Form::SAME)
-    .otel("host.name", Form::SAME)
+    .oms("Computer", Conversion::SAME)
+    .ecs("host.name", Conversion::SAME)
+    .otel("host.name", Conversion::SAME)
 }
 
 /// The field `timestamp`, of every record kind.
@@ -45,14 +45,14 @@ pub const fn timestamp<R>() -> Field<R> {
     // Without a zone, as the OMS agent's script had it.
     .oms(
         "timestamp",
-        Form {
+        Conversion {
             doc: Some(
                 "when the snapshot was taken, UTC without a zone, with microseconds: one value for the whole snapshot",
             ),
             convert: |_, _, host| Value::Str(host.now.format("%Y-%m-%dT%H:%M:%S%.6f").to_string().into()),
-            ..Form::SAME
+            ..Conversion::SAME
         },
     )
-    .ecs("@timestamp", Form::SAME)
-    .otel("timestamp", Form::SAME)
+    .ecs("@timestamp", Conversion::SAME)
+    .otel("timestamp", Conversion::SAME)
 }

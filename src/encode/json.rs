@@ -121,7 +121,7 @@ impl Formatter for Controls {
 mod tests {
     use super::*;
     use crate::host::Host;
-    use crate::record::schema::{Aliases, Column, Form, Schema};
+    use crate::record::schema::{Aliases, Column, Conversion, Schema};
     use crate::record::shape::Shape;
     use crate::record::{Field, Truncation, Type};
 
@@ -172,7 +172,7 @@ mod tests {
 
     const fn field(name: &'static str, other: &'static str, get: Get) -> Field<Numbers> {
         let field = Field { name, kind: Type::Float, unit: "", doc: "", needs: 0, get, aliases: Aliases::NONE };
-        field.otel(other, Form::SAME)
+        field.otel(other, Conversion::SAME)
     }
 
     static TABLE: [Field<Numbers>; 6] = [

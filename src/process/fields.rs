@@ -8,12 +8,12 @@ use super::needs::{
     BOOT_ID, BOOT_TIME, COMMAND, GROUP, LOCKED, MEM_TOTAL, NAME, RSS, SAMPLE, STATM, STATUS, TTY, UID, UPTIME, USER,
     file,
 };
-use super::{Process, command, forms, tenths_of_percent};
+use super::{Process, command, conversions, tenths_of_percent};
 use crate::host::Host;
 use crate::parse;
 use crate::record::Type::{Bool, Float, Int, List, String as Text, Token};
 use crate::record::choose::Lists;
-use crate::record::schema::{Aliases, Form};
+use crate::record::schema::{Aliases, Conversion};
 use crate::record::{Field, Truncation, Type, Value, computer, timestamp};
 use crate::text::lossy;
 
@@ -80,9 +80,9 @@ const fn field(
     Field { name, kind, unit, doc, needs, get, aliases: Aliases::NONE }
 }
 
-const SAME: Form<Process> = Form::SAME;
-const TEXT: Form<Process> = Form::TEXT;
-const BYTES: Form<Process> = Form::BYTES;
+const SAME: Conversion<Process> = Conversion::SAME;
+const TEXT: Conversion<Process> = Conversion::TEXT;
+const BYTES: Conversion<Process> = Conversion::BYTES;
 
 /// Every field of a process record: those of the default list first, then those on request.
 pub static FIELDS: &[Field<Process>] = &[
@@ -109,7 +109,7 @@ pub static FIELDS: &[Field<Process>] = &[
         "CPU time used / time since start, of one CPU, as `ps` %CPU: a lifetime average, truncated to 0.1, not clamped",
         |process, host| Value::Float(process.cpu(host)),
     )
-    .oms("cpuUtilization", forms::CPU_OF_PS),
+    .oms("cpuUtilization", conversions::CPU_OF_PS),
     field(
         "mem",
         Float,
@@ -122,9 +122,9 @@ pub static FIELDS: &[Field<Process>] = &[
             share.map_or(Value::Absent, |share| Value::Float(share.min(99.9)))
         },
     )
-    .oms("memoryUtilization", forms::MEM_OF_PS)
-    .ecs("system.process.memory.rss.pct", forms::MEM_RATIO)
-    .otel("process.memory.utilization", forms::MEM_RATIO),
+    .oms("memoryUtilization", conversions::MEM_OF_PS)
+    .ecs("system.process.memory.rss.pct", conversions::MEM_RATIO)
+    .otel("process.memory.utilization", conversions::MEM_RATIO),
     field("vsz", Int, "KiB", 0, "virtual memory; 0 for kernel threads and zombies", |process, _| {
         Value::count(process.stat.vsize / 1024)
     })
@@ -149,8 +149,8 @@ pub static FIELDS: &[Field<Process>] = &[
         |process, _| owned(process.locked.map(|locked| state(process, locked))),
     )
     .oms("stat", SAME)
-    .ecs("process.state", forms::STATE_OF_ECS)
-    .otel("process.state", forms::STATE_OF_OTEL),
+    .ecs("process.state", conversions::STATE_OF_ECS)
+    .otel("process.state", conversions::STATE_OF_OTEL),
     field(
         "start",
         Token,
@@ -159,14 +159,14 @@ pub static FIELDS: &[Field<Process>] = &[
         "when the process started, RFC 3339 UTC, whole seconds, as `ps` lstart",
         |process, host| owned(start(process, host)),
     )
-    .oms("start", forms::START_OF_PS)
+    .oms("start", conversions::START_OF_PS)
     .ecs("process.start", SAME)
     .otel("process.creation.time", SAME),
     field("time", Float, "s", 0, "CPU time used, user and system", |process, host| {
         seconds(process.stat.cpu_ticks(), host)
     })
-    .oms("cpuTime", forms::TIME_OF_PS)
-    .ecs("system.process.cpu.total.ticks", Form::MILLISECONDS)
+    .oms("cpuTime", conversions::TIME_OF_PS)
+    .ecs("system.process.cpu.total.ticks", Conversion::MILLISECONDS)
     .otel("process.cpu.time", SAME),
     field(
         "command",
@@ -177,8 +177,8 @@ pub static FIELDS: &[Field<Process>] = &[
         |process, _| bytes(&process.command),
     )
     .oms("command", SAME)
-    .ecs("process.command_line", forms::ARGUMENTS)
-    .otel("process.command_line", forms::ARGUMENTS),
+    .ecs("process.command_line", conversions::ARGUMENTS)
+    .otel("process.command_line", conversions::ARGUMENTS),
     computer(),
     timestamp(),
     field(
@@ -190,7 +190,7 @@ pub static FIELDS: &[Field<Process>] = &[
         |process, _| Value::Bytes(command::name(&process.comm, &process.arguments)),
     )
     .ecs("process.name", SAME)
-    .otel("process.executable.name", forms::EXE_NAME),
+    .otel("process.executable.name", conversions::EXE_NAME),
     field("ppid", Int, "", 0, "parent's process id", |process, _| Value::Int(process.stat.ppid))
         .ecs("process.parent.pid", SAME)
         .otel("process.parent_pid", SAME),
@@ -258,7 +258,7 @@ pub static FIELDS: &[Field<Process>] = &[
         .ecs("process.group_leader.pid", SAME)
         .otel("process.group_leader.pid", SAME),
     field("elapsed", Float, "s", UPTIME, "time since start", |process, host| seconds(process.age(host), host))
-        .ecs("process.uptime", forms::WHOLE_SECONDS)
+        .ecs("process.uptime", conversions::WHOLE_SECONDS)
         .otel("process.uptime", SAME),
     field(
         "entity_id",
@@ -281,8 +281,8 @@ pub static FIELDS: &[Field<Process>] = &[
          rounded to 0.1",
         |process, _| process.cpu_now.map_or(Value::Absent, Value::Float),
     )
-    .ecs("system.process.cpu.total.pct", forms::CPU_NOW_RATIO)
-    .otel("process.cpu.utilization", forms::PART_OF_ALL_CPUS),
+    .ecs("system.process.cpu.total.pct", conversions::CPU_NOW_RATIO)
+    .otel("process.cpu.utilization", conversions::PART_OF_ALL_CPUS),
     field(
         "uss",
         Int,

@@ -136,7 +136,7 @@ fn did_you_mean<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> String 
 #[cfg(test)]
 mod tests {
     use super::super::Value;
-    use super::super::schema::{Aliases, Form};
+    use super::super::schema::{Aliases, Conversion};
     use super::*;
 
     const fn field(name: &'static str) -> Field<()> {
@@ -145,7 +145,7 @@ mod tests {
     }
 
     static TABLE: [Field<()>; 4] =
-        [field("pid").ecs("process.pid", Form::SAME), field("cpu"), field("command"), field("extra")];
+        [field("pid").ecs("process.pid", Conversion::SAME), field("cpu"), field("command"), field("extra")];
 
     const TRUNCATION: Truncation = Truncation { first: &["command"], mark: "command_truncated", doc: "" };
 

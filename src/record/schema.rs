@@ -1,4 +1,4 @@
-//! A field, and other schemas: the name that it has there, and the form in which its value is told there. A field that has no
+//! A field, and other schemas: the name that it has there, and the conversion of its value. A field that has no
 //! like in a schema has no name in it.
 
 use clap::ValueEnum;
@@ -68,11 +68,11 @@ pub struct Alias<R: 'static> {
     /// Its name; dots part the levels of one that nests.
     pub name: &'static str,
     /// How its value is told.
-    pub form: Form<R>,
+    pub conversion: Conversion<R>,
 }
 
 /// How a field's value is told in another schema. What it leaves open is as in our own.
-pub struct Form<R: 'static> {
+pub struct Conversion<R: 'static> {
     /// The JSON type.
     pub kind: Option<Type>,
     /// The unit of a number.
@@ -85,12 +85,12 @@ pub struct Form<R: 'static> {
     pub convert: for<'a> fn(Value<'a>, &'a R, &'a Host) -> Value<'a>,
 }
 
-impl<R> Form<R> {
+impl<R> Conversion<R> {
     /// As it is.
-    pub const SAME: Self = Form { kind: None, unit: None, doc: None, needs: None, convert: |value, _, _| value };
+    pub const SAME: Self = Conversion { kind: None, unit: None, doc: None, needs: None, convert: |value, _, _| value };
 
     /// A number as text, one with a fraction to a tenth.
-    pub const TEXT: Self = Form {
+    pub const TEXT: Self = Conversion {
         kind: Some(Type::Token),
         convert: |value, _, _| match value {
             Value::Int(number) => Value::Str(number.to_string().into()),
@@ -101,7 +101,7 @@ impl<R> Form<R> {
     };
 
     /// KiB in bytes.
-    pub const BYTES: Self = Form {
+    pub const BYTES: Self = Conversion {
         unit: Some("bytes"),
         convert: |value, _, _| match value {
             Value::Int(kib) => Value::Int(kib.saturating_mul(1024)),
@@ -111,7 +111,7 @@ impl<R> Form<R> {
     };
 
     /// Percent as a part of one.
-    pub const RATIO: Self = Form {
+    pub const RATIO: Self = Conversion {
         unit: Some("1"),
         convert: |value, _, _| match value {
             Value::Float(percent) => Value::Float(ratio(percent)),
@@ -121,7 +121,7 @@ impl<R> Form<R> {
     };
 
     /// Seconds in whole milliseconds.
-    pub const MILLISECONDS: Self = Form {
+    pub const MILLISECONDS: Self = Conversion {
         kind: Some(Type::Int),
         unit: Some("ms"),
         convert: |value, _, _| match value {
@@ -132,7 +132,7 @@ impl<R> Form<R> {
     };
 
     /// Whole seconds.
-    pub const SECONDS: Self = Form {
+    pub const SECONDS: Self = Conversion {
         kind: Some(Type::Int),
         convert: |value, _, _| match value {
             Value::Float(seconds) => Value::Int(seconds as i64),
@@ -161,20 +161,20 @@ impl<R> Aliases<R> {
 
 impl<R> Field<R> {
     /// The field with its name in [`Schema::Oms`].
-    pub const fn oms(mut self, name: &'static str, form: Form<R>) -> Self {
-        self.aliases.oms = Some(Alias { name, form });
+    pub const fn oms(mut self, name: &'static str, conversion: Conversion<R>) -> Self {
+        self.aliases.oms = Some(Alias { name, conversion });
         self
     }
 
     /// The field with its name in [`Schema::Ecs`].
-    pub const fn ecs(mut self, name: &'static str, form: Form<R>) -> Self {
-        self.aliases.ecs = Some(Alias { name, form });
+    pub const fn ecs(mut self, name: &'static str, conversion: Conversion<R>) -> Self {
+        self.aliases.ecs = Some(Alias { name, conversion });
         self
     }
 
     /// The field with its name in [`Schema::Otel`].
-    pub const fn otel(mut self, name: &'static str, form: Form<R>) -> Self {
-        self.aliases.otel = Some(Alias { name, form });
+    pub const fn otel(mut self, name: &'static str, conversion: Conversion<R>) -> Self {
+        self.aliases.otel = Some(Alias { name, conversion });
         self
     }
 }
@@ -215,7 +215,7 @@ impl<R> Column<R> {
 
     /// Its JSON type.
     pub fn kind(&self) -> Type {
-        self.alias.and_then(|alias| alias.form.kind).unwrap_or(self.field.kind)
+        self.alias.and_then(|alias| alias.conversion.kind).unwrap_or(self.field.kind)
     }
 
     /// Whether it is a text that may be too long for a record.
@@ -225,24 +225,24 @@ impl<R> Column<R> {
 
     /// Its unit.
     pub fn unit(&self) -> &'static str {
-        self.alias.and_then(|alias| alias.form.unit).unwrap_or(self.field.unit)
+        self.alias.and_then(|alias| alias.conversion.unit).unwrap_or(self.field.unit)
     }
 
     /// Its meaning.
     pub fn doc(&self) -> &'static str {
-        self.alias.and_then(|alias| alias.form.doc).unwrap_or(self.field.doc)
+        self.alias.and_then(|alias| alias.conversion.doc).unwrap_or(self.field.doc)
     }
 
     /// What has to be read for it.
     pub fn needs(&self) -> u32 {
-        self.alias.and_then(|alias| alias.form.needs).unwrap_or(self.field.needs)
+        self.alias.and_then(|alias| alias.conversion.needs).unwrap_or(self.field.needs)
     }
 
     /// Its value in one record.
     pub fn value<'a>(&self, subject: &'a R, host: &'a Host) -> Value<'a> {
         let value = (self.field.get)(subject, host);
         match self.alias {
-            Some(alias) => (alias.form.convert)(value, subject, host),
+            Some(alias) => (alias.conversion.convert)(value, subject, host),
             None => value,
         }
     }

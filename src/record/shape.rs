@@ -222,7 +222,7 @@ fn is_known(value: &Value<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::schema::{Aliases, Form};
+    use super::super::schema::{Aliases, Conversion};
     use super::super::{Field, Type};
     use super::*;
 
@@ -230,7 +230,7 @@ mod tests {
         let get: for<'a> fn(&'a (), &'a Host) -> Value<'a> =
             if known { |(), _| Value::Int(1) } else { |(), _| Value::Absent };
         let field = Field { name, kind: Type::Int, unit: "", doc: "", needs: 0, get, aliases: Aliases::NONE };
-        field.otel(other, Form::SAME)
+        field.otel(other, Conversion::SAME)
     }
 
     const TRUNCATION: Truncation = Truncation { first: &[], mark: "cut", doc: "" };

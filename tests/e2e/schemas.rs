@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::support::{Tree, complaint, lines, procline, quiet};
 
 /// What another schema makes of a value of ours; none where it says nothing of such a process.
-type Form = fn(&Map<String, Value>, &str) -> Option<Value>;
+type Conversion = fn(&Map<String, Value>, &str) -> Option<Value>;
 
 fn same(ours: &Map<String, Value>, field: &str) -> Option<Value> {
     ours.get(field).cloned()
@@ -63,7 +63,7 @@ fn file_name(ours: &Map<String, Value>, _: &str) -> Option<Value> {
     Some(ours.get("exe")?.as_str().unwrap().rsplit('/').next().unwrap().into())
 }
 
-const ECS: &[(&str, &str, Form)] = &[
+const ECS: &[(&str, &str, Conversion)] = &[
     ("user", "user.name", same),
     ("pid", "process.pid", same),
     ("mem", "system.process.memory.rss.pct", ratio),
@@ -102,7 +102,7 @@ const ECS: &[(&str, &str, Form)] = &[
     ("cgroup", "system.process.cgroup.path", same),
 ];
 
-const OTEL: &[(&str, &str, Form)] = &[
+const OTEL: &[(&str, &str, Conversion)] = &[
     ("user", "process.user.name", same),
     ("pid", "process.pid", same),
     ("mem", "process.memory.utilization", ratio),
@@ -125,7 +125,7 @@ const OTEL: &[(&str, &str, Form)] = &[
     ("session", "process.session_leader.pid", same),
     ("pgrp", "process.group_leader.pid", same),
     ("elapsed", "process.uptime", same),
-    // Nobody works in the fixture; `process::forms` has a unit test of one who does.
+    // Nobody works in the fixture; `process::conversions` has a unit test of one who does.
     ("cpu_now", "process.cpu.utilization", ratio),
     ("fds", "process.unix.file_descriptor.count", same),
     ("container", "container.id", same),

@@ -167,14 +167,14 @@ fn the_longest_line_fits_and_the_two_forms_are_the_same() {
         assert_eq!((value("threaded").as_str(), value("parser").as_str()), ("on", "procline"), "{name}");
         assert!(name.ends_with(".conf") || parser(name) == parser("procline.yaml"), "{name}");
     }
-    let mut forms =
+    let mut conversions =
         [read("procline.yaml"), read("procline-parsers.conf") + &read("procline.conf")].map(|text| words(&text));
-    for form in &mut forms {
+    for form in &mut conversions {
         let structure =
             ["-", "parsers", "pipeline", "inputs", "outputs", "[parser]", "[service]", "[input]", "[output]"];
         form.retain(|word| !structure.contains(&word.as_str()) && !word.starts_with("parsers_file"));
         form.retain(|word| word != "procline-parsers.conf");
         form.sort();
     }
-    assert_eq!(forms[0], forms[1]);
+    assert_eq!(conversions[0], conversions[1]);
 }

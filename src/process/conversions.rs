@@ -1,56 +1,56 @@
-//! The forms in which other schemas tell what we know of a process, where a change of unit is not enough. They are
+//! The conversions in which other schemas tell what we know of a process, where a change of unit is not enough. They are
 //! told of the process itself, as our own field's value may say more, or less, than they want.
 
 use chrono::{DateTime, Datelike, Local, Utc};
 
 use super::Process;
 use super::needs::{CPUS, SAMPLE, UPTIME, file};
-use crate::record::schema::{Form, ratio};
+use crate::record::schema::{Conversion, ratio};
 use crate::record::{Type, Value};
 
 /// %CPU of `ps aux`, which leaves the fraction out from 100 on.
-pub const CPU_OF_PS: Form<Process> = Form {
+pub const CPU_OF_PS: Conversion<Process> = Conversion {
     doc: Some("%CPU of `ps aux`: from 100 on without a fraction"),
     convert: |value, _, _| match value {
         Value::Float(cpu) if cpu < 100.0 => Value::Str(format!("{cpu:.1}").into()),
         Value::Float(cpu) => Value::Str((cpu as u64).to_string().into()),
         value => value,
     },
-    ..Form::TEXT
+    ..Conversion::TEXT
 };
 
 /// %MEM of `ps aux`.
-pub const MEM_OF_PS: Form<Process> = Form { doc: Some("%MEM of `ps aux`"), ..Form::TEXT };
+pub const MEM_OF_PS: Conversion<Process> = Conversion { doc: Some("%MEM of `ps aux`"), ..Conversion::TEXT };
 
 /// Memory as a part of the machine's.
-pub const MEM_RATIO: Form<Process> =
-    Form { doc: Some("resident memory / the machine's memory: truncated to 0.001"), ..Form::RATIO };
+pub const MEM_RATIO: Conversion<Process> =
+    Conversion { doc: Some("resident memory / the machine's memory: truncated to 0.001"), ..Conversion::RATIO };
 
 /// CPU time as a part of one CPU's.
-pub const CPU_NOW_RATIO: Form<Process> = Form {
+pub const CPU_NOW_RATIO: Conversion<Process> = Conversion {
     doc: Some(
         "CPU time used / time, of one CPU, over the sample or the last interval, or over its life if that is shorter: rounded to 0.001",
     ),
-    ..Form::RATIO
+    ..Conversion::RATIO
 };
 
 /// The process's age.
-pub const WHOLE_SECONDS: Form<Process> =
-    Form { doc: Some("time since start, truncated to whole seconds"), ..Form::SECONDS };
+pub const WHOLE_SECONDS: Conversion<Process> =
+    Conversion { doc: Some("time since start, truncated to whole seconds"), ..Conversion::SECONDS };
 
 /// TIME of `ps aux`: minutes, which have no bound, and seconds.
-pub const TIME_OF_PS: Form<Process> = Form {
+pub const TIME_OF_PS: Conversion<Process> = Conversion {
     unit: Some(""),
     doc: Some("TIME of `ps aux`: minutes and seconds, truncated"),
     convert: |_, process, host| {
         let seconds = process.stat.cpu_ticks().checked_div(host.ticks_per_second).unwrap_or(0);
         Value::Str(format!("{}:{:02}", seconds / 60, seconds % 60).into())
     },
-    ..Form::TEXT
+    ..Conversion::TEXT
 };
 
 /// START of `ps aux`, in local time: the hour today, the day this year, else the year.
-pub const START_OF_PS: Form<Process> = Form {
+pub const START_OF_PS: Conversion<Process> = Conversion {
     doc: Some("START of `ps aux`, in local time: hour and minute, else day, else year"),
     convert: |value, _, host| {
         let Value::Str(start) = &value else { return value };
@@ -65,11 +65,11 @@ pub const START_OF_PS: Form<Process> = Form {
         };
         Value::Str(start.format(form).to_string().into())
     },
-    ..Form::SAME
+    ..Conversion::SAME
 };
 
 /// `process.state` as Metricbeat has it.
-pub const STATE_OF_ECS: Form<Process> = Form {
+pub const STATE_OF_ECS: Conversion<Process> = Conversion {
     needs: Some(0),
     doc: Some("running, sleeping, disk_sleep, idle, stopped, zombie, dead or parked"),
     convert: |_, process, _| {
@@ -85,11 +85,11 @@ pub const STATE_OF_ECS: Form<Process> = Form {
             _ => "",
         })
     },
-    ..Form::SAME
+    ..Conversion::SAME
 };
 
 /// `process.state` of the semantic conventions, which know four words.
-pub const STATE_OF_OTEL: Form<Process> = Form {
+pub const STATE_OF_OTEL: Conversion<Process> = Conversion {
     needs: Some(0),
     doc: Some("running, sleeping, stopped or defunct"),
     convert: |_, process, _| {
@@ -101,29 +101,29 @@ pub const STATE_OF_OTEL: Form<Process> = Form {
             _ => "",
         })
     },
-    ..Form::SAME
+    ..Conversion::SAME
 };
 
 /// The command where it is arguments: a name in brackets is no command line.
-pub const ARGUMENTS: Form<Process> = Form {
+pub const ARGUMENTS: Conversion<Process> = Conversion {
     doc: Some("arguments joined by spaces, secrets masked; absent for none"),
     convert: |value, process, _| if process.arguments.iter().all(|byte| *byte == 0) { Value::Absent } else { value },
-    ..Form::SAME
+    ..Conversion::SAME
 };
 
 /// The last part of the executable's path: comm is the thread's name, which a process may choose.
-pub const EXE_NAME: Form<Process> = Form {
+pub const EXE_NAME: Conversion<Process> = Conversion {
     needs: Some(file("exe")),
     doc: Some("last part of the executable's path; with ` (deleted)` where it was replaced"),
     convert: |_, process, _| {
         let name = process.file("exe").rsplit(|byte| *byte == b'/').next();
         name.filter(|name| !name.is_empty()).map_or(Value::Absent, Value::Bytes)
     },
-    ..Form::SAME
+    ..Conversion::SAME
 };
 
 /// CPU time as a part of all that the machine's CPUs had.
-pub const PART_OF_ALL_CPUS: Form<Process> = Form {
+pub const PART_OF_ALL_CPUS: Conversion<Process> = Conversion {
     kind: Some(Type::Float),
     unit: Some("1"),
     needs: Some(SAMPLE | UPTIME | CPUS),
@@ -174,8 +174,13 @@ mod tests {
             (b'?', "", ""),
         ] {
             let process = Process { stat: Stat { state: letter, ..Stat::default() }, ..Process::default() };
-            for (form, expected) in [(STATE_OF_ECS, ecs), (STATE_OF_OTEL, otel)] {
-                assert_eq!((form.convert)(Value::Absent, &process, &host), word(expected), "{}", char::from(letter));
+            for (conversion, expected) in [(STATE_OF_ECS, ecs), (STATE_OF_OTEL, otel)] {
+                assert_eq!(
+                    (conversion.convert)(Value::Absent, &process, &host),
+                    word(expected),
+                    "{}",
+                    char::from(letter)
+                );
             }
         }
     }
