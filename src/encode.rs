@@ -98,8 +98,8 @@ fn cell(value: &Value<'_>) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::host::Host;
+    use crate::record::layout::Layout;
     use crate::record::schema::{Aliases, Column, Schema};
-    use crate::record::shape::Shape;
     use crate::record::{Field, Truncation, Type, truncate};
 
     /// What a record that is too long may have in it.
@@ -134,11 +134,11 @@ mod tests {
     /// The line of a record that may be cut already when it is read.
     fn line(long: &Long, cut: bool, max: usize, is_csv: bool) -> Vec<u8> {
         let columns: Vec<_> = TABLE.iter().filter_map(|field| Column::of(field, Schema::Procline)).collect();
-        let shape = Shape::new(&columns, Schema::Procline, &[], &TRUNCATION).unwrap();
-        let encoding = if is_csv { Encoding::csv(shape.columns(true)) } else { Encoding::Json };
+        let layout = Layout::new(&columns, Schema::Procline, &[], &TRUNCATION).unwrap();
+        let encoding = if is_csv { Encoding::csv(layout.columns(true)) } else { Encoding::Json };
         let mut out = b"what was before".to_vec();
         let host = Host::default();
-        let mut record = shape.record(long, &host);
+        let mut record = layout.record(long, &host);
         truncate::line(&mut out, &mut record, cut, max, |out, record| encoding.line(out, record));
         out
     }

@@ -12,7 +12,7 @@ use procline::output::Output;
 use procline::process::request::Request;
 use procline::process::snapshot;
 use procline::record::choose::choose;
-use procline::record::shape::Shape;
+use procline::record::layout::Layout;
 use procline::run::Schedule;
 use procline::{fields, process::fields as table, request, sink};
 
@@ -38,14 +38,14 @@ fn processes(options: &SnapshotOptions) -> Result<(), Outcome> {
     let schema = asked.schema;
     let columns = choose(table::FIELDS, schema, table::LISTS, &table::TRUNCATION, asked.fields.as_deref())
         .map_err(Outcome::Usage)?;
-    let shape = Shape::new(&columns, schema, &asked.label, &table::TRUNCATION).map_err(Outcome::Usage)?;
+    let layout = Layout::new(&columns, schema, &asked.label, &table::TRUNCATION).map_err(Outcome::Usage)?;
     let encoding = match asked.format {
         Format::Json => Encoding::Json,
         Format::Array => Encoding::Array,
-        Format::Csv => Encoding::csv(shape.columns(asked.max_record_bytes > 0)),
+        Format::Csv => Encoding::csv(layout.columns(asked.max_record_bytes > 0)),
     };
     let request = Request {
-        shape,
+        layout,
         filter: request::filter(&options.filter).map_err(Outcome::Usage)?,
         output: Output {
             destination: options.target().map_err(Outcome::Usage)?,

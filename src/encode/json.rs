@@ -9,7 +9,7 @@ use memchr::memchr2;
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
-use crate::record::shape::Name;
+use crate::record::layout::Name;
 use crate::record::{Record, Value};
 
 /// Appends the record's object and a newline to `out`.
@@ -121,8 +121,8 @@ impl Formatter for Controls {
 mod tests {
     use super::*;
     use crate::host::Host;
+    use crate::record::layout::Layout;
     use crate::record::schema::{Aliases, Column, Conversion, Schema};
-    use crate::record::shape::Shape;
     use crate::record::{Field, Truncation, Type};
 
     fn json(value: Value<'_>) -> String {
@@ -188,9 +188,9 @@ mod tests {
         let columns: Vec<_> = TABLE.iter().filter_map(|field| Column::of(field, schema)).collect();
         let labels: Vec<_> = labels.iter().map(|label| ((*label).to_owned(), "l".to_owned())).collect();
         let truncation = Truncation { first: &[], mark: "cut", doc: "" };
-        let shape = Shape::new(&columns, schema, &labels, &truncation).unwrap();
+        let layout = Layout::new(&columns, schema, &labels, &truncation).unwrap();
         let mut out = Vec::new();
-        record(&mut out, &shape.record(&Numbers(number), &Host::default()));
+        record(&mut out, &layout.record(&Numbers(number), &Host::default()));
         String::from_utf8(out).unwrap()
     }
 

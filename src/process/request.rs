@@ -6,12 +6,12 @@ use super::select::Filter;
 use super::{Process, needs};
 use crate::host::Roots;
 use crate::output::Output;
-use crate::record::shape::Shape;
+use crate::record::layout::Layout;
 
 /// What a snapshot is to tell, and of which machine.
 pub struct Request {
     /// What each record looks like.
-    pub shape: Shape<Process>,
+    pub layout: Layout<Process>,
     /// Which processes have one.
     pub filter: Filter,
     /// Where they go.
@@ -31,12 +31,12 @@ pub struct Request {
 impl Request {
     /// What has to be read of a process that may have a record.
     pub fn needs(&self) -> u32 {
-        self.shape.needs() | self.survey_needs()
+        self.layout.needs() | self.survey_needs()
     }
 
     /// What has to be read of every process before it is known which have a record.
     pub fn survey_needs(&self) -> u32 {
-        let measured = (self.shape.needs() | self.filter.needs(false)) & needs::SAMPLE != 0;
+        let measured = (self.layout.needs() | self.filter.needs(false)) & needs::SAMPLE != 0;
         self.filter.needs(measured)
     }
 

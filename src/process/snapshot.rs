@@ -78,7 +78,7 @@ impl Job for Snapshot {
             Err(outcome) => return Some(Err(outcome)),
         };
         let Begun { machine, progress: shared } = begun;
-        let Request { shape, filter, .. } = &*self.request;
+        let Request { layout, filter, .. } = &*self.request;
         let (survey_needs, needs) = (self.request.survey_needs(), self.request.needs());
         let mut collector = Collector::new(machine, &self.request, worker.steps, worker.skip);
         let mut progress = shared.lock(worker.number)?;
@@ -110,7 +110,7 @@ impl Job for Snapshot {
                         sample.add(pid, process.stat(), at);
                     }
                     if progress.cursor.judge(filter, process, &machine.host) {
-                        let mut record = shape.record(process, &machine.host);
+                        let mut record = layout.record(process, &machine.host);
                         if let Err(error) = progress.writer.write(&mut record, process.command_is_cut()) {
                             return Some(progress.writer.unwritten(error));
                         }

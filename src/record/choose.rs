@@ -1,7 +1,7 @@
 //! Which fields of a kind's table are meant: the `--fields LIST` language, and the one numeric field of `--by`.
 
+use super::layout::Truncation;
 use super::schema::{Column, Field, Schema};
-use super::shape::Truncation;
 use super::value::Type;
 
 /// Names for several fields: the name and the fields, `default` first.

@@ -1,5 +1,5 @@
-//! A field, and other schemas: the name that it has there, and the conversion of its value. A field that has no
-//! like in a schema has no name in it.
+//! A field, and other schemas: the name that it has there, and the conversion of its value. A field without an
+//! equivalent in a schema has no name in it.
 
 use clap::ValueEnum;
 

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 
-use super::shape::Record;
+use super::layout::Record;
 use super::value::Value;
 
 /// Stands for what was cut.

@@ -6,8 +6,8 @@ use procline::encode::Encoding;
 use procline::host::Host;
 use procline::process::redact::Redactor;
 use procline::process::{command, tty};
+use procline::record::layout::Layout;
 use procline::record::schema::{Aliases, Column, Schema};
-use procline::record::shape::Shape;
 use procline::record::{Field, Truncation, Type, Value, truncate};
 use procline::{parse, users};
 
@@ -69,9 +69,9 @@ pub fn parse_all(text: &[u8]) {
 pub fn check_line(anything: &Anything, cut: bool, max: usize) {
     let host = Host::default();
     let columns: Vec<_> = FIELDS.iter().filter_map(|field| Column::of(field, Schema::Procline)).collect();
-    let shape = Shape::new(&columns, Schema::Procline, &[], &TRUNCATION).expect("a shape");
+    let layout = Layout::new(&columns, Schema::Procline, &[], &TRUNCATION).expect("a layout");
     let mut line = Vec::new();
-    truncate::line(&mut line, &mut shape.record(anything, &host), cut, max, |line, record| {
+    truncate::line(&mut line, &mut layout.record(anything, &host), cut, max, |line, record| {
         Encoding::Json.line(line, record)
     });
     assert!(max == 0 || line.len() <= max, "{} bytes, at most {max}", line.len());

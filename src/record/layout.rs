@@ -59,7 +59,7 @@ impl Name {
 }
 
 /// The form of every record of a run.
-pub struct Shape<R: 'static> {
+pub struct Layout<R: 'static> {
     /// The fields, then what is the same in every record, then the mark of one that was cut.
     rows: Vec<(Key, Content<R>)>,
 }
@@ -75,7 +75,7 @@ enum Content<R: 'static> {
     CutMark,
 }
 
-impl<R> Shape<R> {
+impl<R> Layout<R> {
     /// Records with these columns of a schema, in this order but that what is of one object stands together, and with
     /// constant labels at their end.
     ///
@@ -116,7 +116,7 @@ impl<R> Shape<R> {
             rows.push((key, Content::Label(value.clone())));
         }
         rows.push(mark);
-        Ok(Shape { rows })
+        Ok(Layout { rows })
     }
 
     /// The names of all columns that a record may have, in their order. With `is_limited`, its line may be too long.
@@ -148,14 +148,14 @@ impl<R> Shape<R> {
 
     /// The record of one `subject`: the values that are known of its fields, and the labels.
     pub fn record<'a>(&'a self, subject: &'a R, host: &'a Host) -> Record<'a, R> {
-        Record { shape: self, subject, host, is_cut: false, shortened: Vec::new() }
+        Record { layout: self, subject, host, is_cut: false, shortened: Vec::new() }
     }
 }
 
 /// One record: keys and values, in the order in which they are written; those within one object stand together. A value
 /// is made when it is asked for, as nearly every record is written once and holds nothing back.
 pub struct Record<'a, R: 'static> {
-    shape: &'a Shape<R>,
+    layout: &'a Layout<R>,
     subject: &'a R,
     host: &'a Host,
     /// Whether it has the mark of one that was cut.
@@ -175,7 +175,7 @@ impl<'a, R> Record<'a, R> {
     /// # Errors
     /// That of `write`.
     pub fn each<E>(&self, mut write: impl FnMut(&'a Key, &Value<'a>) -> Result<(), E>) -> Result<(), E> {
-        for (place, (key, content)) in self.shape.rows.iter().enumerate() {
+        for (place, (key, content)) in self.layout.rows.iter().enumerate() {
             let value = self.value(place, content);
             if is_known(&value) {
                 write(key, &value)?;
@@ -184,9 +184,9 @@ impl<'a, R> Record<'a, R> {
         Ok(())
     }
 
-    /// The same, with their places in the shape.
+    /// The same, with their places in the layout.
     pub(super) fn places(&self) -> impl Iterator<Item = (usize, &'a Key, Value<'a>)> {
-        let rows = self.shape.rows.iter().enumerate();
+        let rows = self.layout.rows.iter().enumerate();
         let values = rows.map(|(place, (key, content))| (place, key, self.value(place, content)));
         values.filter(|(_, _, value)| is_known(value))
     }
@@ -207,7 +207,7 @@ impl<'a, R> Record<'a, R> {
 
     /// The keys that it may have.
     pub(super) fn keys(&self) -> impl Iterator<Item = &'a Key> {
-        self.shape.rows.iter().map(|(key, _)| key)
+        self.layout.rows.iter().map(|(key, _)| key)
     }
 }
 
@@ -244,41 +244,41 @@ mod tests {
         field("f", "x.f", true),
     ];
 
-    fn shape(schema: Schema, labels: &[(&str, &str)]) -> Result<Shape<()>, String> {
+    fn layout(schema: Schema, labels: &[(&str, &str)]) -> Result<Layout<()>, String> {
         let columns: Vec<_> = TABLE.iter().filter_map(|field| Column::of(field, schema)).collect();
         let labels: Vec<_> = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        Shape::new(&columns, schema, &labels, &TRUNCATION)
+        Layout::new(&columns, schema, &labels, &TRUNCATION)
     }
 
     /// The columns of the values that are known.
-    fn known(shape: &Shape<()>) -> Vec<String> {
-        shape.record(&(), &Host::default()).rows().map(|(key, _)| key.column.clone()).collect()
+    fn known(layout: &Layout<()>) -> Vec<String> {
+        layout.record(&(), &Host::default()).rows().map(|(key, _)| key.column.clone()).collect()
     }
 
     #[test]
     fn our_own_is_flat_whatever_dots_a_label_has() {
-        let shape = shape(Schema::Procline, &[("k8s.pod", "p"), ("k8s.node", "n")]).unwrap();
-        assert_eq!(known(&shape), ["a", "b", "c", "f", "k8s.pod", "k8s.node"]);
-        assert_eq!(shape.columns(false), ["a", "b", "c", "d", "e", "f", "k8s.pod", "k8s.node"]);
+        let layout = layout(Schema::Procline, &[("k8s.pod", "p"), ("k8s.node", "n")]).unwrap();
+        assert_eq!(known(&layout), ["a", "b", "c", "f", "k8s.pod", "k8s.node"]);
+        assert_eq!(layout.columns(false), ["a", "b", "c", "d", "e", "f", "k8s.pod", "k8s.node"]);
     }
 
     #[test]
     fn what_is_of_one_object_stands_together_and_an_empty_one_is_left_out() {
-        let shape = shape(Schema::Otel, &[("k8s.pod", "p"), ("site", "s")]).unwrap();
-        assert_eq!(known(&shape), ["x.a", "x.y.c", "x.f", "top", "labels.k8s.pod", "labels.site"]);
+        let layout = layout(Schema::Otel, &[("k8s.pod", "p"), ("site", "s")]).unwrap();
+        assert_eq!(known(&layout), ["x.a", "x.y.c", "x.f", "top", "labels.k8s.pod", "labels.site"]);
         let columns = ["x.a", "x.y.c", "x.y.e", "x.f", "top", "other.d", "labels.k8s.pod", "labels.site"];
-        assert_eq!(shape.columns(false), columns);
+        assert_eq!(layout.columns(false), columns);
         // A label is text; the fields of this table are numbers.
-        assert_eq!(shape.columns(true), [&columns[..], &[TRUNCATION.mark]].concat());
-        assert!(!self::shape(Schema::Otel, &[]).unwrap().columns(true).contains(&TRUNCATION.mark.to_owned()));
+        assert_eq!(layout.columns(true), [&columns[..], &[TRUNCATION.mark]].concat());
+        assert!(!self::layout(Schema::Otel, &[]).unwrap().columns(true).contains(&TRUNCATION.mark.to_owned()));
     }
 
     #[test]
     fn no_key_stands_twice() {
         for (schema, label) in [(Schema::Procline, "a"), (Schema::Procline, TRUNCATION.mark)] {
-            assert!(shape(schema, &[(label, "")]).err().unwrap().contains("field of that name"));
+            assert!(layout(schema, &[(label, "")]).err().unwrap().contains("field of that name"));
         }
-        assert!(shape(Schema::Otel, &[("top", ""), (TRUNCATION.mark, "")]).is_ok());
-        assert!(shape(Schema::Otel, &[("one", ""), ("one", "")]).err().unwrap().contains("twice"));
+        assert!(layout(Schema::Otel, &[("top", ""), (TRUNCATION.mark, "")]).is_ok());
+        assert!(layout(Schema::Otel, &[("one", ""), ("one", "")]).err().unwrap().contains("twice"));
     }
 }
