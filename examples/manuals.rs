@@ -14,7 +14,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 use procline::cli::Cli;
 use procline::cli::help::{ENVIRONMENT, EXAMPLES, EXIT_STATUS};
 use procline::process::fields::{FIELDS, LISTS};
-use procline::record::choose;
+use procline::record::selection;
 
 fn main() -> anyhow::Result<()> {
     let folder = env::args_os().nth(1).map(PathBuf::from).context("name the folder to write to")?;
@@ -33,7 +33,7 @@ struct Change<'a> {
 fn completions(folder: &Path) -> anyhow::Result<()> {
     let lists = LISTS.iter().map(|(list, _)| *list).chain(["all"]);
     let names: Vec<_> = lists.chain(FIELDS.iter().map(|field| field.name)).collect();
-    let numeric = choose::numeric(FIELDS).map(|field| field.name);
+    let numeric = selection::numeric(FIELDS).map(|field| field.name);
     let mut command = Cli::command()
         .mut_arg("fields", |fields| fields.value_parser(PossibleValuesParser::new(names.clone())))
         .mut_arg("by", |by| by.value_parser(PossibleValuesParser::new(numeric)));

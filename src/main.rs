@@ -11,8 +11,8 @@ use procline::host::Roots;
 use procline::output::Output;
 use procline::process::request::Request;
 use procline::process::snapshot;
-use procline::record::choose::choose;
 use procline::record::layout::Layout;
+use procline::record::selection::select;
 use procline::run::Schedule;
 use procline::{fields, process::fields as table, request, sink};
 
@@ -36,7 +36,7 @@ fn run() -> Result<(), Outcome> {
 fn processes(options: &SnapshotOptions) -> Result<(), Outcome> {
     let asked = &options.record;
     let schema = asked.schema;
-    let columns = choose(table::FIELDS, schema, table::LISTS, &table::TRUNCATION, asked.fields.as_deref())
+    let columns = select(table::FIELDS, schema, table::LISTS, &table::TRUNCATION, asked.fields.as_deref())
         .map_err(Outcome::Usage)?;
     let layout = Layout::new(&columns, schema, &asked.label, &table::TRUNCATION).map_err(Outcome::Usage)?;
     let encoding = match asked.format {

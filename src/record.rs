@@ -1,10 +1,10 @@
 //! What all record kinds share: a field (one row of a kind's table), a value, and the two fields that every record ends
-//! with. Its modules know a field's names elsewhere, choose fields, give records their layout and cut those that are too
+//! with. Its modules know a field's names elsewhere, select fields, give records their layout and cut those that are too
 //! long. None of them knows what a process is, nor how a record is written.
 
-pub mod choose;
 pub mod layout;
 pub mod schema;
+pub mod selection;
 pub mod truncate;
 mod value;
 

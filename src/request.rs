@@ -3,7 +3,7 @@
 use crate::cli::FilterOptions;
 use crate::process::fields::FIELDS;
 use crate::process::select::{Filter, Top};
-use crate::record::choose;
+use crate::record::selection;
 
 /// Which processes are asked for.
 ///
@@ -11,7 +11,7 @@ use crate::record::choose;
 /// A sentence for the user, if `--by` names no numeric field.
 pub fn filter(asked: &FilterOptions) -> Result<Filter, String> {
     let top = match asked.top {
-        Some(max) => Some(Top { max, by: choose::by(FIELDS, &asked.by)? }),
+        Some(max) => Some(Top { max, by: selection::by(FIELDS, &asked.by)? }),
         None => None,
     };
     Ok(Filter {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use glob::Pattern;
 
-/// The list of `--fields`; what it may hold is [`choose`](crate::record::choose)'s to say.
+/// The list of `--fields`; what it may hold is [`select`](crate::record::selection::select)'s to say.
 pub fn fields(text: &str) -> Result<String, String> {
     // The option takes values with a leading hyphen, so it would take the next option too.
     match text.starts_with("--") {

@@ -12,8 +12,8 @@ use super::{Process, command, conversions, tenths_of_percent};
 use crate::host::Host;
 use crate::parse;
 use crate::record::Type::{Bool, Float, Int, List, String as Text, Token};
-use crate::record::choose::Lists;
 use crate::record::schema::{Aliases, Conversion};
+use crate::record::selection::Lists;
 use crate::record::{Field, Truncation, Type, Value, computer, timestamp};
 use crate::text::lossy;
 

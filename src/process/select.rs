@@ -197,7 +197,7 @@ mod tests {
     use super::super::fields::FIELDS;
     use super::*;
     use crate::parse::Stat;
-    use crate::record::choose;
+    use crate::record::selection;
 
     fn process(comm: &str, arguments: &[&str]) -> Process {
         let arguments = arguments.iter().flat_map(|word| [word.as_bytes(), b"\0"].concat()).collect();
@@ -257,7 +257,7 @@ mod tests {
     }
 
     fn top(max: usize, by: &str) -> Option<Top> {
-        Some(Top { max, by: choose::by(FIELDS, by).unwrap() })
+        Some(Top { max, by: selection::by(FIELDS, by).unwrap() })
     }
 
     #[test]

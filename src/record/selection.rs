@@ -16,14 +16,14 @@ pub type Lists = [(&'static str, &'static [&'static str])];
 /// # Errors
 /// A sentence for the user: if a name is unknown, if fields are named that have no equivalent in the schema, or if no
 /// field is left.
-pub fn choose<R>(
+pub fn select<R>(
     table: &'static [Field<R>],
     schema: Schema,
     lists: &Lists,
     truncation: &Truncation,
     list: Option<&str>,
 ) -> Result<Vec<Column<R>>, String> {
-    let mut chosen: Vec<Column<R>> = Vec::new();
+    let mut selected: Vec<Column<R>> = Vec::new();
     let mut without_equivalent: Vec<&str> = Vec::new();
     let list = list.unwrap_or("default");
     let changes_default = list.starts_with(['+', '-']);
@@ -40,12 +40,12 @@ pub fn choose<R>(
                 }
                 continue;
             };
-            let place = chosen.iter().position(|other| other.field.name == column.field.name);
+            let place = selected.iter().position(|other| other.field.name == column.field.name);
             match (removes, place) {
                 (true, Some(place)) => {
-                    chosen.remove(place);
+                    selected.remove(place);
                 }
-                (false, None) => chosen.push(column),
+                (false, None) => selected.push(column),
                 _ => {}
             }
         }
@@ -56,10 +56,10 @@ pub fn choose<R>(
             "--fields {names}: no equivalent in schema {schema}; `procline fields --schema {schema}` lists what it has"
         ));
     }
-    if chosen.is_empty() {
+    if selected.is_empty() {
         return Err(format!("--fields {list:?} leaves no field: name at least one"));
     }
-    Ok(chosen)
+    Ok(selected)
 }
 
 /// The fields that one word of the list stands for.
@@ -152,8 +152,8 @@ mod tests {
     const LISTS: &Lists = &[("default", &["pid", "cpu", "command"]), ("few", &["extra", "pid"])];
 
     fn names(list: Option<&str>) -> Result<Vec<&'static str>, String> {
-        let chosen = choose(&TABLE, Schema::Procline, LISTS, &TRUNCATION, list)?;
-        Ok(chosen.iter().map(Column::name).collect())
+        let selected = select(&TABLE, Schema::Procline, LISTS, &TRUNCATION, list)?;
+        Ok(selected.iter().map(Column::name).collect())
     }
 
     #[test]
@@ -197,18 +197,18 @@ mod tests {
     #[test]
     fn of_another_schema_only_what_it_has() {
         for list in [None, Some("all"), Some("pid"), Some("few,-default,+pid")] {
-            let chosen = choose(&TABLE, Schema::Ecs, LISTS, &TRUNCATION, list)
+            let selected = select(&TABLE, Schema::Ecs, LISTS, &TRUNCATION, list)
                 .map(|columns| columns.iter().map(Column::name).collect());
-            assert_eq!(chosen, Ok(vec!["process.pid"]), "{list:?}");
+            assert_eq!(selected, Ok(vec!["process.pid"]), "{list:?}");
         }
         for (list, names) in
             [("cpu", "cpu"), ("pid,extra", "extra"), ("-cpu", "cpu"), ("cpu,all,+pid,-extra,cpu", "cpu,extra")]
         {
-            let error = choose(&TABLE, Schema::Ecs, LISTS, &TRUNCATION, Some(list)).err().unwrap();
+            let error = select(&TABLE, Schema::Ecs, LISTS, &TRUNCATION, Some(list)).err().unwrap();
             let start = format!("--fields {names}: no equivalent in schema ecs; `procline fields --schema ecs` lists");
             assert!(error.starts_with(&start), "{error}");
         }
-        assert!(choose(&TABLE, Schema::Otel, LISTS, &TRUNCATION, None).is_err());
+        assert!(select(&TABLE, Schema::Otel, LISTS, &TRUNCATION, None).is_err());
     }
 
     #[test]
