@@ -1,7 +1,7 @@
 //! The process records, the default kind. `fields` is the table of them and `conversions` what other schemas make of it;
 //! `request` is what is asked for, `snapshot` gathers and writes them, `cursor` says which process is next, `needs` tells
 //! what is read for which fields, `collect` reads one process, `command`, `tty` and `redact` understand what was read,
-//! `select` says which have a record, `cpu_sample` keeps CPU times, and `steps` lists what may block.
+//! `filter` says which have a record, `cpu_sample` keeps CPU times, and `steps` lists what may block.
 
 mod collect;
 pub mod command;
@@ -9,10 +9,11 @@ mod conversions;
 pub mod cpu_sample;
 mod cursor;
 pub mod fields;
+pub mod filter;
 pub mod needs;
 pub mod redact;
 pub mod request;
-pub mod select;
+
 pub mod snapshot;
 mod steps;
 pub mod tty;

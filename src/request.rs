@@ -2,7 +2,7 @@
 
 use crate::cli::FilterOptions;
 use crate::process::fields::FIELDS;
-use crate::process::select::{Filter, Top};
+use crate::process::filter::{Filter, Top};
 use crate::record::selection;
 
 /// Which processes are asked for.

@@ -1,11 +1,11 @@
-//! Where lines go. Nothing here knows what is in them. `stdout` and `file` write batches of whole lines; `pattern` makes a file's name of the time, and `keep` removes old files;
+//! Where lines go. Nothing here knows what is in them. `stdout` and `file` write batches of whole lines; `pattern` makes a file's name of the time, and `retention` removes old files;
 //! `line_format` tells a file of headers and open lines, `planted` of files that others put there.
 
 pub mod file;
-pub mod keep;
 pub mod line_format;
 pub mod pattern;
 pub mod planted;
+pub mod retention;
 pub mod stdout;
 
 use std::io::{self, Write};
@@ -54,7 +54,7 @@ impl Target {
     /// If one of them is still there.
     pub fn remove_old(&self, now: DateTime<Utc>) -> anyhow::Result<()> {
         match self {
-            Target::File(Files { pattern, keep: Some(keep), .. }) => keep::remove_old(pattern, *keep, now),
+            Target::File(Files { pattern, keep: Some(keep), .. }) => retention::remove_old(pattern, *keep, now),
             _ => Ok(()),
         }
     }

@@ -4,7 +4,7 @@
 use std::io;
 
 use super::Process;
-use super::select::{Candidate, Filter};
+use super::filter::{Candidate, Filter};
 use crate::host::Host;
 use crate::procfs::{Pids, Procfs};
 

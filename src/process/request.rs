@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::select::Filter;
+use super::filter::Filter;
 use super::{Process, needs};
 use crate::host::Roots;
 use crate::output::Output;
