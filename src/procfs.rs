@@ -45,10 +45,10 @@ impl Procfs {
     /// If it cannot be read: the tree is then no proc filesystem, or not the whole of one.
     pub fn read_host(&self, name: &str) -> anyhow::Result<Vec<u8>> {
         /// /proc/stat grows with CPUs and interrupts.
-        const MOST: u64 = 16 << 20;
+        const MAX: u64 = 16 << 20;
         let mut text = Vec::new();
         open(&self.root, name.as_bytes())
-            .and_then(|file| File::from(file).take(MOST).read_to_end(&mut text))
+            .and_then(|file| File::from(file).take(MAX).read_to_end(&mut text))
             .with_context(|| format!("cannot read {}: is that a proc filesystem?", self.path.join(name).display()))?;
         Ok(text)
     }
@@ -63,18 +63,18 @@ impl Procfs {
 
     /// The files of one process.
     pub fn process(&self, pid: u32) -> ProcessFiles<'_> {
-        let mut path = [0; PATH_MOST];
+        let mut path = [0; PATH_MAX];
         // From the last digit to the first, which then is moved to the beginning: the machinery of `write!` is as much
         // again as all else that opening a file takes here.
-        let (mut start, mut left) = (DIGITS_MOST, pid);
+        let (mut start, mut left) = (DIGITS_MAX, pid);
         path[start] = b'/';
-        while left > 0 || start == DIGITS_MOST {
+        while left > 0 || start == DIGITS_MAX {
             start -= 1;
             path[start] = b'0' + (left % 10) as u8;
             left /= 10;
         }
-        path.copy_within(start..=DIGITS_MOST, 0);
-        let stem = DIGITS_MOST + 1 - start;
+        path.copy_within(start..=DIGITS_MAX, 0);
+        let stem = DIGITS_MAX + 1 - start;
         ProcessFiles { procfs: self, path, stem }
     }
 
@@ -91,16 +91,16 @@ impl Procfs {
 }
 
 /// As many as a pid can have.
-const DIGITS_MOST: usize = 10;
+const DIGITS_MAX: usize = 10;
 
 /// Longer than a pid and the longest of our names.
-const PATH_MOST: usize = 32;
+const PATH_MAX: usize = 32;
 
 /// The files of one process: `PID/…`, opened by path each time. A pid is given anew only after all others were, so
 /// between two reads no other process takes its place; a descriptor of its directory would cost more than it keeps.
 pub struct ProcessFiles<'a> {
     procfs: &'a Procfs,
-    path: [u8; PATH_MOST],
+    path: [u8; PATH_MAX],
     stem: usize,
 }
 

@@ -45,11 +45,11 @@ pub fn is_ignored(signal: libc::c_int) -> bool {
 
 /// Calls with a buffer that grows until the entry fits: a group may have many members.
 fn look_up(call: impl Fn(&mut [libc::c_char]) -> (libc::c_int, Option<String>)) -> Option<String> {
-    const MOST: usize = 16 << 20;
+    const MAX: usize = 16 << 20;
     let mut buffer = vec![0; 1024];
     loop {
         let (error, name) = call(&mut buffer);
-        if error != libc::ERANGE || buffer.len() >= MOST {
+        if error != libc::ERANGE || buffer.len() >= MAX {
             return name.filter(|name| !name.is_empty());
         }
         buffer.resize(buffer.len() * 2, 0);

@@ -21,9 +21,9 @@ use crate::users::{Names, Service, Source};
 use crate::{parse, sys};
 
 /// Far more than the kernel's longest: 52 numbers and a name.
-const STAT_MOST: usize = 4096;
+const STAT_MAX: usize = 4096;
 /// More than the kernel's longest `status`, with 65,536 supplementary groups, and than any other file here.
-const FILE_MOST: usize = 1 << 20;
+const FILE_MAX: usize = 1 << 20;
 const COMMAND_HEAD: usize = 128 * 1024;
 const COMMAND_TAIL: usize = 16 * 1024;
 
@@ -110,7 +110,7 @@ impl<'a> Collector<'a> {
         self.needs = needs;
         let mut files = self.procfs.process(pid);
         let process = &mut self.process;
-        match files.read("stat", &mut process.stat_text, STAT_MOST) {
+        match files.read("stat", &mut process.stat_text, STAT_MAX) {
             Err(error) if is_out_of_sight(&error) => return Ok(false),
             read => read?,
         };
@@ -162,7 +162,7 @@ impl<'a> Collector<'a> {
         }
         let rss_is_open = self.needs & RSS != 0 && process.status.is_none() && self.needs & (LOCKED | STATUS) == 0;
         if has_memory && (rss_is_open || self.needs & STATM != 0) {
-            let read = files.read("statm", &mut self.text, STAT_MOST);
+            let read = files.read("statm", &mut self.text, STAT_MAX);
             let pages = read.ok().and_then(|()| parse::statm(&self.text));
             let kib = |pages: u64| pages.saturating_mul(self.host.page_size / 1024);
             process.shared = pages.map(|(_, shared)| kib(shared));
@@ -194,7 +194,7 @@ impl<'a> Collector<'a> {
         process.arguments.clear();
         process.command.clear();
         process.command_cut = false;
-        let for_name = self.needs & NAME != 0 && process.comm.len() == command::COMM_MOST;
+        let for_name = self.needs & NAME != 0 && process.comm.len() == command::COMM_MAX;
         if self.needs & COMMAND == 0 && !for_name {
             return;
         }
@@ -248,7 +248,7 @@ impl<'a> Collector<'a> {
                 continue;
             }
             let read = match file.content {
-                Content::Text => files.read(file.name, text, FILE_MOST),
+                Content::Text => files.read(file.name, text, FILE_MAX),
                 Content::Link => files.link(file.name).map(|path| *text = path),
                 Content::Entries => files.count(file.name).and_then(|count| write!(text, "{count}")),
             };
@@ -261,7 +261,7 @@ impl<'a> Collector<'a> {
 }
 
 fn read_status(files: &mut ProcessFiles<'_>, text: &mut Vec<u8>) -> Option<parse::Status> {
-    match files.read("status", text, FILE_MOST) {
+    match files.read("status", text, FILE_MAX) {
         Ok(()) => Some(parse::status(text)),
         Err(_) => {
             text.clear();

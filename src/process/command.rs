@@ -6,7 +6,7 @@ use memchr::{memchr, memchr_iter, memrchr};
 pub const GAP: &str = "…\0";
 
 /// Where the kernel cuts a name: `TASK_COMM_LEN` less the NUL, include/linux/sched.h. Only the arguments tell the rest.
-pub const COMM_MOST: usize = 15;
+pub const COMM_MAX: usize = 15;
 
 /// Appends the arguments joined by spaces: NULs between them become spaces, those at the end go.
 pub fn join(arguments: &[u8], text: &mut Vec<u8>) {
@@ -35,7 +35,7 @@ pub fn list(arguments: &[u8]) -> Option<Vec<&[u8]>> {
 pub fn name<'a>(comm: &'a [u8], arguments: &'a [u8]) -> &'a [u8] {
     let first = memchr(0, arguments).map_or(arguments, |end| &arguments[..end]);
     let program = memrchr(b'/', first).map_or(first, |slash| &first[slash + 1..]);
-    if comm.len() == COMM_MOST && program.starts_with(comm) { program } else { comm }
+    if comm.len() == COMM_MAX && program.starts_with(comm) { program } else { comm }
 }
 
 /// The `tail` of a command line whose middle was not read, without its first two arguments: the first has lost its

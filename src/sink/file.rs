@@ -48,8 +48,8 @@ impl Files {
         waits: impl Fn(&Path),
     ) -> anyhow::Result<(DateTime<Utc>, Appender)> {
         /// Far more often than files are moved away while their lock is waited for.
-        const MOST: usize = 100;
-        for _ in 0..MOST {
+        const MAX: usize = 100;
+        for _ in 0..MAX {
             let mut now = clock();
             let path = self.pattern.path(now);
             let file = self.open_or_make(&path)?;
