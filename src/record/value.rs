@@ -43,7 +43,7 @@ impl Type {
 /// A field's value in one record.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value<'a> {
-    /// It cannot be known: the key is left out.
+    /// It cannot be known: the key is omitted.
     Absent,
     /// Text.
     Str(Cow<'a, str>),

@@ -497,7 +497,7 @@ fn a_file_that_went_while_it_was_waited_for_is_made_anew() {
     }
 }
 
-/// A worker that is stuck in the kernel, and still has the file of its beat open, does not keep the next from it.
+/// A worker that is stuck in the kernel, and still has the file of its snapshot open, does not keep the next from it.
 #[test]
 fn a_stuck_command_line_does_not_keep_the_lock() {
     let tree = Tree::copy();

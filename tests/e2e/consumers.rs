@@ -1,5 +1,5 @@
 //! The programs that the shipped configs are for, run with those files: what they emit is what procline printed. Each
-//! room starts one of them; this one has the processes that are hard to carry, and the comparison.
+//! module starts one of them; this one has the processes that are hard to carry, and the comparison.
 
 use std::ffi::OsStr;
 use std::fs;

@@ -103,7 +103,7 @@ fn in_one_run_it_is_of_the_window() {
     });
 }
 
-/// The worker's pauses make every beat another.
+/// The worker's pauses make every interval another.
 #[test]
 fn with_an_interval_it_is_of_the_beat_just_past() {
     if lacks("with_an_interval_it_is_of_the_beat_just_past", false, &["python3"]) {

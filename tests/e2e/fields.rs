@@ -71,7 +71,7 @@ fn an_unknown_field_is_a_wrong_usage_and_near_ones_are_named() {
     assert!(code == 2 && errors.contains("no field"), "{errors}");
 }
 
-/// What cannot be known is left out, and nothing else changes.
+/// What cannot be known is omitted, and nothing else changes.
 #[test]
 fn unknown_is_absent() {
     let tree = Tree::copy();

@@ -1,11 +1,11 @@
-//! The tests of the real binary: one room per theme. `support` starts programs and judges lines; `cast.py` plays the
+//! The tests of the real binary: one module per theme. `support` starts programs and judges lines; `cast.py` plays the
 //! processes that are hard to read.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
 
 mod ama;
 mod anything;
 mod appends;
-mod beats;
+
 mod cast;
 mod consumers;
 mod cpu_now;
@@ -16,6 +16,7 @@ mod filters;
 mod formats;
 mod golden;
 mod hostile;
+mod interval;
 mod limit;
 mod names;
 mod oms;

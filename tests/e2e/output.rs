@@ -81,14 +81,14 @@ fn the_name_is_of_the_records_time() {
     }
 }
 
-/// Beats before and after midnight, by a clock that stands a little before it when the program starts.
+/// Snapshots before and after midnight, by a clock that stands a little before it when the program starts.
 #[test]
 fn at_midnight_another_file_begins() {
     if lacks("at_midnight_another_file_begins", false, &["faketime"]) {
         return;
     }
     let tree = Tree::copy();
-    // On a machine so slow that the first beat comes after midnight, with more time before it.
+    // On a machine so slow that the first snapshot comes after midnight, with more time before it.
     for seconds in [58, 50, 0] {
         let folder = tempfile::tempdir().unwrap();
         let inner =
@@ -121,7 +121,7 @@ fn at_midnight_another_file_begins() {
             return;
         }
     }
-    panic!("no beat before midnight in a minute");
+    panic!("no snapshot before midnight in a minute");
 }
 
 #[test]

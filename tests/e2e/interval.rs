@@ -1,5 +1,5 @@
-//! `--interval` and `--count`: how many snapshots, in which form, and how they end. That they keep their beat, a unit
-//! test of `process::beat` shows.
+//! `--interval` and `--count`: how many snapshots, in which format, and how they end. That intervals do not drift, a
+//! unit test of `run::interval` shows.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
@@ -32,9 +32,9 @@ fn so_many_snapshots_each_with_its_own_time() {
     assert_eq!(documents, [serde_json::json!([{"pid": 1500}]), serde_json::json!([{"pid": 1500}])]);
 }
 
-/// A signal is how it ends: at once while it waits for its beat, with whole lines, and exit code 0.
+/// A signal is how it ends: at once while it waits for the next interval, with whole lines, and exit code 0.
 #[test]
-fn a_signal_between_beats_is_the_end() {
+fn a_signal_between_snapshots_is_the_end() {
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
         let mut child = procline(&["--interval", "1h", "--fields", "pid"]).stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -102,10 +102,10 @@ fn a_reader_that_goes_is_the_end_and_a_full_disk_is_told() {
     assert!(code == 1 && errors.contains("No space left"), "{errors}");
 }
 
-/// A snapshot whose reader does not read lasts over beats: they are left out, and those that follow are a whole beat
+/// A snapshot whose reader does not read lasts over intervals: they are skipped, and those that follow are a whole one
 /// apart. A loaded machine only makes them later.
 #[test]
-fn missed_beats_are_left_out() {
+fn missed_intervals_are_skipped() {
     const INTERVAL: Duration = Duration::from_millis(200);
     let tree = Tree::copy();
     // More than a pipe holds.
@@ -120,11 +120,11 @@ fn missed_beats_are_left_out() {
     stdout.read_to_end(&mut output).unwrap();
     let found: Vec<Value> = lines(&output).into_iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(child.wait().unwrap().success() && found.len() == 5);
-    for (beats, record) in (0..).zip(&found[1..]) {
+    for (intervals, record) in (0..).zip(&found[1..]) {
         let time = DateTime::parse_from_rfc3339(record["timestamp"].as_str().unwrap()).unwrap();
         // The second snapshot cannot begin before the first is read; a timestamp has whole milliseconds.
         let after = time.to_utc() + Duration::from_millis(1) - read;
-        assert!(after.to_std().is_ok_and(|after| after >= INTERVAL * beats), "{beats} beats, {after}");
+        assert!(after.to_std().is_ok_and(|after| after >= INTERVAL * intervals), "{intervals} intervals, {after}");
     }
 }
 
