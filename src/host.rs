@@ -116,8 +116,9 @@ impl Host {
     }
 }
 
+/// gethostname(2); empty where that cannot be, so that a record has its field all the same.
 fn hostname() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+    hostname::get().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn figure<T>(procfs: &Procfs, name: &str, parse: impl FnOnce(&[u8]) -> Option<T>) -> anyhow::Result<T> {
