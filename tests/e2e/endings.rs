@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rustix::fs::{OFlags, fcntl_setfl};
 
-use crate::support::{Tree, command, complaint, lacks, procline, records};
+use crate::support::{Tree, command, complaint, heeding_signals, lacks, procline, records};
 
 /// A tree of whose records a pipe holds only a part, and procline over it, writing to a pipe that nobody reads.
 fn blocked(arguments: &[&str], both: bool) -> (Tree, Child) {
@@ -18,6 +18,7 @@ fn blocked(arguments: &[&str], both: bool) -> (Tree, Child) {
     tree.write("proc/1200/cmdline", line.as_bytes());
     let mut command = tree.procline(&["--max-record-bytes", "0"]);
     command.args(arguments);
+    let mut command = heeding_signals(&command);
     let child = if both {
         // Standard error is the same full pipe: not even saying so may block.
         Command::new("sh")

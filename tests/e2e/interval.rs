@@ -13,7 +13,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::support::{PROCLINE, Running, Tree, command, complaint, lacks, lines, procline, quiet, records};
+use crate::support::{
+    PROCLINE, Running, Tree, command, complaint, heeding_signals, lacks, lines, procline, quiet, records,
+};
 
 #[test]
 fn so_many_snapshots_each_with_its_own_time() {
@@ -36,7 +38,8 @@ fn so_many_snapshots_each_with_its_own_time() {
 #[test]
 fn a_signal_between_snapshots_is_the_end() {
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
-        let mut child = procline(&["--interval", "1h", "--fields", "pid"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut command = heeding_signals(&procline(&["--interval", "1h", "--fields", "pid"]));
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut output = String::new();
         stdout.read_line(&mut output).unwrap();
@@ -83,7 +86,7 @@ fn a_signal_that_leaves_lines_unwritten_ends_it_as_a_signal_does() {
     tree.write("proc/1/cmdline", &b"word\0".repeat(25_000));
     for signal in [Signal::SIGTERM, Signal::SIGHUP] {
         let arguments = ["--interval=1h", "--pid=1", "--max-record-bytes=0"];
-        let mut child = Running::start(tree.procline(&arguments).stdout(Stdio::piped()));
+        let mut child = Running::start(heeding_signals(&tree.procline(&arguments)).stdout(Stdio::piped()));
         child.0.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         kill(Pid::from_raw(child.0.id() as i32), signal).unwrap();
         let status = child.0.wait().unwrap();

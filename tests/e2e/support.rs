@@ -50,6 +50,14 @@ pub fn command(program: &str, arguments: &[&str]) -> Command {
     command
 }
 
+/// The same command with no signal ignored: nohup, or a shell's `&`, may have the tests ignore some, and procline keeps
+/// what was ignored.
+pub fn heeding_signals(inner: &Command) -> Command {
+    let mut command = command("env", &["--default-signal=HUP,INT,TERM"]);
+    command.arg(inner.get_program()).args(inner.get_args());
+    command
+}
+
 /// Runs a program that must succeed without a word on standard error, and returns what it printed.
 pub fn quiet(command: &mut Command) -> Vec<u8> {
     let output = command.output().unwrap();
