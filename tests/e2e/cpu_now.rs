@@ -78,8 +78,8 @@ const NEAR: f64 = 3.0;
 /// Where one of the two waits for a CPU between its look at the process and the one at the clock, it tells of another
 /// window. That does not happen each time.
 fn agree_once(attempt: impl Fn() -> Result<(), String>) {
-    let told: Vec<_> = (0..10).map_while(|_| attempt().err()).collect();
-    assert!(told.len() < 10, "{told:#?}");
+    let told: Vec<_> = (0..30).map_while(|_| attempt().err()).collect();
+    assert!(told.len() < 30, "{told:#?}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ type Fields = Map<String, Value>;
 
 /// One process with all its fields, as the program given prints it.
 fn fields_of(command: &mut Command, pid: u32) -> Fields {
-    let output = quiet(command.args(["--fields", "all", "--sample", "1ms"]));
+    let output = quiet(command.args(["--fields", "all", "--sample", "1ms", "--timeout", "5m"]));
     let mut all = lines(&output).into_iter().map(|line| serde_json::from_str::<Fields>(line).unwrap());
     all.find(|fields| fields["pid"] == pid).expect("the process")
 }

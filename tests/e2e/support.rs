@@ -60,6 +60,11 @@ pub fn heeding_signals(inner: &Command) -> Command {
 
 /// Runs a program that must succeed without a word on standard error, and returns what it printed.
 pub fn quiet(command: &mut Command) -> Vec<u8> {
+    // On a machine that is busy enough, a snapshot of all processes takes longer than the program's own ten seconds.
+    let has = |word: &str| command.get_args().any(|it| it.to_str().is_some_and(|it| it.starts_with(word)));
+    if command.get_program() == PROCLINE && !has("--timeout") && !has("fields") {
+        command.arg("--timeout=5m");
+    }
     let output = command.output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && errors.is_empty(), "{command:?}: {}\n{errors}", output.status);
