@@ -61,8 +61,10 @@ pub fn heeding_signals(inner: &Command) -> Command {
 /// Runs a program that must succeed without a word on standard error, and returns what it printed.
 pub fn quiet(command: &mut Command) -> Vec<u8> {
     // On a machine that is busy enough, a snapshot of all processes takes longer than the program's own ten seconds.
-    let has = |word: &str| command.get_args().any(|it| it.to_str().is_some_and(|it| it.starts_with(word)));
-    if command.get_program() == PROCLINE && !has("--timeout") && !has("fields") {
+    let words: Vec<_> = command.get_args().filter_map(|word| word.to_str()).collect();
+    let has_timeout = words.iter().any(|word| word.starts_with("--timeout"));
+    let has_subcommand = words.first().is_some_and(|word| !word.starts_with('-'));
+    if command.get_program() == PROCLINE && !has_timeout && !has_subcommand {
         command.arg("--timeout=5m");
     }
     let output = command.output().unwrap();
