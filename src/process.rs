@@ -13,7 +13,6 @@ pub mod filter;
 pub mod needs;
 pub mod redact;
 pub mod request;
-
 pub mod snapshot;
 mod steps;
 pub mod tty;

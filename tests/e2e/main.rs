@@ -5,7 +5,6 @@
 mod ama;
 mod anything;
 mod appends;
-
 mod cast;
 mod consumers;
 mod cpu_now;
