@@ -160,16 +160,18 @@ fn is_for(role: &str) -> (Option<&'static str>, Option<&'static str>) {
     (Some(stat).filter(|text| !text.is_empty()), Some(command).filter(|text| !text.is_empty()))
 }
 
-/// A process that does not move is compared once, and exactly.
+/// A process that does not move is compared exactly.
 fn assert_same(role: &str) {
     if Actor::lacks(role) {
         return;
     }
     let actor = Actor::play(role);
-    // In its first clock tick ps has 0.0 for its share of the CPU, and then more: only from here on does it fall.
-    std::thread::sleep(std::time::Duration::from_millis(50));
-    let found = differences(&HERE, &["-p", &actor.pid.to_string()]);
-    assert!(found.is_empty(), "{role}: {found:#?}");
+    // While it is a few clock ticks old, its share of the CPU changes with each of them: what is wrong differs each time.
+    let compared: Vec<_> = (0..20)
+        .map(|_| differences(&HERE, &["-p", &actor.pid.to_string()]))
+        .take_while(|found| !found.is_empty())
+        .collect();
+    assert!(compared.len() < 20, "{role}: {:#?}", compared.last());
     let record = actor.record(&[]);
     let (stat, command) = is_for(role);
     assert!(stat.is_none() || record.stat.as_deref() == stat, "{record:?}");
