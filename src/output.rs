@@ -1,10 +1,11 @@
 //! The writer: the only way from a record to a sink. It alone decides about headers and what else stands around records,
 //! and about the longest line. It knows nothing of what a record is about.
 
+use std::path::Path;
+use std::time::SystemTime;
 use std::{io, mem};
 
 use chrono::{DateTime, Utc};
-use std::time::SystemTime;
 
 use crate::encode::Encoding;
 use crate::exit::{Outcome, Transient};
@@ -56,7 +57,7 @@ impl Writer {
     /// A file that cannot be appended to.
     pub fn open(output: &Output, turn: Turn, worker: &Worker<'_>) -> Result<Option<(DateTime<Utc>, Self)>, Outcome> {
         worker.steps.enter(WRITING);
-        let waits = |path: &std::path::Path| {
+        let waits = |path: &Path| {
             worker.control.set_destination(path.display().to_string());
             worker.steps.enter(LOCKING);
         };

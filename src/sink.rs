@@ -1,5 +1,6 @@
-//! Where lines go. Nothing here knows what is in them. `stdout` and `file` write batches of whole lines; `pattern` makes a file's name of the time, and `retention` removes old files;
-//! `line_format` tells a file of headers and open lines, `planted` of files that others put there.
+//! Where lines go. Nothing here knows what is in them. `stdout` and `file` write batches of whole lines; `pattern` makes a
+//! file's name of the time, and `retention` removes old files; `line_format` tells a file of headers and open lines,
+//! `planted` of files that others put there.
 
 pub mod file;
 pub mod line_format;
