@@ -12,9 +12,9 @@ use clap_complete::{Shell, generate_to};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 use procline::cli::Cli;
-use procline::cli::help::{ENVIRONMENT, EXAMPLES, EXIT_STATUS};
-use procline::process::fields::{FIELDS, LISTS};
-use procline::record::selection;
+use procline::cli::help::{ENVIRONMENT, EXAMPLES, EXIT_STATUS, HOST_EXAMPLES};
+use procline::record::{Kind, selection};
+use procline::{machine, process};
 
 fn main() -> anyhow::Result<()> {
     let folder = env::args_os().nth(1).map(PathBuf::from).context("name the folder to write to")?;
@@ -24,51 +24,40 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// What is better than what clap_complete writes: mostly a list, whose last item is completed, for one value.
-struct Change<'a> {
+struct Change {
     shell: Shell,
-    from: &'a str,
-    to: &'a str,
+    from: String,
+    to: String,
 }
 
 fn completions(folder: &Path) -> anyhow::Result<()> {
-    let lists = LISTS.iter().map(|(list, _)| *list).chain(["all"]);
-    let names: Vec<_> = lists.chain(FIELDS.iter().map(|field| field.name)).collect();
-    let numeric = selection::numeric(FIELDS).map(|field| field.name);
+    let of_process = words(&process::fields::KIND);
+    let of_host = words(&machine::fields::KIND);
+    let possible = |words: &[&'static str]| PossibleValuesParser::new(words.to_vec());
+    let numeric: Vec<_> = selection::numeric(&process::fields::KIND).map(|field| field.name).collect();
+    let kinds = [process::fields::KIND.name, machine::fields::KIND.name];
     let mut command = Cli::command()
-        .mut_arg("fields", |fields| fields.value_parser(PossibleValuesParser::new(names.clone())))
-        .mut_arg("by", |by| by.value_parser(PossibleValuesParser::new(numeric)));
-    let words = names.join(" ");
-    let in_fish = names.iter().map(|name| format!("{name}\\t''")).collect::<Vec<_>>().join("\n");
-    let changes = [
+        .mut_arg("fields", |fields| fields.value_parser(possible(&of_process)))
+        .mut_arg("by", |by| by.value_parser(possible(&numeric)))
+        .mut_subcommand("host", |host| host.mut_arg("fields", |fields| fields.value_parser(possible(&of_host))))
+        .mut_subcommand("fields", |fields| fields.mut_arg("kind", |kind| kind.value_parser(possible(&kinds))));
+    let mut changes = vec![
         Change {
             shell: Shell::Bash,
-            from: &format!("compgen -W \"{words}\" -- \"${{cur}}\""),
-            to: &format!("compgen -P \"${{cur%\"${{cur##*[,+-]}}\"}}\" -W \"{words}\" -- \"${{cur##*[,+-]}}\""),
+            from: "--user)\n                    COMPREPLY=($(compgen -f \"${cur}\"".into(),
+            to: "--user)\n                    COMPREPLY=($(compgen -P \"${cur%\"${cur##*,}\"}\" -u -- \"${cur##*,}\""
+                .into(),
         },
-        Change {
-            shell: Shell::Bash,
-            from: "--user)\n                    COMPREPLY=($(compgen -f \"${cur}\"",
-            to: "--user)\n                    COMPREPLY=($(compgen -P \"${cur%\"${cur##*,}\"}\" -u -- \"${cur##*,}\"",
-        },
-        Change {
-            shell: Shell::Zsh,
-            from: &format!(":LIST:({words})"),
-            to: &format!(":LIST:_sequence compadd - {words}"),
-        },
-        Change { shell: Shell::Zsh, from: ":USER:_users", to: ":USER:_sequence _users" },
+        Change { shell: Shell::Zsh, from: ":USER:_users".into(), to: ":USER:_sequence _users".into() },
         Change {
             shell: Shell::Fish,
-            from: &format!("-a \"{in_fish}\""),
-            to: &format!("-a \"(__fish_complete_list , 'string split \\\" \\\" \\\"{words}\\\"')\""),
-        },
-        Change {
-            shell: Shell::Fish,
-            from: "(__fish_complete_users)",
-            to: "(__fish_complete_list , __fish_complete_users)",
+            from: "(__fish_complete_users)".into(),
+            to: "(__fish_complete_list , __fish_complete_users)".into(),
         },
         // Its argparse fails at a last option whose value is still to come: no value would be offered.
-        Change { shell: Shell::Fish, from: "    or return\n", to: "    or return 0\n" },
+        Change { shell: Shell::Fish, from: "    or return\n".into(), to: "    or return 0\n".into() },
     ];
+    changes.extend(lists(&of_process).into_iter().chain(lists(&of_host)));
     for shell in [Shell::Bash, Shell::Fish, Shell::Zsh] {
         let path = generate_to(shell, &mut command, "procline", folder)?;
         let mut text = fs::read_to_string(&path)?;
@@ -81,37 +70,76 @@ fn completions(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What `--fields` takes for a kind of record.
+fn words<R>(kind: &Kind<R>) -> Vec<&'static str> {
+    let lists = kind.lists.iter().map(|(list, _)| *list).chain(["all"]);
+    lists.chain(kind.fields.iter().map(|field| field.name)).collect()
+}
+
+/// A list of these words in place of one of them.
+fn lists(words: &[&str]) -> [Change; 3] {
+    let in_fish = words.iter().map(|word| format!("{word}\\t''")).collect::<Vec<_>>().join("\n");
+    let words = words.join(" ");
+    [
+        Change {
+            shell: Shell::Bash,
+            from: format!("compgen -W \"{words}\" -- \"${{cur}}\""),
+            to: format!("compgen -P \"${{cur%\"${{cur##*[,+-]}}\"}}\" -W \"{words}\" -- \"${{cur##*[,+-]}}\""),
+        },
+        Change {
+            shell: Shell::Zsh,
+            from: format!(":LIST:({words})"),
+            to: format!(":LIST:_sequence compadd - {words}"),
+        },
+        Change {
+            shell: Shell::Fish,
+            from: format!("-a \"{in_fish}\""),
+            to: format!("-a \"(__fish_complete_list , 'string split \\\" \\\" \\\"{words}\\\"')\""),
+        },
+    ]
+}
+
+/// A section: its title, and terms with the meaning of each.
+type Section<'a> = (&'a str, &'a [(&'a str, &'a str)]);
+
 fn manuals(folder: &Path) -> anyhow::Result<()> {
-    let mut command = Cli::command().disable_help_subcommand(true).after_help("").after_long_help("");
+    let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
-    for fields in command.get_subcommands() {
-        let man = page(fields.clone())?;
-        let mut text = Vec::new();
-        man.render(&mut text)?;
-        fs::write(folder.join(man.get_filename()), text)?;
+    for subcommand in command.get_subcommands() {
+        let sections: &[Section] = if subcommand.get_name() == "host" { &[("EXAMPLES", &HOST_EXAMPLES)] } else { &[] };
+        write(folder, subcommand.clone(), sections)?;
     }
     // One line for each way to use it, instead of one with every option.
-    let man = page(command.override_usage("procline [OPTIONS]\nprocline fields [OPTIONS]"))?;
+    let usages = "procline [OPTIONS]\nprocline host [OPTIONS]\nprocline fields [OPTIONS] [KIND]";
+    let sections: [Section; 3] =
+        [("EXIT STATUS", &EXIT_STATUS), ("ENVIRONMENT", &ENVIRONMENT), ("EXAMPLES", &EXAMPLES)];
+    write(folder, command.override_usage(usages), &sections)
+}
+
+/// Writes a command's page, with these sections in place of what `--help` has after the options.
+fn write(folder: &Path, command: Command, sections: &[Section]) -> anyhow::Result<()> {
+    let has_subcommands = command.has_subcommands();
+    let man = page(command)?;
     let mut text = Vec::new();
     man.render_title(&mut text)?;
     man.render_name_section(&mut text)?;
     man.render_synopsis_section(&mut text)?;
     man.render_description_section(&mut text)?;
     man.render_options_section(&mut text)?;
-    man.render_subcommands_section(&mut text)?;
+    if has_subcommands {
+        man.render_subcommands_section(&mut text)?;
+    }
     let mut roff = Roff::new();
-    for (title, rows) in [("EXIT STATUS", &EXIT_STATUS), ("ENVIRONMENT", &ENVIRONMENT)] {
-        roff.control("SH", [title]);
-        for (name, meaning) in rows {
-            roff.control("TP", []).text([bold(*name)]).text([roman(*meaning)]);
+    for (title, rows) in sections {
+        roff.control("SH", [*title]);
+        for (term, meaning) in *rows {
+            roff.control("TP", []).text([bold(*term)]).text([roman(*meaning)]);
         }
     }
-    roff.control("SH", ["EXAMPLES"]);
-    for (command, meaning) in EXAMPLES {
-        roff.control("TP", []).text([bold(command)]).text([roman(meaning)]);
-    }
     roff.to_writer(&mut text)?;
-    man.render_version_section(&mut text)?;
+    if has_subcommands {
+        man.render_version_section(&mut text)?;
+    }
     fs::write(folder.join(man.get_filename()), text)?;
     Ok(())
 }

@@ -100,7 +100,7 @@ mod tests {
     use crate::host::Host;
     use crate::record::layout::Layout;
     use crate::record::schema::{Aliases, Column, Schema};
-    use crate::record::{Field, Truncation, Type, truncate};
+    use crate::record::{Field, Kind, Truncation, Type, truncate};
 
     /// What a record that is too long may have in it.
     #[derive(Default)]
@@ -129,12 +129,18 @@ mod tests {
         field("pid", Type::Int, |_, _| Value::Int(7)),
     ];
 
-    const TRUNCATION: Truncation = Truncation { first: &["command", "args"], mark: "was_cut", doc: "" };
+    const KIND: Kind<Long> = Kind {
+        name: "test",
+        fields: &TABLE,
+        lists: &[],
+        schemas: &[Schema::Procline],
+        truncation: Truncation { first: &["command", "args"], mark: "was_cut", doc: "" },
+    };
 
     /// The line of a record that may be cut already when it is read.
     fn line(long: &Long, cut: bool, max: usize, is_csv: bool) -> Vec<u8> {
         let columns: Vec<_> = TABLE.iter().filter_map(|field| Column::of(field, Schema::Procline)).collect();
-        let layout = Layout::new(&columns, Schema::Procline, &[], &TRUNCATION).unwrap();
+        let layout = Layout::new(&KIND, &columns, Schema::Procline, &[]).unwrap();
         let encoding = if is_csv { Encoding::csv(layout.columns(true)) } else { Encoding::Json };
         let mut out = b"what was before".to_vec();
         let host = Host::default();

@@ -4,12 +4,45 @@ use serde::Serialize;
 
 use crate::cli::FieldsFormat;
 use crate::encode::json;
-use crate::process::fields::{FIELDS, LISTS, TRUNCATION};
+use crate::exit::Outcome;
 use crate::record::schema::{Column, Schema};
-use crate::record::selection::Lists;
-use crate::record::{Field, Truncation, Type};
-use crate::sink;
+use crate::record::{Kind, Type};
 use crate::text::lossy;
+use crate::{machine, process, sink};
+
+/// Every kind of record.
+const KINDS: &[&dyn Table] = &[&process::fields::KIND, &machine::fields::KIND];
+
+/// Prints the tables, or that of one kind, as `schema` has them, on standard output.
+///
+/// # Errors
+/// If there is no such kind, if it does not know the schema, or if the tables cannot be written; a closed pipe is no error.
+pub fn print(kind: Option<&str>, format: FieldsFormat, schema: Schema) -> Result<(), Outcome> {
+    let kinds = KINDS.iter().filter(|table| kind.is_none_or(|kind| table.name() == kind));
+    let tables: Vec<_> = kinds.map(|table| table.rows(schema)).filter(|rows| !rows.is_empty()).collect();
+    if tables.is_empty() {
+        let names: Vec<_> =
+            KINDS.iter().filter(|table| !table.rows(schema).is_empty()).map(|table| table.name()).collect();
+        let (kind, names, schema) = (kind.unwrap_or_default(), names.join(", "), schema.name());
+        return Err(Outcome::Usage(format!("no {kind} records in schema {schema}: expected one of {names}")));
+    }
+    let print: fn(&[Row]) -> String = match format {
+        FieldsFormat::Text => text,
+        FieldsFormat::Markdown => markdown,
+        FieldsFormat::Json => lines,
+    };
+    let separator = if matches!(format, FieldsFormat::Json) { "" } else { "\n" };
+    let texts: Vec<_> = tables.iter().map(|rows| print(rows)).collect();
+    Ok(sink::print(&texts.join(separator))?)
+}
+
+/// A kind of record, whatever its records are about.
+trait Table: Sync {
+    fn name(&self) -> &'static str;
+
+    /// Its fields, as a schema has them; none if it does not know that.
+    fn rows(&self, schema: Schema) -> Vec<Row>;
+}
 
 #[derive(Serialize)]
 struct Row {
@@ -24,50 +57,39 @@ struct Row {
     meaning: &'static str,
 }
 
-/// Prints the tables, as `schema` has them, on standard output.
-///
-/// # Errors
-/// If that cannot be written; a closed pipe is no error.
-pub fn print(format: FieldsFormat, schema: Schema) -> anyhow::Result<()> {
-    let rows = rows("process", FIELDS, LISTS, &TRUNCATION, schema);
-    let text = match format {
-        FieldsFormat::Text => text(&rows),
-        FieldsFormat::Markdown => markdown(&rows),
-        FieldsFormat::Json => lines(&rows),
-    };
-    sink::print(&text)
-}
+impl<R> Table for Kind<R> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
 
-fn rows<R>(
-    record: &'static str,
-    fields: &'static [Field<R>],
-    lists: &Lists,
-    truncation: &Truncation,
-    schema: Schema,
-) -> Vec<Row> {
-    let default = lists.first().map_or(&[][..], |(_, names)| names);
-    let columns = fields.iter().filter_map(|field| Column::of(field, schema));
-    let field = |name| (schema != Schema::Procline).then_some(name);
-    let of_columns = columns.map(|column| Row {
-        record,
-        name: column.name(),
-        field: field(column.field.name),
-        r#type: column.kind().name(),
-        unit: column.unit(),
-        default: default.contains(&column.field.name),
-        meaning: column.doc(),
-    });
-    // Not to be asked for, but whoever makes columns needs it.
-    let of_the_mark = Row {
-        record,
-        name: truncation.mark,
-        field: field(truncation.mark),
-        r#type: Type::Bool.name(),
-        unit: "",
-        default: true,
-        meaning: truncation.doc,
-    };
-    of_columns.chain([of_the_mark]).collect()
+    fn rows(&self, schema: Schema) -> Vec<Row> {
+        if !self.schemas.contains(&schema) {
+            return Vec::new();
+        }
+        let default = self.default_fields();
+        let columns = self.fields.iter().filter_map(|field| Column::of(field, schema));
+        let field = |name| (schema != Schema::Procline).then_some(name);
+        let of_columns = columns.map(|column| Row {
+            record: self.name,
+            name: column.name(),
+            field: field(column.field.name),
+            r#type: column.kind().name(),
+            unit: column.unit(),
+            default: default.contains(&column.field.name),
+            meaning: column.doc(),
+        });
+        // Nobody can ask for it, but whoever makes columns needs it.
+        let of_the_mark = Row {
+            record: self.name,
+            name: self.truncation.mark,
+            field: field(self.truncation.mark),
+            r#type: Type::Bool.name(),
+            unit: "",
+            default: true,
+            meaning: self.truncation.doc,
+        };
+        of_columns.chain([of_the_mark]).collect()
+    }
 }
 
 fn text(rows: &[Row]) -> String {

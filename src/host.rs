@@ -8,6 +8,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::parse;
 use crate::procfs::Procfs;
+use crate::rootfs::Rootfs;
 
 /// What has to be read of the machine for a field: the low bits of [`Field::needs`](crate::record::Field::needs). Each kind
 /// of record has the others.
@@ -40,6 +41,25 @@ impl Roots {
     pub fn are_elsewhere(&self) -> bool {
         self.procfs.is_some() || self.rootfs.is_some()
     }
+
+    /// Opens what is there of the machine.
+    ///
+    /// # Errors
+    /// If one of them is no directory that can be opened.
+    pub fn open(&self) -> anyhow::Result<View> {
+        let rootfs = self.rootfs.as_deref().map(Rootfs::open).transpose()?;
+        Ok(View { procfs: Procfs::open(self.procfs.as_deref())?, rootfs, roots: self.clone() })
+    }
+}
+
+/// The machine's files, opened.
+pub struct View {
+    /// Its /proc.
+    pub procfs: Procfs,
+    /// Its root directory, if it is another machine's.
+    pub rootfs: Option<Rootfs>,
+    /// Where they are.
+    pub roots: Roots,
 }
 
 /// The machine, as one snapshot sees it. What the selected fields do not need stays at its default.
@@ -72,13 +92,8 @@ impl Host {
     ///
     /// # Errors
     /// If its /proc is not what a kernel writes.
-    pub fn observe(
-        procfs: &Procfs,
-        roots: &Roots,
-        computer: Option<&str>,
-        now: DateTime<Utc>,
-        needs: u32,
-    ) -> anyhow::Result<Self> {
+    pub fn observe(view: &View, computer: Option<&str>, now: DateTime<Utc>, needs: u32) -> anyhow::Result<Self> {
+        let procfs = &view.procfs;
         let ticks_per_second = rustix::param::clock_ticks_per_second();
         let mut host = Host {
             now,
@@ -89,7 +104,7 @@ impl Host {
             ..Host::default()
         };
         if needs & needs::UPTIME != 0 {
-            host.uptime_ticks = if roots.are_elsewhere() {
+            host.uptime_ticks = if view.roots.are_elsewhere() {
                 let hundredths = figure(procfs, "uptime", parse::uptime_centiseconds)?;
                 hundredths.saturating_mul(ticks_per_second) / 100
             } else {

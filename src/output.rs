@@ -12,13 +12,13 @@ use crate::exit::{Outcome, Transient};
 use crate::record::{Record, truncate};
 use crate::run::steps::{LOCKING, WRITING};
 use crate::run::{End, Turn, Worker};
-use crate::sink::{Lines, Target};
+use crate::sink::{Destination, Lines};
 
 /// Where records go, and in which form.
 #[derive(Clone, Debug)]
 pub struct Output {
     /// Where they go.
-    pub destination: Target,
+    pub destination: Destination,
     /// How they are written.
     pub encoding: Encoding,
     /// The longest line, its newline included, in bytes; 0 for no limit.
@@ -29,8 +29,8 @@ impl Output {
     /// Where records go now, in words.
     pub fn destination(&self) -> String {
         match &self.destination {
-            Target::Stdout => "standard output: does its reader still read?".into(),
-            Target::File(files) => files.pattern.path(SystemTime::now().into()).display().to_string(),
+            Destination::Stdout => "standard output: does its reader still read?".into(),
+            Destination::File(files) => files.pattern.path(SystemTime::now().into()).display().to_string(),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! with. Its modules know a field's names elsewhere, select fields, give records their layout and cut those that are too
 //! long. None of them knows what a process is, nor how a record is written.
 
+pub mod kind;
 pub mod layout;
 pub mod schema;
 pub mod selection;
@@ -10,7 +11,8 @@ mod value;
 
 use std::borrow::Cow;
 
-pub use layout::{Record, Truncation};
+pub use kind::{Kind, Truncation};
+pub use layout::Record;
 pub use schema::Field;
 use schema::{Aliases, Conversion};
 pub use value::{Type, Value};
@@ -26,7 +28,6 @@ pub const fn computer<R>() -> Field<R> {
         get: |_, host| Value::Str(Cow::Borrowed(&host.computer)),
         aliases: Aliases::NONE,
     }
-    .oms("Computer", Conversion::SAME)
     .ecs("host.name", Conversion::SAME)
     .otel("host.name", Conversion::SAME)
 }
@@ -42,17 +43,6 @@ pub const fn timestamp<R>() -> Field<R> {
         get: |_, host| Value::Str(Cow::Borrowed(&host.timestamp)),
         aliases: Aliases::NONE,
     }
-    // Without a zone, as the OMS agent's script had it.
-    .oms(
-        "timestamp",
-        Conversion {
-            doc: Some(
-                "when the snapshot was taken, UTC without a zone, with microseconds: one value for the whole snapshot",
-            ),
-            convert: |_, _, host| Value::Str(host.now.format("%Y-%m-%dT%H:%M:%S%.6f").to_string().into()),
-            ..Conversion::SAME
-        },
-    )
     .ecs("@timestamp", Conversion::SAME)
     .otel("timestamp", Conversion::SAME)
 }

@@ -20,14 +20,14 @@ use line_format::LineFormat;
 
 /// Where lines are to go.
 #[derive(Clone, Debug)]
-pub enum Target {
+pub enum Destination {
     /// To standard output.
     Stdout,
     /// To the end of a file.
     File(Files),
 }
 
-impl Target {
+impl Destination {
     /// Opens it, and says for which time: that of `clock` once nobody else writes there. `waits` is told of the file
     /// whose lock is waited for; `format` is what a file must know of its lines.
     ///
@@ -39,14 +39,14 @@ impl Target {
         clock: impl Fn() -> DateTime<Utc>,
         waits: impl Fn(&Path),
     ) -> anyhow::Result<(DateTime<Utc>, Lines)> {
-        let (time, to, most) = match self {
-            Target::Stdout => (clock(), To::Stdout(io::stdout()), stdout::BATCH),
-            Target::File(files) => {
+        let (time, to, max) = match self {
+            Destination::Stdout => (clock(), To::Stdout(io::stdout()), stdout::BATCH),
+            Destination::File(files) => {
                 let (time, file) = files.open(format, clock, waits)?;
                 (time, To::File(file), file::BATCH)
             }
         };
-        Ok((time, Lines { to, most, batch: Vec::with_capacity(most) }))
+        Ok((time, Lines { to, max, batch: Vec::with_capacity(max) }))
     }
 
     /// Removes the files of the same pattern that are older than asked for.
@@ -55,7 +55,7 @@ impl Target {
     /// If one of them is still there.
     pub fn remove_old(&self, now: DateTime<Utc>) -> anyhow::Result<()> {
         match self {
-            Target::File(Files { pattern, keep: Some(keep), .. }) => retention::remove_old(pattern, *keep, now),
+            Destination::File(Files { pattern, keep: Some(keep), .. }) => retention::remove_old(pattern, *keep, now),
             _ => Ok(()),
         }
     }
@@ -64,8 +64,8 @@ impl Target {
 /// Collects lines into batches, and writes those.
 pub struct Lines {
     to: To,
-    /// The most bytes of a batch, unless one line is longer.
-    most: usize,
+    /// The longest batch in bytes, unless one line is longer.
+    max: usize,
     batch: Vec<u8>,
 }
 
@@ -90,7 +90,7 @@ impl Lines {
     /// # Errors
     /// Those of [`flush`](Self::flush).
     pub fn push(&mut self, line: &[u8]) -> anyhow::Result<()> {
-        if self.batch.len() + line.len() > self.most {
+        if self.batch.len() + line.len() > self.max {
             self.flush()?;
         }
         self.batch.extend_from_slice(line);

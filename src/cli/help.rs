@@ -23,6 +23,14 @@ pub const EXAMPLES: [(&str, &str); 7] = [
     ("procline --output /var/log/procline/%Y-%m-%d.jsonl --keep 7d", "a file a day, for a week"),
 ];
 
+/// The same for `procline host`.
+pub const HOST_EXAMPLES: [(&str, &str); 4] = [
+    ("procline host | jq .mem_available", "memory that new programs can have, in KiB"),
+    ("procline host --fields -cpu_now", "without waiting for --sample"),
+    ("procline host --interval 60s --output /var/log/procline/host-%Y-%m-%d.jsonl", "a heartbeat a minute"),
+    ("procline host --procfs /host/proc --rootfs /host", "the host, seen from a container"),
+];
+
 /// Exit codes, and what each means.
 pub const EXIT_STATUS: [(&str, &str); 4] = [
     ("0", "the records were written, or the reader closed the pipe"),
@@ -42,20 +50,33 @@ pub const ENVIRONMENT: [(&str, &str); 4] = [
 /// The end of `-h`.
 pub const SHORT: &str = "`procline --help` explains each option and shows examples.";
 
+/// The end of `procline host -h`.
+pub const SHORT_HOST: &str = "`procline host --help` explains each option and shows examples.";
+
 /// The end of `--help`.
 pub fn long() -> String {
-    let mut text = String::from("Examples:\n");
-    let width = EXAMPLES.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
-    for (command, meaning) in EXAMPLES {
-        // A shell takes the meaning as a comment.
-        let _ = writeln!(text, "  {command:<width$}  # {meaning}");
-    }
+    let mut text = examples(&EXAMPLES);
     for (title, rows) in [("Exit status", &EXIT_STATUS), ("Environment", &ENVIRONMENT)] {
         let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         let _ = write!(text, "\n{title}:\n");
         for (name, meaning) in rows {
             let _ = writeln!(text, "  {name:<width$}  {meaning}");
         }
+    }
+    text
+}
+
+/// The end of `procline host --help`.
+pub fn long_host() -> String {
+    examples(&HOST_EXAMPLES)
+}
+
+fn examples(examples: &[(&str, &str)]) -> String {
+    let mut text = String::from("Examples:\n");
+    let width = examples.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
+    for (command, meaning) in examples {
+        // A shell takes the meaning as a comment.
+        let _ = writeln!(text, "  {command:<width$}  # {meaning}");
     }
     text
 }

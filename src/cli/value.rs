@@ -4,6 +4,22 @@ use std::time::Duration;
 
 use glob::Pattern;
 
+use crate::sink::pattern;
+
+/// What `--output` names.
+#[derive(Clone, Debug)]
+pub enum OutputValue {
+    /// `-`: standard output.
+    Stdout,
+    /// The files of a pattern.
+    Files(pattern::Pattern),
+}
+
+/// The value of `--output`.
+pub fn output(text: &str) -> Result<OutputValue, String> {
+    if text == "-" { Ok(OutputValue::Stdout) } else { pattern::Pattern::parse(text).map(OutputValue::Files) }
+}
+
 /// The list of `--fields`; what it may hold is [`select`](crate::record::selection::select)'s to say.
 pub fn fields(text: &str) -> Result<String, String> {
     // The option takes values with a leading hyphen, so it would take the next option too.

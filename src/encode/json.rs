@@ -123,7 +123,7 @@ mod tests {
     use crate::host::Host;
     use crate::record::layout::Layout;
     use crate::record::schema::{Aliases, Column, Conversion, Schema};
-    use crate::record::{Field, Truncation, Type};
+    use crate::record::{Field, Kind, Truncation, Type};
 
     fn json(value: Value<'_>) -> String {
         let mut out = Vec::new();
@@ -188,7 +188,9 @@ mod tests {
         let columns: Vec<_> = TABLE.iter().filter_map(|field| Column::of(field, schema)).collect();
         let labels: Vec<_> = labels.iter().map(|label| ((*label).to_owned(), "l".to_owned())).collect();
         let truncation = Truncation { first: &[], mark: "cut", doc: "" };
-        let layout = Layout::new(&columns, schema, &labels, &truncation).unwrap();
+        let schemas = &[Schema::Procline, Schema::Otel];
+        let kind = Kind { name: "test", fields: &TABLE, lists: &[], schemas, truncation };
+        let layout = Layout::new(&kind, &columns, schema, &labels).unwrap();
         let mut out = Vec::new();
         record(&mut out, &layout.record(&Numbers(number), &Host::default()));
         String::from_utf8(out).unwrap()

@@ -12,9 +12,8 @@ use super::needs::{
 use super::redact::Redactor;
 use super::request::Request;
 use super::{Process, command, steps, tty};
-use crate::host::Host;
+use crate::host::{Host, View};
 use crate::procfs::{ProcessFiles, Procfs, is_out_of_sight};
-use crate::rootfs::Rootfs;
 use crate::run::steps::Steps;
 use crate::run::stuck::SkipList;
 use crate::users::{Names, Service, Source};
@@ -28,11 +27,9 @@ const COMMAND_HEAD: usize = 128 * 1024;
 const COMMAND_TAIL: usize = 16 * 1024;
 
 /// What every process of a snapshot is read from and measured against.
-pub struct Machine {
-    /// Its /proc.
-    pub procfs: Procfs,
-    /// Whose users are named, where that is not this machine.
-    pub rootfs: Option<Rootfs>,
+pub struct Context {
+    /// The machine's files.
+    pub view: View,
     /// The machine at this moment.
     pub host: Host,
     /// What every process had used some time before.
@@ -63,19 +60,19 @@ pub struct Collector<'a> {
 
 impl<'a> Collector<'a> {
     /// A collector of what `request` asks for.
-    pub fn new(machine: &'a Machine, request: &Request, steps: &'a Steps, skip: &'a SkipList) -> Self {
-        let source = |file: &'static str, service: Service| match &machine.rootfs {
+    pub fn new(context: &'a Context, request: &Request, steps: &'a Steps, skip: &'a SkipList) -> Self {
+        let source = |file: &'static str, service: Service| match &context.view.rootfs {
             // Here a worker is stuck in reading that file: there is nothing else to ask.
             Some(_) if skip.has_step(steps::NAMING) => Source::Nowhere,
             Some(rootfs) => Source::Root(rootfs, file),
-            None if request.roots.procfs.is_some() => Source::Nowhere,
+            None if request.plan.roots.procfs.is_some() => Source::Nowhere,
             None => Source::Here(file, (!skip.has_step(steps::NAMING)).then_some(service)),
         };
         let arguments = Vec::with_capacity(COMMAND_HEAD + COMMAND_TAIL);
         Collector {
-            procfs: &machine.procfs,
-            host: &machine.host,
-            earlier: &machine.earlier,
+            procfs: &context.view.procfs,
+            host: &context.host,
+            earlier: &context.earlier,
             read_at: None,
             steps,
             skip,

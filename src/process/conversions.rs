@@ -68,6 +68,13 @@ pub const START_OF_PS: Conversion<Process> = Conversion {
     ..Conversion::SAME
 };
 
+/// `timestamp` as the OMS agent's script printed it: without a zone.
+pub const TIMESTAMP_OF_SCRIPT: Conversion<Process> = Conversion {
+    doc: Some("when the snapshot was taken, UTC without a zone, with microseconds: one value for the whole snapshot"),
+    convert: |_, _, host| Value::Str(host.now.format("%Y-%m-%dT%H:%M:%S%.6f").to_string().into()),
+    ..Conversion::SAME
+};
+
 /// `process.state` as Metricbeat has it.
 pub const STATE_OF_ECS: Conversion<Process> = Conversion {
     needs: Some(0),

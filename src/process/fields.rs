@@ -12,60 +12,46 @@ use super::{Process, command, conversions, tenths_of_percent};
 use crate::host::Host;
 use crate::parse;
 use crate::record::Type::{Bool, Float, Int, List, String as Text, Token};
-use crate::record::schema::{Aliases, Conversion};
-use crate::record::selection::Lists;
-use crate::record::{Field, Truncation, Type, Value, computer, timestamp};
+use crate::record::schema::{Aliases, Conversion, Schema};
+use crate::record::{Field, Kind, Truncation, Type, Value, computer, timestamp};
 use crate::text::lossy;
 
-/// The names for several fields. `resources` is what a sampler of a few daemons wants.
-pub const LISTS: &Lists = &[
-    (
-        "default",
-        &[
-            "user",
-            "pid",
-            "cpu",
-            "mem",
-            "vsz",
-            "rss",
-            "tty",
-            "stat",
-            "start",
-            "time",
-            "command",
-            "Computer",
-            "timestamp",
-        ],
-    ),
-    (
-        "resources",
-        &[
-            "name",
-            "pid",
-            "cpu_now",
-            "vsz",
-            "rss",
-            "uss",
-            "pss",
-            "swap",
-            "fds",
-            "read_ops",
-            "write_ops",
-            "read_bytes",
-            "write_bytes",
-            "Computer",
-            "timestamp",
-        ],
-    ),
-];
-
-/// The command line is what makes a record long.
-pub const TRUNCATION: Truncation = Truncation {
-    first: &["command", "args"],
-    mark: "command_truncated",
-    doc: "true if the record was cut, to fit `--max-record-bytes` or because its command line is over 144 KiB; absent \
-          otherwise",
+/// The process records.
+pub static KIND: Kind<Process> = Kind {
+    name: "process",
+    fields: FIELDS,
+    lists: &[("default", DEFAULT), ("resources", RESOURCES)],
+    schemas: &[Schema::Procline, Schema::Oms, Schema::Ecs, Schema::Otel],
+    // The command line is what makes a record long.
+    truncation: Truncation {
+        first: &["command", "args"],
+        mark: "command_truncated",
+        doc: "true if the record was cut, to fit `--max-record-bytes` or because its command line is over 144 KiB; \
+              absent otherwise",
+    },
 };
+
+const DEFAULT: &[&str] =
+    &["user", "pid", "cpu", "mem", "vsz", "rss", "tty", "stat", "start", "time", "command", "Computer", "timestamp"];
+
+/// What a sampler of a few daemons wants.
+const RESOURCES: &[&str] = &[
+    "name",
+    "pid",
+    "cpu_now",
+    "vsz",
+    "rss",
+    "uss",
+    "pss",
+    "swap",
+    "fds",
+    "read_ops",
+    "write_ops",
+    "read_bytes",
+    "write_bytes",
+    "Computer",
+    "timestamp",
+];
 
 type Get = for<'a> fn(&'a Process, &'a Host) -> Value<'a>;
 
@@ -85,7 +71,7 @@ const TEXT: Conversion<Process> = Conversion::TEXT;
 const BYTES: Conversion<Process> = Conversion::BYTES;
 
 /// Every field of a process record: those of the default list first, then those on request.
-pub static FIELDS: &[Field<Process>] = &[
+const FIELDS: &[Field<Process>] = &[
     field(
         "user",
         Text,
@@ -179,8 +165,8 @@ pub static FIELDS: &[Field<Process>] = &[
     .oms("command", SAME)
     .ecs("process.command_line", conversions::ARGUMENTS)
     .otel("process.command_line", conversions::ARGUMENTS),
-    computer(),
-    timestamp(),
+    computer().oms("Computer", SAME),
+    timestamp().oms("timestamp", conversions::TIMESTAMP_OF_SCRIPT),
     field(
         "name",
         Text,
@@ -451,7 +437,7 @@ fn rfc3339(time: DateTime<Utc>) -> String {
 mod tests {
     use super::*;
     use crate::parse::Stat;
-    use crate::record::schema::{Column, Schema};
+    use crate::record::schema::Column;
 
     fn process(stat: Stat) -> Process {
         Process { pid: 7, stat, ..Process::default() }
@@ -506,7 +492,7 @@ mod tests {
 
     #[test]
     fn every_list_is_of_fields_and_every_field_is_told_of() {
-        for name in LISTS.iter().flat_map(|(_, names)| *names) {
+        for name in KIND.lists.iter().flat_map(|(_, names)| *names) {
             assert!(FIELDS.iter().any(|field| field.name == *name), "{name}");
         }
         for field in FIELDS {

@@ -194,7 +194,7 @@ impl Filter {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fields::FIELDS;
+    use super::super::fields::KIND;
     use super::*;
     use crate::parse::Stat;
     use crate::record::selection;
@@ -257,7 +257,7 @@ mod tests {
     }
 
     fn top(max: usize, by: &str) -> Option<Top> {
-        Some(Top { max, by: selection::by(FIELDS, by).unwrap() })
+        Some(Top { max, by: selection::by(&KIND, by).unwrap() })
     }
 
     #[test]

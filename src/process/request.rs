@@ -4,22 +4,14 @@ use std::time::Duration;
 
 use super::filter::Filter;
 use super::{Process, needs};
-use crate::host::Roots;
-use crate::output::Output;
-use crate::record::layout::Layout;
+use crate::plan::Plan;
 
 /// What a snapshot is to tell, and of which machine.
 pub struct Request {
-    /// What each record looks like.
-    pub layout: Layout<Process>,
-    /// Which processes have one.
+    /// What every kind of record is asked for.
+    pub plan: Plan<Process>,
+    /// Which processes have a record.
     pub filter: Filter,
-    /// Where they go.
-    pub output: Output,
-    /// Which machine.
-    pub roots: Roots,
-    /// The machine's name, where it is not its hostname.
-    pub computer: Option<String>,
     /// Whether command lines are left unread.
     pub no_args: bool,
     /// Whether secrets in command lines are masked, and by which words beside the built-in ones.
@@ -31,12 +23,12 @@ pub struct Request {
 impl Request {
     /// What has to be read of a process that may have a record.
     pub fn needs(&self) -> u32 {
-        self.layout.needs() | self.survey_needs()
+        self.plan.layout.needs() | self.survey_needs()
     }
 
     /// What has to be read of every process before it is known which have a record.
     pub fn survey_needs(&self) -> u32 {
-        let measured = (self.layout.needs() | self.filter.needs(false)) & needs::SAMPLE != 0;
+        let measured = (self.plan.layout.needs() | self.filter.needs(false)) & needs::SAMPLE != 0;
         self.filter.needs(measured)
     }
 

@@ -7,16 +7,13 @@ use std::thread;
 
 use anyhow::anyhow;
 
-use super::collect::{Collector, Machine};
+use super::collect::{Collector, Context};
 use super::cpu_sample::CpuSample;
 use super::cursor::Cursor;
 use super::request::Request;
 use super::steps::{STEPS, WORKING};
 use crate::exit::{Outcome, Transient};
-use crate::host::Host;
 use crate::output::Writer;
-use crate::procfs::Procfs;
-use crate::rootfs::Rootfs;
 use crate::run::steps::{Step, WRITING};
 use crate::run::{self, End, Job, Schedule, Shared, Turn, Worker};
 
@@ -26,7 +23,7 @@ use crate::run::{self, End, Job, Schedule, Shared, Turn, Worker};
 /// Those of [`run::run`].
 pub fn run(request: Request, schedule: Schedule) -> Result<(), Outcome> {
     let request = Arc::new(request);
-    let destination = || request.output.destination();
+    let destination = || request.plan.output.destination();
     run::run(schedule, destination, |turn, earlier: &Option<Arc<CpuSample>>| Snapshot {
         request: Arc::clone(&request),
         turn,
@@ -46,7 +43,7 @@ struct Snapshot {
 
 /// What is there once the first worker has opened /proc and the destination.
 struct Begun {
-    machine: Machine,
+    context: Context,
     progress: Shared<Progress>,
 }
 
@@ -77,17 +74,17 @@ impl Job for Snapshot {
             Ok(None) => return Some(Ok(End::default())),
             Err(outcome) => return Some(Err(outcome)),
         };
-        let Begun { machine, progress: shared } = begun;
-        let Request { layout, filter, .. } = &*self.request;
+        let Begun { context, progress: shared } = begun;
+        let Request { plan, filter, .. } = &*self.request;
         let (survey_needs, needs) = (self.request.survey_needs(), self.request.needs());
-        let mut collector = Collector::new(machine, &self.request, worker.steps, worker.skip);
+        let mut collector = Collector::new(context, &self.request, worker.steps, worker.skip);
         let mut progress = shared.lock(worker.number)?;
         loop {
             let pid = match progress.cursor.advance(filter) {
                 Ok(Some(pid)) if !worker.control.is_stopped() => pid,
                 Ok(_) => {
                     worker.steps.enter(WRITING);
-                    return Some(progress.end(machine));
+                    return Some(progress.end(context));
                 }
                 Err(error) => {
                     // What was read before is not lost for that; that the list broke off is worth more than its result.
@@ -109,8 +106,8 @@ impl Job for Snapshot {
                     if let (Some(sample), Some(at)) = (&mut progress.sample, collector.read_at()) {
                         sample.add(pid, process.stat(), at);
                     }
-                    if progress.cursor.judge(filter, process, &machine.host) {
-                        let mut record = layout.record(process, &machine.host);
+                    if progress.cursor.judge(filter, process, &context.host) {
+                        let mut record = plan.layout.record(process, &context.host);
                         if let Err(error) = progress.writer.write(&mut record, process.command_is_cut()) {
                             return Some(progress.writer.unwritten(error));
                         }
@@ -138,36 +135,33 @@ impl Snapshot {
         if let Some(begun) = self.begun.get() {
             return Ok(Some(begun));
         }
-        let Request { filter, output, roots, computer, sample, .. } = &*self.request;
-        let rootfs = roots.rootfs.as_deref().map(Rootfs::open).transpose()?;
-        let procfs = Procfs::open(roots.procfs.as_deref())?;
+        let Request { plan, filter, sample, .. } = &*self.request;
+        let view = plan.roots.open()?;
         let samples = self.request.samples();
         let mut earlier = self.earlier.clone();
         if samples && earlier.is_none() {
-            earlier = Some(Arc::new(CpuSample::take(&procfs)?));
+            earlier = Some(Arc::new(CpuSample::take(&view.procfs)?));
             thread::sleep(*sample);
         }
-        // Opened first, as a lock may be waited for: what the records then tell is of their time, and so is the file.
-        let Some((now, writer)) = Writer::open(output, self.turn, worker)? else {
+        let Some((host, writer)) = plan.begin(&view, self.request.needs(), self.turn, worker)? else {
             return Ok(None);
         };
         worker.steps.enter(WORKING);
-        let host = Host::observe(&procfs, roots, computer.as_deref(), now, self.request.needs())?;
-        let cursor = Cursor::begin(filter, &procfs)?;
+        let cursor = Cursor::begin(filter, &view.procfs)?;
         let sample = (samples && self.turn.repeats).then(CpuSample::default);
         let progress = Shared::new(Progress { cursor, writer, sample, unread: Unread::default() });
-        let machine = Machine { procfs, rootfs, host, earlier: earlier.unwrap_or_default() };
-        Ok(Some(self.begun.get_or_init(|| Begun { machine, progress })))
+        let context = Context { view, host, earlier: earlier.unwrap_or_default() };
+        Ok(Some(self.begun.get_or_init(|| Begun { context, progress })))
     }
 }
 
 impl Progress {
     /// Writes what is left to write, and tells how it ended.
-    fn end(&mut self, machine: &Machine) -> Result<End<Option<Arc<CpuSample>>>, Outcome> {
+    fn end(&mut self, context: &Context) -> Result<End<Option<Arc<CpuSample>>>, Outcome> {
         if let Err(error) = self.writer.finish(self.cursor.any()) {
             return self.writer.unwritten(error);
         }
-        let path = machine.procfs.path().display();
+        let path = context.view.procfs.path().display();
         let mut failures = Vec::new();
         if let Some((pid, error)) = self.unread.first.take() {
             let count = self.unread.count;

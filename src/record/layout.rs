@@ -1,20 +1,10 @@
 //! What the records of a run look like: which values, under which keys, in which order. Made once, so that a record is
 //! no more than a look at its subject.
 
+use super::kind::Kind;
 use super::schema::{Column, Schema};
 use super::value::Value;
 use crate::host::Host;
-
-/// What a record kind says of its records that are cut.
-pub struct Truncation {
-    /// The fields, by our own name, that are cut before any other, in this order. They alone may be cut already when
-    /// they are read, whatever the limit.
-    pub first: &'static [&'static str],
-    /// The key, after all others, of a record that was cut.
-    pub mark: &'static str,
-    /// The meaning of that key, for `procline fields`.
-    pub doc: &'static str,
-}
 
 /// Where a value stands in a record.
 #[derive(Clone, Debug)]
@@ -82,10 +72,10 @@ impl<R> Layout<R> {
     /// # Errors
     /// A sentence for the user, if a label would be a key that the records have already.
     pub fn new(
+        kind: &Kind<R>,
         columns: &[Column<R>],
         schema: Schema,
         labels: &[(String, String)],
-        truncation: &Truncation,
     ) -> Result<Self, String> {
         let key = |name: &str, cut_first| {
             let mut objects: Vec<&str> = if schema.nests() { name.split('.').collect() } else { vec![name] };
@@ -94,7 +84,7 @@ impl<R> Layout<R> {
         };
         let mut rows: Vec<(Key, Content<R>)> = Vec::with_capacity(columns.len());
         for column in columns {
-            let cut_first = truncation.first.iter().position(|name| *name == column.field.name);
+            let cut_first = kind.truncation.first.iter().position(|name| *name == column.field.name);
             let key = key(column.name(), cut_first);
             // After the last that shares most of its way with it, which is in the same object.
             let like = rows.iter().map(|(other, _)| key.common(&other.objects)).max().unwrap_or(0);
@@ -102,7 +92,7 @@ impl<R> Layout<R> {
             rows.insert(after.map_or(0, |place| place + 1), (key, Content::Field(*column)));
         }
         rows.extend(schema.constants().iter().map(|(name, value)| (key(name, None), Content::Constant(value))));
-        let mark = (key(truncation.mark, None), Content::CutMark);
+        let mark = (key(kind.truncation.mark, None), Content::CutMark);
         // A label's own dots part nothing: those who read a schema that nests know no objects in labels.
         let above_labels: &[&str] = if schema.nests() { &["labels"] } else { &[] };
         for (place, (label, value)) in labels.iter().enumerate() {
@@ -223,7 +213,7 @@ fn is_known(value: &Value<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::schema::{Aliases, Conversion};
-    use super::super::{Field, Type};
+    use super::super::{Field, Truncation, Type};
     use super::*;
 
     const fn field(name: &'static str, other: &'static str, known: bool) -> Field<()> {
@@ -233,7 +223,13 @@ mod tests {
         field.otel(other, Conversion::SAME)
     }
 
-    const TRUNCATION: Truncation = Truncation { first: &[], mark: "cut", doc: "" };
+    const KIND: Kind<()> = Kind {
+        name: "test",
+        fields: &TABLE,
+        lists: &[],
+        schemas: &[Schema::Procline, Schema::Otel],
+        truncation: Truncation { first: &[], mark: "cut", doc: "" },
+    };
 
     static TABLE: [Field<()>; 6] = [
         field("a", "x.a", true),
@@ -247,7 +243,7 @@ mod tests {
     fn layout(schema: Schema, labels: &[(&str, &str)]) -> Result<Layout<()>, String> {
         let columns: Vec<_> = TABLE.iter().filter_map(|field| Column::of(field, schema)).collect();
         let labels: Vec<_> = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        Layout::new(&columns, schema, &labels, &TRUNCATION)
+        Layout::new(&KIND, &columns, schema, &labels)
     }
 
     /// The columns of the values that are known.
@@ -269,16 +265,16 @@ mod tests {
         let columns = ["x.a", "x.y.c", "x.y.e", "x.f", "top", "other.d", "labels.k8s.pod", "labels.site"];
         assert_eq!(layout.columns(false), columns);
         // A label is text; the fields of this table are numbers.
-        assert_eq!(layout.columns(true), [&columns[..], &[TRUNCATION.mark]].concat());
-        assert!(!self::layout(Schema::Otel, &[]).unwrap().columns(true).contains(&TRUNCATION.mark.to_owned()));
+        assert_eq!(layout.columns(true), [&columns[..], &[KIND.truncation.mark]].concat());
+        assert!(!self::layout(Schema::Otel, &[]).unwrap().columns(true).contains(&KIND.truncation.mark.to_owned()));
     }
 
     #[test]
     fn no_key_stands_twice() {
-        for (schema, label) in [(Schema::Procline, "a"), (Schema::Procline, TRUNCATION.mark)] {
+        for (schema, label) in [(Schema::Procline, "a"), (Schema::Procline, KIND.truncation.mark)] {
             assert!(layout(schema, &[(label, "")]).err().unwrap().contains("field of that name"));
         }
-        assert!(layout(Schema::Otel, &[("top", ""), (TRUNCATION.mark, "")]).is_ok());
+        assert!(layout(Schema::Otel, &[("top", ""), (KIND.truncation.mark, "")]).is_ok());
         assert!(layout(Schema::Otel, &[("one", ""), ("one", "")]).err().unwrap().contains("twice"));
     }
 }

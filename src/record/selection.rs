@@ -1,28 +1,24 @@
 //! Which fields of a kind's table are meant: the `--fields LIST` language, and the one numeric field of `--by`.
 
-use super::layout::Truncation;
+use super::kind::Kind;
 use super::schema::{Column, Field, Schema};
 use super::value::Type;
 
-/// Names for several fields: the name and the fields, `default` first.
-pub type Lists = [(&'static str, &'static [&'static str])];
-
 /// The fields that `list` asks for, in its order; without one, the fields of `default`.
 ///
-/// `list` is names, `lists` and `all`, separated by commas. `+name` appends and `-name` removes; a list that begins with
+/// `list` is names, the kind's lists and `all`, separated by commas. `+name` appends and `-name` removes; a list that begins with
 /// either starts from `default`. A name given twice stands once, at its first place. Names are our own, whatever the
-/// schema. `lists` and `all` omit the fields that have no equivalent in the schema.
+/// schema. The lists and `all` omit the fields that have no equivalent in the schema.
 ///
 /// # Errors
 /// A sentence for the user: if a name is unknown, if fields are named that have no equivalent in the schema, or if no
 /// field is left.
-pub fn select<R>(
-    table: &'static [Field<R>],
-    schema: Schema,
-    lists: &Lists,
-    truncation: &Truncation,
-    list: Option<&str>,
-) -> Result<Vec<Column<R>>, String> {
+pub fn select<R>(kind: &Kind<R>, schema: Schema, list: Option<&str>) -> Result<Vec<Column<R>>, String> {
+    if !kind.schemas.contains(&schema) {
+        let names: Vec<_> = kind.schemas.iter().map(|schema| schema.name()).collect();
+        let (schema, name) = (schema.name(), kind.name);
+        return Err(format!("--schema {schema}: not for {name} records; expected one of {}", names.join(", ")));
+    }
     let mut selected: Vec<Column<R>> = Vec::new();
     let mut without_equivalent: Vec<&str> = Vec::new();
     let list = list.unwrap_or("default");
@@ -33,7 +29,7 @@ pub fn select<R>(
             Some(word) => (true, word),
             None => (false, item.strip_prefix('+').unwrap_or(item)),
         };
-        for field in named(table, lists, truncation, word)? {
+        for field in named(kind, word)? {
             let Some(column) = Column::of(field, schema) else {
                 if field.name == word && !without_equivalent.contains(&word) {
                     without_equivalent.push(word);
@@ -63,51 +59,47 @@ pub fn select<R>(
 }
 
 /// The fields that one word of the list stands for.
-fn named<R>(
-    table: &'static [Field<R>],
-    lists: &Lists,
-    truncation: &Truncation,
-    word: &str,
-) -> Result<Vec<&'static Field<R>>, String> {
-    let of_name = |name: &str| table.iter().find(|field| field.name == name);
-    let found: Vec<_> = match lists.iter().find(|(list, _)| *list == word) {
+fn named<R>(kind: &Kind<R>, word: &str) -> Result<Vec<&'static Field<R>>, String> {
+    let of_name = |name: &str| kind.fields.iter().find(|field| field.name == name);
+    let found: Vec<_> = match kind.lists.iter().find(|(list, _)| *list == word) {
         Some((_, names)) => names.iter().filter_map(|name| of_name(name)).collect(),
-        None if word == "all" => table.iter().collect(),
+        None if word == "all" => kind.fields.iter().collect(),
         None => of_name(word).into_iter().collect(),
     };
-    if found.is_empty() { Err(unknown(table, lists, truncation, word)) } else { Ok(found) }
+    if found.is_empty() { Err(unknown(kind, word)) } else { Ok(found) }
 }
 
-fn unknown<R>(table: &[Field<R>], lists: &Lists, truncation: &Truncation, word: &str) -> String {
+fn unknown<R>(kind: &Kind<R>, word: &str) -> String {
     if word.is_empty() {
         return "--fields has an empty name in its list; `procline fields` lists all names".into();
     }
-    if word == truncation.mark {
+    if word == kind.truncation.mark {
         return format!("--fields {word}: leave it out; every record that was cut has it");
     }
-    let names = table.iter().map(|field| field.name).chain(lists.iter().map(|(list, _)| *list)).chain(["all"]);
+    let lists = kind.lists.iter().map(|(list, _)| *list);
+    let names = kind.fields.iter().map(|field| field.name).chain(lists).chain(["all"]);
     format!("unknown field '{word}' in --fields; {}`procline fields` lists them all", did_you_mean(word, names))
 }
 
 /// The fields by which records can be compared.
-pub fn numeric<R>(table: &'static [Field<R>]) -> impl Iterator<Item = &'static Field<R>> {
-    table.iter().filter(|field| matches!(field.kind, Type::Int | Type::Float))
+pub fn numeric<R>(kind: &Kind<R>) -> impl Iterator<Item = &'static Field<R>> {
+    kind.fields.iter().filter(|field| matches!(field.kind, Type::Int | Type::Float))
 }
 
 /// The field that `--by` names.
 ///
 /// # Errors
 /// A sentence for the user, if the name is unknown or the field is not numeric.
-pub fn by<R>(table: &'static [Field<R>], name: &str) -> Result<&'static Field<R>, String> {
-    if let Some(field) = numeric(table).find(|field| field.name == name) {
+pub fn by<R>(kind: &Kind<R>, name: &str) -> Result<&'static Field<R>, String> {
+    if let Some(field) = numeric(kind).find(|field| field.name == name) {
         return Ok(field);
     }
-    if table.iter().all(|field| field.name != name) {
-        let near = did_you_mean(name, numeric(table).map(|field| field.name));
+    if kind.fields.iter().all(|field| field.name != name) {
+        let near = did_you_mean(name, numeric(kind).map(|field| field.name));
         return Err(format!("unknown field '{name}' in --by; {near}`procline fields` lists them all"));
     }
     // Fields with a unit are amounts: better examples than ids.
-    let amounts: Vec<_> = numeric(table).filter(|field| !field.unit.is_empty()).map(|field| field.name).collect();
+    let amounts: Vec<_> = numeric(kind).filter(|field| !field.unit.is_empty()).map(|field| field.name).collect();
     let such_as = match amounts[..] {
         [one, two, three, ..] => format!(", such as {one}, {two} or {three}"),
         _ => String::new(),
@@ -136,6 +128,7 @@ fn did_you_mean<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> String 
 #[cfg(test)]
 mod tests {
     use super::super::Value;
+    use super::super::kind::Truncation;
     use super::super::schema::{Aliases, Conversion};
     use super::*;
 
@@ -147,12 +140,16 @@ mod tests {
     static TABLE: [Field<()>; 4] =
         [field("pid").ecs("process.pid", Conversion::SAME), field("cpu"), field("command"), field("extra")];
 
-    const TRUNCATION: Truncation = Truncation { first: &["command"], mark: "command_truncated", doc: "" };
-
-    const LISTS: &Lists = &[("default", &["pid", "cpu", "command"]), ("few", &["extra", "pid"])];
+    const KIND: Kind<()> = Kind {
+        name: "test",
+        fields: &TABLE,
+        lists: &[("default", &["pid", "cpu", "command"]), ("few", &["extra", "pid"])],
+        schemas: &[Schema::Procline, Schema::Ecs, Schema::Otel],
+        truncation: Truncation { first: &["command"], mark: "command_truncated", doc: "" },
+    };
 
     fn names(list: Option<&str>) -> Result<Vec<&'static str>, String> {
-        let selected = select(&TABLE, Schema::Procline, LISTS, &TRUNCATION, list)?;
+        let selected = select(&KIND, Schema::Procline, list)?;
         Ok(selected.iter().map(Column::name).collect())
     }
 
@@ -197,18 +194,19 @@ mod tests {
     #[test]
     fn of_another_schema_only_what_it_has() {
         for list in [None, Some("all"), Some("pid"), Some("few,-default,+pid")] {
-            let selected = select(&TABLE, Schema::Ecs, LISTS, &TRUNCATION, list)
-                .map(|columns| columns.iter().map(Column::name).collect());
+            let selected = select(&KIND, Schema::Ecs, list).map(|columns| columns.iter().map(Column::name).collect());
             assert_eq!(selected, Ok(vec!["process.pid"]), "{list:?}");
         }
         for (list, names) in
             [("cpu", "cpu"), ("pid,extra", "extra"), ("-cpu", "cpu"), ("cpu,all,+pid,-extra,cpu", "cpu,extra")]
         {
-            let error = select(&TABLE, Schema::Ecs, LISTS, &TRUNCATION, Some(list)).err().unwrap();
+            let error = select(&KIND, Schema::Ecs, Some(list)).err().unwrap();
             let start = format!("--fields {names}: no equivalent in schema ecs; `procline fields --schema ecs` lists");
             assert!(error.starts_with(&start), "{error}");
         }
-        assert!(select(&TABLE, Schema::Otel, LISTS, &TRUNCATION, None).is_err());
+        assert!(select(&KIND, Schema::Otel, None).is_err());
+        let error = select(&KIND, Schema::Oms, None).err().unwrap();
+        assert_eq!(error, "--schema oms: not for test records; expected one of procline, ecs, otel");
     }
 
     #[test]
@@ -220,7 +218,7 @@ mod tests {
             Field { unit: "KiB", ..field("vsz") },
             Field { unit: "KiB", ..field("rss") },
         ];
-        let found = |name| by(&TABLE, name).map(|field| field.name);
+        let found = |name| by(&Kind { fields: &TABLE, ..KIND }, name).map(|field| field.name);
         assert_eq!([found("pid"), found("cpu")], [Ok("pid"), Ok("cpu")]);
         for (name, error) in [
             ("user", "--by user: expected a numeric field, such as cpu, vsz or rss; `procline fields` lists them"),
@@ -230,7 +228,7 @@ mod tests {
             assert_eq!(found(name), Err(error.to_owned()), "{name}");
         }
         assert_eq!(
-            by(&TABLE[..1], "user").err().unwrap(),
+            by(&Kind { fields: &TABLE[..1], ..KIND }, "user").err().unwrap(),
             "--by user: expected a numeric field; `procline fields` lists them"
         );
     }

@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use procline::encode::Encoding;
 use procline::host::Host;
+use procline::parse::{self, CpuTimes};
 use procline::process::redact::Redactor;
 use procline::process::{command, tty};
 use procline::record::layout::Layout;
 use procline::record::schema::{Aliases, Column, Schema};
-use procline::record::{Field, Truncation, Type, Value, truncate};
-use procline::{parse, users};
+use procline::record::{Field, Kind, Truncation, Type, Value, truncate};
+use procline::users;
 
 /// The subject of a record that no process would have.
 #[derive(Debug)]
@@ -35,7 +36,13 @@ static FIELDS: [Field<Anything>; 4] = [
     field("part", Type::Float, |anything, _| Value::Float(anything.part)),
 ];
 
-const TRUNCATION: Truncation = Truncation { first: &["command"], mark: "command_truncated", doc: "" };
+const KIND: Kind<Anything> = Kind {
+    name: "anything",
+    fields: &FIELDS,
+    lists: &[],
+    schemas: &[Schema::Procline],
+    truncation: Truncation { first: &["command"], mark: "command_truncated", doc: "" },
+};
 
 /// No bytes make a parser panic.
 pub fn parse_all(text: &[u8]) {
@@ -53,6 +60,9 @@ pub fn parse_all(text: &[u8]) {
     parse::keyed(text, "btime");
     parse::cpus(text);
     parse::keyed(text, "MemTotal:");
+    parse::cpu_times(text).map(|times| times.busy_since(&CpuTimes::default()));
+    parse::load(text);
+    parse::os_release(text, "NAME");
     users::name_in(text, 0);
     let number = text.iter().fold(0_u32, |number, byte| number.wrapping_mul(257) ^ u32::from(*byte));
     tty::name(number, || text);
@@ -69,7 +79,7 @@ pub fn parse_all(text: &[u8]) {
 pub fn check_line(anything: &Anything, cut: bool, max: usize) {
     let host = Host::default();
     let columns: Vec<_> = FIELDS.iter().filter_map(|field| Column::of(field, Schema::Procline)).collect();
-    let layout = Layout::new(&columns, Schema::Procline, &[], &TRUNCATION).expect("a layout");
+    let layout = Layout::new(&KIND, &columns, Schema::Procline, &[]).expect("a layout");
     let mut line = Vec::new();
     truncate::line(&mut line, &mut layout.record(anything, &host), cut, max, |line, record| {
         Encoding::Json.line(line, record)

@@ -1,0 +1,119 @@
+//! The options of the process records.
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, ValueHint};
+use glob::Pattern;
+
+use super::{SampleOption, SharedOptions, value};
+use crate::record::schema::Schema;
+
+/// The options of the process records.
+#[derive(Args, Debug)]
+pub struct ProcessOptions {
+    /// What a record has.
+    #[command(flatten)]
+    pub record: RecordOptions,
+    /// Which processes have one.
+    #[command(flatten)]
+    pub filter: FilterOptions,
+    /// What every kind of record shares.
+    #[command(flatten)]
+    pub shared: SharedOptions,
+    /// What `cpu_now` is measured over.
+    #[command(flatten)]
+    pub sample: SampleOption,
+}
+
+/// What is printed of a process.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Records")]
+pub struct RecordOptions {
+    /// Fields to print, in this order
+    ///
+    /// Names of fields and lists of fields, separated by commas. The lists are `default`, `resources` (what to watch
+    /// of a service) and `all`. A list of changes starts from the default: +NAME appends a field, -NAME removes one.
+    ///
+    /// `procline fields` explains every field. `cpu_now` waits for --sample; `uss`, `pss` and `swap` are slow for
+    /// processes with much memory.
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true, value_parser = value::fields)]
+    pub fields: Option<String>,
+    /// Names and units: procline, oms, ecs or otel
+    ///
+    /// `ecs` is the Elastic Common Schema with Metricbeat's names, `otel` OpenTelemetry's semantic conventions, and
+    /// `oms` the record of the OMS agent's script over `ps aux`. The default is `procline`. --fields takes procline's
+    /// names in every schema; `procline fields --schema SCHEMA` lists which fields have an equivalent.
+    #[arg(long, value_name = "SCHEMA", default_value = "procline")]
+    #[arg(hide_default_value = true, hide_possible_values = true)]
+    pub schema: Schema,
+    /// Do not read command lines
+    ///
+    /// `command` is then `[name]`, `args` is absent, and --name finds no scripts. This is the only guarantee that no
+    /// secret of a command line is printed.
+    #[arg(long)]
+    pub no_args: bool,
+    /// Do not mask secrets in command lines
+    ///
+    /// Without this option, the values of passwords, tokens and keys become `********`, as far as they are recognised.
+    #[arg(long, conflicts_with = "redact_word")]
+    pub no_redact: bool,
+    /// Mask the values of keys with this word, too
+    ///
+    /// The built-in words are `password`, `token` and the like. Can be repeated for more words.
+    #[arg(long, value_name = "WORD", value_parser = value::redact_word, value_hint = ValueHint::Other)]
+    pub redact_word: Vec<String>,
+}
+
+/// Which processes have a record.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Processes")]
+pub struct FilterOptions {
+    /// Print processes whose name matches this pattern
+    ///
+    /// A pattern has * ? [a-z] [!a-z] and must match a whole name: the process's own, its program's, or the script's if
+    /// the program is an interpreter. Can be repeated: a process then matches any of the patterns. Different filters
+    /// must all match.
+    #[arg(long, value_name = "GLOB", value_parser = value::glob, value_hint = ValueHint::CommandName)]
+    pub name: Vec<Pattern>,
+    /// Print no processes whose name matches
+    ///
+    /// Takes the same patterns as --name. Can be repeated.
+    #[arg(long, value_name = "GLOB", value_parser = value::glob, value_hint = ValueHint::CommandName)]
+    pub exclude: Vec<Pattern>,
+    /// Print processes of this user, a name or a uid
+    ///
+    /// Takes several users separated by commas, and can be repeated: a process then matches any of them.
+    #[arg(long, value_name = "USER", value_delimiter = ',')]
+    #[arg(value_parser = NonEmptyStringValueParser::new(), value_hint = ValueHint::Username)]
+    pub user: Vec<String>,
+    /// Print the process with this id
+    ///
+    /// Takes several ids separated by commas, and can be repeated: a process then matches any of them.
+    #[arg(long, value_name = "PID", value_delimiter = ',', allow_negative_numbers = true)]
+    #[arg(value_parser = value::pid, value_hint = ValueHint::Other)]
+    pub pid: Vec<u32>,
+    /// Print processes that use at least this much CPU
+    ///
+    /// In percent of one CPU: of `cpu_now` if that is measured, else of `cpu`, the average since the process started.
+    #[arg(long, value_name = "PCT", allow_negative_numbers = true)]
+    #[arg(value_parser = value::percent, value_hint = ValueHint::Other)]
+    pub min_cpu: Option<f64>,
+    /// Print no kernel threads
+    #[arg(long)]
+    pub no_kernel_threads: bool,
+    /// Add the descendants of matching processes
+    #[arg(long)]
+    pub children: bool,
+    /// Print only the N highest, highest first
+    ///
+    /// Applies after all filters and after --children. --by says which field counts.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(value_parser = value::top, value_hint = ValueHint::Other)]
+    pub top: Option<usize>,
+    /// Field that --top compares
+    ///
+    /// Any numeric field, such as cpu, rss or threads; `procline fields` lists them all. A process whose value cannot
+    /// be known comes last. Of equals, the lower pid comes first.
+    #[arg(long, value_name = "FIELD", default_value = "cpu", requires = "top", hide_possible_values = true)]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    pub by: String,
+}

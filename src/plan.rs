@@ -1,0 +1,41 @@
+//! What every snapshot is asked for, whatever kind of record it writes, and how each begins.
+
+use crate::exit::Outcome;
+use crate::host::{Host, Roots, View};
+use crate::output::{Output, Writer};
+use crate::record::layout::Layout;
+use crate::run::{Turn, Worker};
+
+/// What the snapshots of a run have in common.
+pub struct Plan<R: 'static> {
+    /// What each record looks like.
+    pub layout: Layout<R>,
+    /// Where records go.
+    pub output: Output,
+    /// Which machine they are about.
+    pub roots: Roots,
+    /// The machine's name, where it is not its hostname.
+    pub computer: Option<String>,
+}
+
+impl<R> Plan<R> {
+    /// Opens the destination, and looks at the machine as far as `needs` asks for it. None says that the worker was
+    /// asked to stop before there was a line.
+    ///
+    /// # Errors
+    /// Those of [`Writer::open`] and [`Host::observe`].
+    pub fn begin(
+        &self,
+        view: &View,
+        needs: u32,
+        turn: Turn,
+        worker: &Worker<'_>,
+    ) -> Result<Option<(Host, Writer)>, Outcome> {
+        // Opened first, as a lock may be waited for: what the records then tell is of their time, and so is the file.
+        let Some((now, writer)) = Writer::open(&self.output, turn, worker)? else {
+            return Ok(None);
+        };
+        let host = Host::observe(view, self.computer.as_deref(), now, needs)?;
+        Ok(Some((host, writer)))
+    }
+}
