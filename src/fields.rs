@@ -18,14 +18,10 @@ const KINDS: &[&dyn Table] = &[&process::fields::KIND, &machine::fields::KIND];
 /// # Errors
 /// If there is no such kind, if it does not know the schema, or if the tables cannot be written; a closed pipe is no error.
 pub fn print(kind: Option<&str>, format: FieldsFormat, schema: Schema) -> Result<(), Outcome> {
-    let kinds = KINDS.iter().filter(|table| kind.is_none_or(|kind| table.name() == kind));
-    let tables: Vec<_> = kinds.map(|table| table.rows(schema)).filter(|rows| !rows.is_empty()).collect();
-    if tables.is_empty() {
-        let names: Vec<_> =
-            KINDS.iter().filter(|table| !table.rows(schema).is_empty()).map(|table| table.name()).collect();
-        let (kind, names, schema) = (kind.unwrap_or_default(), names.join(", "), schema.name());
-        return Err(Outcome::Usage(format!("no {kind} records in schema {schema}: expected one of {names}")));
-    }
+    let tables = match kind {
+        Some(kind) => vec![named(kind).and_then(|table| table.rows(schema)).map_err(Outcome::Usage)?],
+        None => KINDS.iter().filter_map(|table| table.rows(schema).ok()).collect(),
+    };
     let print: fn(&[Row]) -> String = match format {
         FieldsFormat::Text => text,
         FieldsFormat::Markdown => markdown,
@@ -36,12 +32,20 @@ pub fn print(kind: Option<&str>, format: FieldsFormat, schema: Schema) -> Result
     Ok(sink::print(&texts.join(separator))?)
 }
 
+fn named(kind: &str) -> Result<&'static dyn Table, String> {
+    let found = KINDS.iter().find(|table| table.name() == kind).copied();
+    found.ok_or_else(|| {
+        let names: Vec<_> = KINDS.iter().map(|table| table.name()).collect();
+        format!("unknown kind of record '{kind}'; expected one of {}", names.join(", "))
+    })
+}
+
 /// A kind of record, whatever its records are about.
 trait Table: Sync {
     fn name(&self) -> &'static str;
 
-    /// Its fields, as a schema has them; none if it does not know that.
-    fn rows(&self, schema: Schema) -> Vec<Row>;
+    /// Its fields, as a schema has them; a sentence for the user if it does not know that.
+    fn rows(&self, schema: Schema) -> Result<Vec<Row>, String>;
 }
 
 #[derive(Serialize)]
@@ -62,10 +66,8 @@ impl<R> Table for Kind<R> {
         self.name
     }
 
-    fn rows(&self, schema: Schema) -> Vec<Row> {
-        if !self.schemas.contains(&schema) {
-            return Vec::new();
-        }
+    fn rows(&self, schema: Schema) -> Result<Vec<Row>, String> {
+        self.check(schema)?;
         let default = self.default_fields();
         let columns = self.fields.iter().filter_map(|field| Column::of(field, schema));
         let field = |name| (schema != Schema::Procline).then_some(name);
@@ -88,7 +90,7 @@ impl<R> Table for Kind<R> {
             default: true,
             meaning: self.truncation.doc,
         };
-        of_columns.chain([of_the_mark]).collect()
+        Ok(of_columns.chain([of_the_mark]).collect())
     }
 }
 

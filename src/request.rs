@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use crate::cli::host::HostOptions;
 use crate::cli::process::{FilterOptions, ProcessOptions};
-use crate::cli::{Format, OutputOptions, OutputValue, SampleOption, SharedOptions, TimeOptions};
+use crate::cli::shared::{Format, OutputOptions, SampleOption, SharedOptions, TimeOptions};
+use crate::cli::value::OutputValue;
 use crate::encode::Encoding;
 use crate::host::Roots;
 use crate::machine::{self, Heartbeat, Machine};

@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use super::{SampleOption, SharedOptions, value};
+use super::shared::{SampleOption, SharedOptions};
+use super::value;
 use crate::record::schema::Schema;
 
 /// The options of the host record.

@@ -4,7 +4,8 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueHint};
 use glob::Pattern;
 
-use super::{SampleOption, SharedOptions, value};
+use super::shared::{SampleOption, SharedOptions};
+use super::value;
 use crate::record::schema::Schema;
 
 /// The options of the process records.

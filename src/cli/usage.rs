@@ -45,8 +45,11 @@ pub fn sentence(error: &Error) -> String {
             let (word, prior) = (text(error, ContextKind::InvalidSubcommand), text(error, ContextKind::PriorArg));
             if word.is_empty() {
                 format!("{argument} cannot be used with {prior}")
-            } else if Cli::command().find_subcommand(&word).is_some() {
-                format!("the command {word} cannot be used with {prior}")
+            } else if let Some(command) = Cli::command().find_subcommand(&word) {
+                let name = prior.split(' ').next().unwrap_or_default();
+                let is_its_own = command.get_arguments().any(|own| own.get_long() == name.strip_prefix("--"));
+                let remedy = if is_its_own { format!(": write procline {word} {name}") } else { String::new() };
+                format!("the command {word} cannot be used with {prior}{remedy}")
             } else {
                 // To clap any word after an option may be a command.
                 format!("unexpected argument '{word}'{}", remedy(error, ContextKind::SuggestedSubcommand))

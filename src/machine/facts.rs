@@ -22,20 +22,20 @@ pub struct Facts {
     /// Over 1, 5 and 15 minutes; proc_loadavg(5).
     pub load: Option<[f64; 3]>,
     /// proc_meminfo(5).
-    pub memory: Option<Memory>,
+    pub memory: Memory,
 }
 
 /// Memory and swap, in KiB.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Memory {
     /// `MemTotal`.
-    pub total: u64,
+    pub total: Option<u64>,
     /// `MemAvailable`.
-    pub available: u64,
+    pub available: Option<u64>,
     /// `SwapTotal`.
-    pub swap_total: u64,
+    pub swap_total: Option<u64>,
     /// `SwapFree`.
-    pub swap_free: u64,
+    pub swap_free: Option<u64>,
 }
 
 impl Facts {
@@ -64,13 +64,14 @@ fn here(view: &View, needs: u32) -> Facts {
     if wants(MEMORY) {
         let mut system = System::new();
         system.refresh_memory_specifics(MemoryRefreshKind::everything());
-        let memory = Memory {
-            total: system.total_memory() / 1024,
-            available: system.available_memory() / 1024,
-            swap_total: system.total_swap() / 1024,
-            swap_free: system.free_swap() / 1024,
+        // All of it is 0 if sysinfo cannot read it.
+        let kib = |bytes: u64| Some(bytes / 1024).filter(|_| system.total_memory() > 0);
+        facts.memory = Memory {
+            total: kib(system.total_memory()),
+            available: kib(system.available_memory()),
+            swap_total: kib(system.total_swap()),
+            swap_free: kib(system.free_swap()),
         };
-        facts.memory = Some(memory).filter(|memory| memory.total > 0);
     }
     facts
 }
@@ -96,15 +97,14 @@ fn elsewhere(view: &View, needs: u32) -> Facts {
         facts.load = read("loadavg").and_then(|text| parse::load(&text));
     }
     if wants(MEMORY) {
-        facts.memory = read("meminfo").and_then(|text| {
-            let kib = |key| parse::keyed(&text, key);
-            Some(Memory {
-                total: kib("MemTotal:")?,
-                available: kib("MemAvailable:")?,
-                swap_total: kib("SwapTotal:")?,
-                swap_free: kib("SwapFree:")?,
-            })
-        });
+        let text = read("meminfo").unwrap_or_default();
+        let kib = |key| parse::keyed(&text, key);
+        facts.memory = Memory {
+            total: kib("MemTotal:"),
+            available: kib("MemAvailable:"),
+            swap_total: kib("SwapTotal:"),
+            swap_free: kib("SwapFree:"),
+        };
     }
     facts
 }

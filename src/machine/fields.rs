@@ -106,7 +106,7 @@ const FIELDS: &[Field<Machine>] = &[
     field("uptime", Float, "s", UPTIME, "time since boot", |_, host| {
         Value::Float(host.uptime_ticks as f64 / host.ticks_per_second as f64)
     })
-    .ecs("host.uptime", Conversion::SECONDS)
+    .ecs("host.uptime", WHOLE_SECONDS)
     .otel("system.uptime", SAME),
     field("cpus", Int, "", STAT, "CPUs online", |machine, _| count(parse::cpus(&machine.stat)))
         .ecs("system.cpu.cores", SAME)
@@ -119,7 +119,7 @@ const FIELDS: &[Field<Machine>] = &[
         "busy part of all CPUs' time, over the sample or the last interval: 100 if every CPU is busy; rounded to 0.1",
         |machine, _| machine.cpu_now.map_or(Value::Absent, Value::Float),
     )
-    .ecs("host.cpu.usage", Conversion::RATIO),
+    .ecs("host.cpu.usage", CPU_RATIO),
     field("load1", Float, "", LOAD, "load average over 1 minute", |machine, _| load(&machine.facts, 0))
         .ecs("system.load.1", SAME),
     field("load5", Float, "", LOAD, "load average over 5 minutes", |machine, _| load(&machine.facts, 1))
@@ -135,7 +135,7 @@ const FIELDS: &[Field<Machine>] = &[
     .ecs("system.memory.actual.free", BYTES)
     .otel("system.memory.linux.available", BYTES),
     field("mem_used", Int, "KiB", MEMORY, "memory that is not available", |machine, _| {
-        memory(machine, |memory| memory.total.saturating_sub(memory.available))
+        memory(machine, |memory| memory.total?.checked_sub(memory.available?))
     })
     .ecs("system.memory.actual.used.bytes", BYTES),
     field("swap_total", Int, "KiB", MEMORY, "swap space, as `free`", |machine, _| {
@@ -147,7 +147,7 @@ const FIELDS: &[Field<Machine>] = &[
     })
     .ecs("system.memory.swap.free", BYTES),
     field("swap_used", Int, "KiB", MEMORY, "swap space that is used", |machine, _| {
-        memory(machine, |memory| memory.swap_total.saturating_sub(memory.swap_free))
+        memory(machine, |memory| memory.swap_total?.checked_sub(memory.swap_free?))
     })
     .ecs("system.memory.swap.used.bytes", BYTES),
     field("processes", Int, "", PROCESSES, "processes, threads of the kernel included", |machine, _| {
@@ -192,6 +192,18 @@ const FIELDS: &[Field<Machine>] = &[
     timestamp(),
 ];
 
+/// The machine's uptime as ECS has it.
+const WHOLE_SECONDS: Conversion<Machine> =
+    Conversion { doc: Some("time since boot, truncated to whole seconds"), ..Conversion::SECONDS };
+
+/// CPU time as a part of what all CPUs had.
+const CPU_RATIO: Conversion<Machine> = Conversion {
+    doc: Some(
+        "busy part of all CPUs' time, over the sample or the last interval: 1 if every CPU is busy; rounded to 0.001",
+    ),
+    ..Conversion::RATIO
+};
+
 /// `host.arch` of the semantic conventions, which have words of their own.
 const ARCHITECTURE_OF_OTEL: Conversion<Machine> = Conversion {
     doc: Some("amd64, arm64, arm32, x86, ppc64, ppc32, s390x or ia64; others as `uname -m`"),
@@ -219,8 +231,8 @@ fn load<'a>(facts: &Facts, place: usize) -> Value<'a> {
     facts.load.map_or(Value::Absent, |load| Value::Float(load[place]))
 }
 
-fn memory<'a>(machine: &Machine, get: fn(Memory) -> u64) -> Value<'a> {
-    count(machine.facts.memory.map(get))
+fn memory<'a>(machine: &Machine, get: fn(Memory) -> Option<u64>) -> Value<'a> {
+    count(get(machine.facts.memory))
 }
 
 fn processes<'a>(machine: &Machine, get: fn(Processes) -> u64) -> Value<'a> {

@@ -31,6 +31,19 @@ pub struct Truncation {
 }
 
 impl<R> Kind<R> {
+    /// Whether its fields have names in the schema.
+    ///
+    /// # Errors
+    /// A sentence for the user, if not.
+    pub fn check(&self, schema: Schema) -> Result<(), String> {
+        if self.schemas.contains(&schema) {
+            return Ok(());
+        }
+        let names: Vec<_> = self.schemas.iter().map(|schema| schema.name()).collect();
+        let (schema, kind, names) = (schema.name(), self.name, names.join(", "));
+        Err(format!("--schema {schema}: not for {kind} records; expected one of {names}"))
+    }
+
     /// The fields that a record has if none are asked for.
     pub fn default_fields(&self) -> &'static [&'static str] {
         self.lists.first().map_or(&[], |(_, names)| names)

@@ -11,14 +11,10 @@ use super::value::Type;
 /// schema. The lists and `all` omit the fields that have no equivalent in the schema.
 ///
 /// # Errors
-/// A sentence for the user: if a name is unknown, if fields are named that have no equivalent in the schema, or if no
+/// A sentence for the user: if the kind does not know the schema, if a name is unknown, if fields are named that have no equivalent in the schema, or if no
 /// field is left.
 pub fn select<R>(kind: &Kind<R>, schema: Schema, list: Option<&str>) -> Result<Vec<Column<R>>, String> {
-    if !kind.schemas.contains(&schema) {
-        let names: Vec<_> = kind.schemas.iter().map(|schema| schema.name()).collect();
-        let (schema, name) = (schema.name(), kind.name);
-        return Err(format!("--schema {schema}: not for {name} records; expected one of {}", names.join(", ")));
-    }
+    kind.check(schema)?;
     let mut selected: Vec<Column<R>> = Vec::new();
     let mut without_equivalent: Vec<&str> = Vec::new();
     let list = list.unwrap_or("default");

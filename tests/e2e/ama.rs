@@ -108,7 +108,7 @@ fn records() -> Vec<serde_json::Map<String, Value>> {
 /// The columns are what the units write, in the types of the field table; the table has them all, with times as times.
 #[test]
 fn the_columns_are_those_of_the_record() {
-    let output = quiet(&mut procline(&["fields", "--format", "json"]));
+    let output = quiet(&mut procline(&["fields", "process", "--format", "json"]));
     let fields: Vec<Value> = lines(&output).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     let kind = |key: &str| {
         let field = fields.iter().find(|field| field["record"] == "process" && field["name"] == key);

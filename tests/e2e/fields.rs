@@ -120,17 +120,17 @@ fn labels_the_machines_name_and_no_arguments() {
 
 #[test]
 fn the_table_of_fields() {
-    let text = String::from_utf8(quiet(&mut procline(&["fields"]))).unwrap();
+    let text = String::from_utf8(quiet(&mut procline(&["fields", "process"]))).unwrap();
     let names: Vec<_> = text.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
     assert!(names.join(" ").starts_with(DEFAULT), "{names:?}");
-    let json = quiet(&mut procline(&["fields", "--format", "json"]));
+    let json = quiet(&mut procline(&["fields", "process", "--format", "json"]));
     let first: Value = serde_json::from_str(lines(&json)[2]).unwrap();
     assert_eq!((&first["record"], &first["name"]), (&"process".into(), &"cpu".into()));
     assert_eq!((&first["type"], &first["unit"], &first["default"]), (&"float".into(), &"%".into(), &true.into()));
     assert!(first["meaning"].as_str().unwrap().contains("CPU time"));
     // The mark of a cut record is no field to ask for, but a column to make.
     for schema in ["procline", "oms", "ecs", "otel"] {
-        let json = quiet(&mut procline(&["fields", "--schema", schema, "--format", "json"]));
+        let json = quiet(&mut procline(&["fields", "process", "--schema", schema, "--format", "json"]));
         let last: Value = serde_json::from_str(lines(&json).last().unwrap()).unwrap();
         assert_eq!((&last["name"], &last["type"]), (&"command_truncated".into(), &"bool".into()));
         assert_eq!(last["default"], true);
@@ -178,7 +178,7 @@ fn the_mark_of_a_cut_record_is_where_one_may_be_cut() {
 #[test]
 fn types_are_those_of_the_table() {
     for schema in ["procline", "oms", "ecs", "otel"] {
-        let table = quiet(&mut procline(&["fields", "--schema", schema, "--format", "json"]));
+        let table = quiet(&mut procline(&["fields", "process", "--schema", schema, "--format", "json"]));
         let table = lines(&table).into_iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let mut types: BTreeMap<String, String> =
             table.map(|row| (row["name"].as_str().unwrap().into(), row["type"].as_str().unwrap().into())).collect();

@@ -169,7 +169,7 @@ fn a_field_that_is_not_numeric_is_told() {
 #[test]
 fn by_each_numeric_field() {
     let tree = Tree::copy();
-    let table = quiet(&mut procline(&["fields", "--format", "json"]));
+    let table = quiet(&mut procline(&["fields", "process", "--format", "json"]));
     let mut count = 0;
     for row in lines(&table).into_iter().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()) {
         let (name, kind) = (row["name"].as_str().unwrap(), row["type"].as_str().unwrap());

@@ -14,6 +14,7 @@ mod fields;
 mod filters;
 mod formats;
 mod golden;
+mod host;
 mod hostile;
 mod interval;
 mod limit;

@@ -181,7 +181,7 @@ fn every_field_by_name_nesting_and_unit() {
         let never: Vec<_> = table.iter().filter(|(_, name, _)| !seen.contains(name)).collect::<Vec<_>>();
         assert!(never.is_empty(), "{schema}: {:?}", never.iter().map(|(field, ..)| field).collect::<Vec<_>>());
         // And the program knows of no more, but for the mark of a record that was cut.
-        let listed = quiet(&mut procline(&["fields", "--schema", schema, "--format", "json"]));
+        let listed = quiet(&mut procline(&["fields", "process", "--schema", schema, "--format", "json"]));
         let row = |row: &Map<String, Value>| [row["field"].clone(), row["name"].clone()].map(|text| text.to_string());
         let listed: BTreeSet<_> = parsed(&listed).iter().map(row).collect();
         assert_eq!(
@@ -238,7 +238,7 @@ fn a_named_field_without_an_equivalent_is_an_error() {
 #[test]
 fn the_table_tells_units_and_precision_of_its_schema() {
     let table = |schema: &str| {
-        let rows = parsed(&quiet(&mut procline(&["fields", "--schema", schema, "--format", "json"])));
+        let rows = parsed(&quiet(&mut procline(&["fields", "process", "--schema", schema, "--format", "json"])));
         let row = |row: Map<String, Value>| {
             let field = row.get("field").unwrap_or(&row["name"]).as_str().unwrap().to_owned();
             (field, [&row["type"], &row["unit"], &row["meaning"]].map(|text| text.as_str().unwrap().to_owned()))

@@ -1,0 +1,143 @@
+//! The options that every kind of record has.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, ValueEnum, ValueHint};
+
+use super::value::{self, OutputValue};
+
+/// How records are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// One object per line
+    Json,
+    /// One array of objects
+    Array,
+    /// A header, then a row per record
+    Csv,
+}
+
+/// The options that every kind of record shares.
+#[derive(Args, Debug)]
+pub struct SharedOptions {
+    /// How records are written.
+    #[command(flatten)]
+    pub line: LineOptions,
+    /// Where they go.
+    #[command(flatten)]
+    pub output: OutputOptions,
+    /// When snapshots are taken.
+    #[command(flatten)]
+    pub time: TimeOptions,
+    /// Which machine they are about.
+    #[command(flatten)]
+    pub roots: RootOptions,
+}
+
+// The first paragraph of each option is its line in `-h`, which fits 80 columns; `--help` has all of them.
+
+/// How a record is written.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Records")]
+pub struct LineOptions {
+    /// Encoding: json, array or csv
+    ///
+    /// `json` prints one object per line, `array` one array of all objects, `csv` a header and a row per record. The
+    /// default is `json`.
+    #[arg(long, value_name = "FORMAT", default_value = "json")]
+    #[arg(hide_default_value = true, hide_possible_values = true)]
+    pub format: Format,
+    /// Add a constant to every record
+    ///
+    /// The constant is a string and comes after all fields. Can be repeated for more constants.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = value::label, value_hint = ValueHint::Other)]
+    pub label: Vec<(String, String)>,
+    /// Value of Computer, instead of the hostname
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), value_hint = ValueHint::Hostname)]
+    pub computer: Option<String>,
+    /// Longest line, in bytes
+    ///
+    /// The newline counts. At least 1024, or 0 for no limit. A longer record loses the middle of its longest texts, and
+    /// of a process's command first. It then has a field that tells: `command_truncated`, or `truncated` in other kinds.
+    #[arg(long, value_name = "N", default_value = "32000", allow_negative_numbers = true)]
+    #[arg(value_parser = value::max_record_bytes, value_hint = ValueHint::Other)]
+    pub max_record_bytes: usize,
+}
+
+/// Where records go.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Destination")]
+pub struct OutputOptions {
+    /// Append to this file, not to standard output (-)
+    ///
+    /// The file's name, but not its directory's, may contain strftime fields, in UTC:
+    /// /var/log/procline/%Y-%m-%d.jsonl
+    #[arg(long, value_name = "PATTERN", value_parser = value::output, value_hint = ValueHint::FilePath)]
+    pub output: Option<OutputValue>,
+    /// Remove the pattern's files that are older
+    ///
+    /// A file's age counts from its last change. At least 2d, so that whatever reads the files has time to: 7d, 4w.
+    /// Their names must contain a full date or %s
+    #[arg(long, value_name = "DURATION", requires = "output", value_parser = value::keep)]
+    #[arg(value_hint = ValueHint::Other)]
+    pub keep: Option<Duration>,
+    /// Permissions of a new file [default: 0640]
+    ///
+    /// In octal, whatever the umask. A missing directory is created too, and who may read its files may enter it.
+    #[arg(long, value_name = "MODE", requires = "output", value_parser = value::file_mode)]
+    #[arg(value_hint = ValueHint::Other)]
+    pub file_mode: Option<u32>,
+}
+
+/// When snapshots are taken, and how long they may take.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Time")]
+pub struct TimeOptions {
+    /// Take a snapshot at every interval until stopped
+    ///
+    /// Intervals do not drift. An interval that ends while a snapshot is still being taken is skipped. --timeout does
+    /// not end the repetition.
+    #[arg(long, value_name = "DURATION", value_parser = value::duration, value_hint = ValueHint::Other)]
+    pub interval: Option<Duration>,
+    /// Stop after this many snapshots
+    #[arg(long, value_name = "N", requires = "interval", allow_negative_numbers = true)]
+    #[arg(value_parser = value::count, value_hint = ValueHint::Other)]
+    pub count: Option<u64>,
+    /// End a run that takes longer
+    ///
+    /// Even a run that is blocked in a read or a write ends, with exit code 124.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = value::duration)]
+    #[arg(value_hint = ValueHint::Other)]
+    pub timeout: Duration,
+}
+
+/// Which machine is looked at.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Another machine")]
+pub struct RootOptions {
+    /// Another machine's /proc, mounted here
+    ///
+    /// The machine's uptime, boot time, memory and load are then read there, too.
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::DirPath)]
+    pub procfs: Option<PathBuf>,
+    /// Another machine's root directory, mounted here
+    ///
+    /// Users are then named by its etc/passwd, and its operating system by its etc/os-release.
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::DirPath)]
+    pub rootfs: Option<PathBuf>,
+}
+
+/// What `cpu_now` is measured over, for the kinds that have it.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Time")]
+pub struct SampleOption {
+    /// Time over which to measure cpu_now
+    ///
+    /// A run waits this long if it needs `cpu_now`. With --interval only the first snapshot waits; later ones measure
+    /// over the interval before them.
+    #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = value::duration)]
+    #[arg(value_hint = ValueHint::Other)]
+    pub sample: Duration,
+}
