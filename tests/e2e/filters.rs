@@ -1,6 +1,6 @@
 //! Which processes have a record: rows of arguments and the pids that they leave of the fixture tree.
 
-use crate::support::{Actor, Tree, command, complaint, lacks, lines, procline, quiet, records};
+use crate::support::{TestProcess, Tree, command, complaint, lacks, lines, procline, quiet, records};
 
 fn pids(tree: &Tree, arguments: &str) -> Vec<u64> {
     let words: Vec<_> = arguments.split(' ').filter(|word| !word.is_empty()).collect();
@@ -82,17 +82,17 @@ fn the_least_cpu_is_of_now_if_that_is_requested() {
 /// The id of a thread is no process's, as `ps -p` has it.
 #[test]
 fn a_thread_is_no_process() {
-    if Actor::lacks("a_thread_is_no_process") {
+    if TestProcess::lacks("a_thread_is_no_process") {
         return;
     }
-    let actor = Actor::play("threads");
-    let tasks = std::fs::read_dir(format!("/proc/{}/task", actor.pid)).unwrap();
+    let process = TestProcess::start("threads");
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", process.pid)).unwrap();
     let ids: Vec<String> = tasks.map(|task| task.unwrap().file_name().into_string().unwrap()).collect();
     assert!(ids.len() > 1);
     for id in ids {
         for more in [&[][..], &["--children"], &["--top", "1"]] {
             let found = records(&quiet(procline(&["--pid", &id]).args(more)));
-            let is_process = id == actor.pid.to_string();
+            let is_process = id == process.pid.to_string();
             assert_eq!(found.len(), usize::from(is_process), "{id} {more:?}");
         }
     }
@@ -240,14 +240,14 @@ fn of_this_machine() {
     let me = std::process::id().to_string();
     let found = records(&quiet(&mut procline(&["--pid", &me])));
     assert_eq!(found.iter().map(|record| record.pid).collect::<Vec<_>>(), [std::process::id()]);
-    if Actor::lacks("of_this_machine, with children") {
+    if TestProcess::lacks("of_this_machine, with children") {
         return;
     }
-    let actor = Actor::play("plain");
+    let process = TestProcess::start("plain");
     let output = quiet(&mut procline(&["--pid", &me, "--children", "--name", "e2e*", "--name", "python3*"]));
     let found = records(&output);
     assert!(
-        found.iter().any(|record| record.pid == actor.pid)
+        found.iter().any(|record| record.pid == process.pid)
             && found.iter().any(|record| record.pid == std::process::id())
     );
     // Others' processes may grow after they were compared: not each time.

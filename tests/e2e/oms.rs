@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Map, Value};
 
-use crate::support::{Actor, PROCLINE, Tree, command, lacks, lines, quiet};
+use crate::support::{PROCLINE, TestProcess, Tree, command, lacks, lines, quiet};
 
 /// The keys of the script that this replaces, in its order.
 const KEYS: &[&str] = &[
@@ -80,8 +80,8 @@ fn as_ps_aux_prints_it() {
     if lacks("as_ps_aux_prints_it", false, &["ps"]) {
         return;
     }
-    let _actors =
-        (!Actor::lacks("as_ps_aux_prints_it, roles")).then(|| ["zombie_leader", "nice", "mlock"].map(Actor::play));
+    let _processes = (!TestProcess::lacks("as_ps_aux_prints_it, test processes"))
+        .then(|| ["zombie_leader", "nice", "mlock"].map(TestProcess::start));
     for (zone, later) in [("UTC", ""), ("Asia/Tokyo", ""), ("UTC", "+73h"), ("UTC", "+400d")] {
         if !later.is_empty() && lacks("as_ps_aux_prints_it, later", false, &["faketime"]) {
             continue;

@@ -6,7 +6,9 @@ use std::process::Command;
 
 use chrono::DateTime;
 
-use crate::support::{Actor, PROCLINE, Record, command, has_kernel_threads, lacks, lines, procline, quiet, records};
+use crate::support::{
+    PROCLINE, Record, TestProcess, command, has_kernel_threads, lacks, lines, procline, quiet, records,
+};
 
 /// What ps is asked for, and the columns that are numbers.
 const COLUMNS: [&str; 9] = ["user:70", "pcpu", "pmem", "vsz", "rss", "tty", "stat", "lstart", "cputimes"];
@@ -133,9 +135,9 @@ fn is_same_text(ours: &str, ps: &str) -> bool {
     as_ps(' ') == ps_text || as_ps('.') == ps_text || (ps == "?" && is_bracketed)
 }
 
-/// What a role was made for, in STAT or in the command: that ps and procline agree is not enough.
-fn is_for(role: &str) -> (Option<&'static str>, Option<&'static str>) {
-    let (stat, command) = match role {
+/// What a kind of test process must show in STAT or in the command. It is not enough that ps and procline agree.
+fn shows(kind: &str) -> (Option<&'static str>, Option<&'static str>) {
+    let (stat, command) = match kind {
         "plain" => ("T", ""),
         "zombie" => ("Z", "[python3] <defunct>"),
         "zombie_leader" => ("Zl", ""),
@@ -161,30 +163,30 @@ fn is_for(role: &str) -> (Option<&'static str>, Option<&'static str>) {
 }
 
 /// A process that does not move is compared exactly.
-fn assert_same(role: &str) {
-    if Actor::lacks(role) {
+fn assert_same(kind: &str) {
+    if TestProcess::lacks(kind) {
         return;
     }
-    let actor = Actor::play(role);
+    let process = TestProcess::start(kind);
     // While it is a few clock ticks old, its share of the CPU changes with each of them: what is wrong differs each time.
     let compared: Vec<_> = (0..20)
-        .map(|_| differences(&HERE, &["-p", &actor.pid.to_string()]))
+        .map(|_| differences(&HERE, &["-p", &process.pid.to_string()]))
         .take_while(|found| !found.is_empty())
         .collect();
-    assert!(compared.len() < 20, "{role}: {:#?}", compared.last());
-    let record = actor.record(&[]);
-    let (stat, command) = is_for(role);
+    assert!(compared.len() < 20, "{kind}: {:#?}", compared.last());
+    let record = process.record(&[]);
+    let (stat, command) = shows(kind);
     assert!(stat.is_none() || record.stat.as_deref() == stat, "{record:?}");
     assert!(command.is_none() || record.command.as_deref() == command, "{record:?}");
-    assert!(role != "foreground" || record.tty.starts_with("pts/"), "{record:?}");
-    assert!(role != "uid_without_name" || record.user.as_deref() == Some("4242424"), "{record:?}");
+    assert!(kind != "foreground" || record.tty.starts_with("pts/"), "{record:?}");
+    assert!(kind != "uid_without_name" || record.user.as_deref() == Some("4242424"), "{record:?}");
 }
 
 macro_rules! same_as_ps {
-    ($($role:ident)*) => { $(
+    ($($kind:ident)*) => { $(
         #[test]
-        fn $role() {
-            assert_same(stringify!($role));
+        fn $kind() {
+            assert_same(stringify!($kind));
         }
     )* };
 }
@@ -217,23 +219,23 @@ fn every_process_of_this_machine() {
 /// Without `stat` among the fields, rss and user come from other, cheaper files: the figures are the same.
 #[test]
 fn the_cheaper_files_say_the_same() {
-    if Actor::lacks("the_cheaper_files_say_the_same") {
+    if TestProcess::lacks("the_cheaper_files_say_the_same") {
         return;
     }
-    for role in ["plain", "mlock", "zombie", "zombie_leader", "uid_without_name"] {
-        let actor = Actor::play(role);
-        let whole = actor.record(&[]);
+    for kind in ["plain", "mlock", "zombie", "zombie_leader", "uid_without_name"] {
+        let process = TestProcess::start(kind);
+        let whole = process.record(&[]);
         let output = quiet(&mut procline(&["--fields", "pid,user,rss,mem"]));
         let line =
-            lines(&output).into_iter().find(|line| line.starts_with(&format!("{{\"pid\":{},", actor.pid))).unwrap();
+            lines(&output).into_iter().find(|line| line.starts_with(&format!("{{\"pid\":{},", process.pid))).unwrap();
         let expected = format!(
             "{{\"pid\":{},\"user\":\"{}\",\"rss\":{},\"mem\":{:?}}}",
-            actor.pid,
+            process.pid,
             whole.user.unwrap(),
             whole.rss.unwrap(),
             whole.mem.unwrap()
         );
-        assert_eq!(line, expected, "{role}");
+        assert_eq!(line, expected, "{kind}");
     }
 }
 
@@ -248,12 +250,12 @@ fn processes_from_another_day() {
         ps: |arguments| command("faketime", &[LATER, &["ps"], arguments].concat()),
         procline: |arguments| command("faketime", &[LATER, &[PROCLINE], arguments].concat()),
     };
-    let actor = Actor::play("plain");
-    let found = differences(&faked, &["-p", &actor.pid.to_string()]);
+    let process = TestProcess::start("plain");
+    let found = differences(&faked, &["-p", &process.pid.to_string()]);
     assert!(found.is_empty(), "{found:#?}");
     let there = records(&quiet(&mut (faked.procline)(&[])));
-    let there = there.into_iter().find(|record| record.pid == actor.pid).unwrap();
-    let here = actor.record(&[]);
+    let there = there.into_iter().find(|record| record.pid == process.pid).unwrap();
+    let here = process.record(&[]);
     assert_eq!(there.start, here.start);
     let days = |record: &Record| {
         let of = |text: &str| DateTime::parse_from_rfc3339(text).unwrap();

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Map, Value};
 
-use crate::support::{Actor, command, has_kernel_threads, lacks, lines, procline, program_for_all, quiet, skip};
+use crate::support::{TestProcess, command, has_kernel_threads, lacks, lines, procline, program_for_all, quiet, skip};
 
 type Fields = Map<String, Value>;
 
@@ -50,40 +50,40 @@ const AS_PS: &[(&str, &str)] = &[
 
 #[test]
 fn as_ps_has_them() {
-    if Actor::lacks("as_ps_has_them") {
+    if TestProcess::lacks("as_ps_has_them") {
         return;
     }
-    for role in
+    for kind in
         ["plain", "nice", "negative_nice", "session_leader", "threads", "foreground", "uid_without_name", "zombie"]
     {
-        let actor = Actor::play(role);
-        let fields = fields_of(&mut procline(&[]), actor.pid);
+        let process = TestProcess::start(kind);
+        let fields = fields_of(&mut procline(&[]), process.pid);
         let columns: Vec<_> = AS_PS.iter().flat_map(|(_, theirs)| ["-o".to_owned(), format!("{theirs}=")]).collect();
         let columns: Vec<_> = columns.iter().map(String::as_str).collect();
-        let ps = output_of("ps", &[&["-p", &actor.pid.to_string()], &columns[..]].concat());
+        let ps = output_of("ps", &[&["-p", &process.pid.to_string()], &columns[..]].concat());
         // A zombie's name has a second word.
         let ps: Vec<_> = ps.trim_end_matches(" <defunct>").split_whitespace().collect();
         assert_eq!(ps.len(), AS_PS.len(), "{ps:?}");
         for ((ours, _), theirs) in AS_PS.iter().zip(ps) {
-            assert_eq!(text(&fields, ours), theirs, "{role}: {ours}");
+            assert_eq!(text(&fields, ours), theirs, "{kind}: {ours}");
         }
         let seconds = |text: String| text.parse::<u64>().unwrap();
-        let etimes = || seconds(output_of("ps", &["-o", "etimes=", "-p", &actor.pid.to_string()]));
+        let etimes = || seconds(output_of("ps", &["-o", "etimes=", "-p", &process.pid.to_string()]));
         let before = etimes();
-        let elapsed = fields_of(&mut procline(&[]), actor.pid)["elapsed"].as_f64().unwrap();
-        assert!((before..=etimes()).contains(&(elapsed as u64)), "{role}: {elapsed}");
+        let elapsed = fields_of(&mut procline(&[]), process.pid)["elapsed"].as_f64().unwrap();
+        assert!((before..=etimes()).contains(&(elapsed as u64)), "{kind}: {elapsed}");
     }
 }
 
 #[test]
 fn as_the_files_of_proc_have_them() {
-    if Actor::lacks("as_the_files_of_proc_have_them") {
+    if TestProcess::lacks("as_the_files_of_proc_have_them") {
         return;
     }
-    for role in ["plain", "threads", "mlock"] {
-        let actor = Actor::play(role);
-        let proc = |name: &str| format!("/proc/{}/{name}", actor.pid);
-        let fields = fields_of(&mut procline(&[]), actor.pid);
+    for kind in ["plain", "threads", "mlock"] {
+        let process = TestProcess::start(kind);
+        let proc = |name: &str| format!("/proc/{}/{name}", process.pid);
+        let fields = fields_of(&mut procline(&[]), process.pid);
         assert_eq!(text(&fields, "exe"), output_of("readlink", &[&proc("exe")]));
         assert_eq!(text(&fields, "cwd"), output_of("readlink", &[&proc("cwd")]));
         assert_eq!(text(&fields, "fds"), output_of("ls", &[&proc("fd")]).lines().count().to_string());
@@ -101,10 +101,10 @@ fn as_the_files_of_proc_have_them() {
         assert_eq!(fields["args"], Value::Array(arguments));
         let boot_id = output_of("cat", &["/proc/sys/kernel/random/boot_id"]);
         let start = fs::read_to_string(proc("stat")).unwrap().split(' ').nth(21).unwrap().to_owned();
-        assert_eq!(text(&fields, "entity_id"), format!("{boot_id}-{}-{start}", actor.pid));
+        assert_eq!(text(&fields, "entity_id"), format!("{boot_id}-{}-{start}", process.pid));
         assert_eq!(fields["kernel_thread"], false);
     }
-    let zombie = Actor::play("zombie");
+    let zombie = TestProcess::start("zombie");
     let fields = fields_of(&mut procline(&[]), zombie.pid);
     for name in ["exe", "args", "uss", "pss", "swap"] {
         assert!(!fields.contains_key(name), "{name} of a zombie: {fields:?}");
@@ -117,7 +117,7 @@ fn as_the_files_of_proc_have_them() {
 #[test]
 fn as_psutil_has_them() {
     const TEST: &str = "as_psutil_has_them";
-    if Actor::lacks(TEST) {
+    if TestProcess::lacks(TEST) {
         return;
     }
     let script = "import json, sys, psutil\n\
@@ -131,15 +131,15 @@ fn as_psutil_has_them() {
         skip(TEST, "psutil (PyPI) is not installed");
         return;
     }
-    for role in ["plain", "mlock", "threads"] {
-        let actor = Actor::play(role);
+    for kind in ["plain", "mlock", "threads"] {
+        let process = TestProcess::start(kind);
         let psutil = || {
-            let text = output_of("python3", &["-c", script, &actor.pid.to_string()]);
+            let text = output_of("python3", &["-c", script, &process.pid.to_string()]);
             serde_json::from_str::<BTreeMap<String, u64>>(&text).unwrap()
         };
-        let ours = fields_of(&mut procline(&[]), actor.pid);
+        let ours = fields_of(&mut procline(&[]), process.pid);
         for (name, value) in psutil() {
-            assert_eq!(ours[&name], value, "{role}: {name}");
+            assert_eq!(ours[&name], value, "{kind}: {name}");
         }
     }
 }
@@ -148,14 +148,14 @@ fn as_psutil_has_them() {
 /// that is as small as procline, and within a hundredth.
 #[test]
 fn pss_as_another_reader_has_it() {
-    if Actor::lacks("pss_as_another_reader_has_it") || lacks("pss_as_another_reader_has_it", true, &["awk"]) {
+    if TestProcess::lacks("pss_as_another_reader_has_it") || lacks("pss_as_another_reader_has_it", true, &["awk"]) {
         return;
     }
-    let actor = Actor::play("mlock");
-    let path = format!("/proc/{}/smaps_rollup", actor.pid);
+    let process = TestProcess::start("mlock");
+    let path = format!("/proc/{}/smaps_rollup", process.pid);
     let pss = || output_of("awk", &["/^Pss:/ { print $2 }", &path]).parse::<f64>().unwrap();
     let framed = || {
-        let (before, ours, after) = (pss(), fields_of(&mut procline(&[]), actor.pid)["pss"].as_f64().unwrap(), pss());
+        let (before, ours, after) = (pss(), fields_of(&mut procline(&[]), process.pid)["pss"].as_f64().unwrap(), pss());
         (before.min(after) * 0.99..=before.max(after) * 1.01).contains(&ours)
     };
     // Others that share its memory come and go.
@@ -165,14 +165,16 @@ fn pss_as_another_reader_has_it() {
 /// Without rights, what is not for this user is left out, and nothing else changes.
 #[test]
 fn without_rights_each_is_left_out() {
-    if Actor::lacks("without_rights_each_is_left_out") || lacks("without_rights_each_is_left_out", true, &["setpriv"]) {
+    if TestProcess::lacks("without_rights_each_is_left_out")
+        || lacks("without_rights_each_is_left_out", true, &["setpriv"])
+    {
         return;
     }
     let (_folder, program) = program_for_all();
-    let actor = Actor::play("plain");
-    let mut whole = fields_of(&mut procline(&[]), actor.pid);
+    let process = TestProcess::start("plain");
+    let mut whole = fields_of(&mut procline(&[]), process.pid);
     let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", program.to_str().unwrap()];
-    let mut part = fields_of(&mut command("setpriv", &nobody), actor.pid);
+    let mut part = fields_of(&mut command("setpriv", &nobody), process.pid);
     for name in [
         "exe",
         "cwd",

@@ -27,7 +27,7 @@ fn another_user_sees_what_ps_lets_it_see() {
         return;
     }
     let (_folder, program) = program_for_all();
-    let actor = crate::support::Actor::play("plain");
+    let process = crate::support::TestProcess::start("plain");
     for (option, sees_all) in [("hidepid=0", true), ("hidepid=1", false), ("hidepid=2", false)] {
         let before = pids_by_ps(option);
         let found = records(&quiet(&mut as_the_user(option, &[program.to_str().unwrap()])));
@@ -35,11 +35,11 @@ fn another_user_sees_what_ps_lets_it_see() {
         let ours: BTreeSet<_> = found.iter().map(|record| record.pid).collect();
         // Those that both runs of ps saw, this run saw.
         assert!(before.intersection(&after).all(|pid| ours.contains(pid)), "{option}");
-        assert_eq!(ours.contains(&actor.pid), sees_all, "{option}");
+        assert_eq!(ours.contains(&process.pid), sees_all, "{option}");
         assert_eq!(ours.contains(&1), sees_all, "{option}");
         if sees_all {
             // A stranger's process has all its default fields.
-            let stranger = found.iter().find(|record| record.pid == actor.pid).unwrap();
+            let stranger = found.iter().find(|record| record.pid == process.pid).unwrap();
             let whole = (&stranger.user, &stranger.rss, &stranger.stat, &stranger.command);
             assert!(matches!(whole, (Some(_), Some(1..), Some(_), Some(_))), "{stranger:?}");
         } else {

@@ -159,7 +159,10 @@ fn a_name_service_that_blocks_costs_only_its_names() {
     fs::remove_file(extra.passwd()).unwrap();
     mkfifo(&extra.passwd(), Mode::S_IRWXU).unwrap();
     let found = records(&quiet(&mut extra.procline(&["--timeout", "5m"])));
-    let actors: Vec<_> = found.iter().filter(|record| record.user.as_deref() == Some("54321")).collect();
-    assert!(actors.len() >= 2 && actors.iter().all(|record| record.command.as_deref().unwrap().contains("cast.py")));
-    assert!(found.iter().any(|record| record.user.as_deref() == Some("root") && record.pid > actors[0].pid));
+    let processes: Vec<_> = found.iter().filter(|record| record.user.as_deref() == Some("54321")).collect();
+    assert!(
+        processes.len() >= 2
+            && processes.iter().all(|record| record.command.as_deref().unwrap().contains("test_process.py"))
+    );
+    assert!(found.iter().any(|record| record.user.as_deref() == Some("root") && record.pid > processes[0].pid));
 }

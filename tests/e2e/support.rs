@@ -155,57 +155,57 @@ impl Drop for Running {
     }
 }
 
-/// A process of `cast.py` in its role.
-pub struct Actor {
+/// A process that `test_process.py` makes.
+pub struct TestProcess {
     pub pid: u32,
-    /// Its standard input keeps the role going.
-    director: Child,
+    /// The script, which keeps the process until its standard input ends.
+    supervisor: Child,
 }
 
-impl Actor {
-    /// Whether roles cannot be played here.
+impl TestProcess {
+    /// Whether the test must be skipped: test processes cannot be made here.
     pub fn lacks(test: &str) -> bool {
         lacks(test, true, &["python3", "ps"])
     }
 
-    pub fn play(role: &str) -> Self {
-        Self::try_to_play(role).unwrap_or_else(|line| panic!("role {role}: {line}"))
+    pub fn start(kind: &str) -> Self {
+        Self::try_start(kind).unwrap_or_else(|line| panic!("test process {kind}: {line}"))
     }
 
-    /// What `cast.py` says if it cannot.
-    pub fn try_to_play(role: &str) -> Result<Self, String> {
+    /// The error is the line that `test_process.py` printed, and how it ended.
+    pub fn try_start(kind: &str) -> Result<Self, String> {
         limit();
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/cast.py");
-        let mut director = Command::new("python3")
-            .args(["-IS", script, role])
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/test_process.py");
+        let mut supervisor = Command::new("python3")
+            .args(["-IS", script, kind])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let mut line = String::new();
-        BufReader::new(director.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        BufReader::new(supervisor.stdout.take().unwrap()).read_line(&mut line).unwrap();
         match line.trim().parse() {
-            Ok(pid) => Ok(Actor { pid, director }),
-            Err(_) => Err(format!("{line:?}, {}", director.wait().unwrap())),
+            Ok(pid) => Ok(TestProcess { pid, supervisor }),
+            Err(_) => Err(format!("{line:?}, {}", supervisor.wait().unwrap())),
         }
     }
 
-    /// The process that keeps it.
-    pub fn director(&self) -> u32 {
-        self.director.id()
+    /// The process that started it.
+    pub fn supervisor(&self) -> u32 {
+        self.supervisor.id()
     }
 
     /// Its record in what procline prints of this machine, with the arguments given.
     pub fn record(&self, arguments: &[&str]) -> Record {
         let found = records(&quiet(&mut procline(arguments)));
-        found.into_iter().find(|record| record.pid == self.pid).expect("the actor's record")
+        found.into_iter().find(|record| record.pid == self.pid).expect("the record of the test process")
     }
 }
 
-impl Drop for Actor {
+impl Drop for TestProcess {
     fn drop(&mut self) {
-        drop(self.director.stdin.take());
-        let _ = self.director.wait();
+        drop(self.supervisor.stdin.take());
+        let _ = self.supervisor.wait();
     }
 }
 

@@ -1,6 +1,6 @@
-"""Plays processes that are hard to read, for the tests: `cast.py ROLE` makes one, prints its pid once it is ready, and
-keeps it as it is until standard input ends. All but zombies and the traced are stopped then, so that nothing moves.
-A process that ends too early is told in place of its pid. None outlives the one that made it."""
+"""Makes processes that are hard to read, for the tests. `test_process.py KIND` makes one, prints its pid once it is ready,
+and keeps it unchanged until standard input ends. The process is stopped, so that nothing in it changes; only zombies and the
+traced process are not. If it ends too early, a line about that is printed instead of the pid. It never outlives the script."""
 import ctypes
 import mmap
 import os
@@ -21,7 +21,7 @@ SYS_EXIT = {"x86_64": 60, "aarch64": 93}.get(platform.machine())
 SYS_MLOCK2 = {"x86_64": 325, "aarch64": 284}.get(platform.machine())
 # pause(2); where there is none, ppoll(2) in its place. As text, since that is what it is compared with.
 SYS_PAUSE = {"x86_64": "34", "aarch64": "73"}.get(platform.machine())
-# In seconds; no role takes so long to learn.
+# In seconds; no process takes so long to be ready.
 PATIENCE = 300
 
 
@@ -34,16 +34,16 @@ def name(comm):
     check(libc.prctl(PR_SET_NAME, ctypes.c_char_p(comm), 0, 0, 0))
 
 
-def die_with_director():
+def die_with_supervisor():
     check(libc.prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0))
-    if os.getppid() != director:
+    if os.getppid() != supervisor:
         os._exit(1)
 
 
 def get_ready():
-    """Ends a role that stays in Python: says so, and waits for what comes."""
-    # The kernel forgets it when the user changes.
-    die_with_director()
+    """Reports that the process is ready, and sleeps. Only processes that stay in Python call it."""
+    # Once more: the kernel forgets the signal when the user changes.
+    die_with_supervisor()
     os.write(done, b"x")
     while True:
         time.sleep(100000)
@@ -134,7 +134,7 @@ def command_of_5_mb():
     os.execv("/bin/cat", [b"cat", b"-", *words])
 
 
-ROLES = {
+KINDS = {
     "plain": lambda: None,
     "zombie": lambda: os._exit(0),
     "zombie_leader": zombie_leader,
@@ -165,7 +165,7 @@ ROLES = {
     # One that fails.
     "ends": lambda: os.kill(os.getpid(), signal.SIGSEGV),
 }
-# The state that shows that the role is played, where it is not that of a stopped process.
+# The states in which processes are ready, if not T: stopped.
 STATES = {"zombie": "Z", "zombie_leader": "Z", "traced": "t"}
 
 
@@ -186,47 +186,47 @@ def move_to_a_terminal():
         os.dup2(source, target)
 
 
-def act(role):
-    die_with_director()
+def become(kind):
+    die_with_supervisor()
     # Whoever runs the tests may be nice.
     os.setpriority(os.PRIO_PROCESS, 0, 0)
-    kept = ROLES[role]()
+    kept = KINDS[kind]()
     get_ready()
 
 
-def direct(role, actor):
-    if role not in STATES:
-        # A byte from a role that stays in Python; the pipe's end from one that became another program, or ended.
+def supervise(kind, process):
+    if kind not in STATES:
+        # A process that stays in Python writes a byte. One that executes another program, or ends, closes the pipe.
         os.read(ready, 1)
-        os.kill(actor, signal.SIGSTOP)
-    if role == "traced":
-        os.waitpid(actor, os.WUNTRACED)
-    expected = STATES.get(role, "T")
-    while (now := state(actor)) != expected:
+        os.kill(process, signal.SIGSTOP)
+    if kind == "traced":
+        os.waitpid(process, os.WUNTRACED)
+    expected = STATES.get(kind, "T")
+    while (now := state(process)) != expected:
         if now in "ZX":
-            print("its process ended:", os.waitstatus_to_exitcode(os.waitpid(actor, 0)[1]))
+            print("the test process ended:", os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
             sys.exit(1)
         time.sleep(0.001)
-    print(actor, flush=True)
+    print(process, flush=True)
     signal.alarm(0)
     sys.stdin.read()
-    os.kill(actor, signal.SIGKILL)
+    os.kill(process, signal.SIGKILL)
     # When this process ends, nothing is left of it.
-    while os.WIFSTOPPED(os.waitpid(actor, 0)[1]):
+    while os.WIFSTOPPED(os.waitpid(process, 0)[1]):
         pass
 
 
-role = sys.argv[1]
-if role == "foreground":
+kind = sys.argv[1]
+if kind == "foreground":
     move_to_a_terminal()
 elif os.getpgrp() != os.getpid():
-    # Away from the terminal in which the tests are run: in its foreground group every role would have a +.
+    # Away from the terminal in which the tests are run: in its foreground group every process would have a + in STAT.
     os.setsid()
-director = os.getpid()
+supervisor = os.getpid()
 signal.alarm(PATIENCE)
 ready, done = os.pipe()
-actor = os.fork()
-if actor == 0:
-    act(role)
+process = os.fork()
+if process == 0:
+    become(kind)
 os.close(done)
-direct(role, actor)
+supervise(kind, process)
