@@ -13,12 +13,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::fcntl::{Flock, FlockArg};
-use nix::sys::signal::{Signal, kill};
-use nix::sys::stat::Mode;
-use nix::unistd::{Pid, mkfifo};
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{PROCLINE, Tree, command, complaint, lacks, lines, quiet, records, skip};
+use crate::support::{Lock, PROCLINE, Tree, command, complaint, lacks, lines, make_fifo, quiet, records, skip};
 
 /// A tree of more than a batch: with command lines that are short, of some pages, and longer than a record may be.
 fn long() -> Tree {
@@ -117,7 +114,7 @@ fn a_writer_that_is_killed_costs_at_most_the_line_in_hand() {
             }
             child.kill().unwrap();
             let status = child.wait().unwrap();
-            if status.signal() == Some(Signal::SIGKILL as i32) {
+            if status.signal() == Some(Signal::KILL.as_raw()) {
                 killed.insert(run);
             } else {
                 assert_eq!(status.code(), Some(0));
@@ -428,10 +425,10 @@ fn a_signal_leaves_whole_lines() {
         fs::write(&path, "").unwrap();
         let mut child = appending(&tree, &path).stderr(Stdio::piped()).spawn().unwrap();
         thread::sleep(Duration::from_micros(random(usual)));
-        let signal = if run % 2 == 0 { Signal::SIGTERM } else { Signal::SIGINT };
-        kill(Pid::from_raw(child.id() as i32), signal).unwrap();
+        let signal = if run % 2 == 0 { Signal::TERM } else { Signal::INT };
+        kill_process(Pid::from_child(&child), signal).unwrap();
         let status = child.wait().unwrap();
-        assert!(status.code() == Some(0) || status.signal() == Some(signal as i32), "{status}");
+        assert!(status.code() == Some(0) || status.signal() == Some(signal.as_raw()), "{status}");
         lines(&fs::read(&path).unwrap());
     }
 }
@@ -444,7 +441,7 @@ fn a_lock_is_waited_for_no_longer_than_allowed() {
     let run = |arguments: &[&str]| -> Output {
         tree.procline(&["--fields", "pid", "--pid", "1"]).args(arguments).arg("--output").arg(&path).output().unwrap()
     };
-    let lock = Flock::lock(File::create(&path).unwrap(), FlockArg::LockExclusive).unwrap();
+    let lock = Lock::take(&path);
     for arguments in [&["--timeout", "300ms"][..], &["--timeout", "300ms", "--interval", "1ms", "--count", "2"]] {
         let (code, errors) = complaint(&run(arguments));
         assert_eq!(code, 1, "{errors}");
@@ -455,7 +452,7 @@ fn a_lock_is_waited_for_no_longer_than_allowed() {
         let mut command = tree.procline(&["--timeout", "10m"]);
         let child = command.args(arguments).arg("--output").arg(&path).stderr(Stdio::piped()).spawn();
         let child = waiting(child.unwrap());
-        kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
         let output = child.wait_with_output().unwrap();
         assert!(output.status.code() == code && output.stderr.is_empty(), "{output:?}");
     }
@@ -482,7 +479,7 @@ fn a_file_that_went_while_it_was_waited_for_is_made_anew() {
     for is_moved in [false, true] {
         let folder = tempfile::tempdir().unwrap();
         let [path, elsewhere] = ["out", "elsewhere"].map(|name| folder.path().join(name));
-        let lock = Flock::lock(File::create(&path).unwrap(), FlockArg::LockExclusive).unwrap();
+        let lock = Lock::take(&path);
         let mut command = tree.procline(&["--fields", "pid", "--pid", "1", "--timeout", "10m"]);
         let mut child = waiting(command.arg("--output").arg(&path).spawn().unwrap());
         if is_moved {
@@ -503,7 +500,7 @@ fn a_stuck_command_line_does_not_keep_the_lock() {
     let tree = Tree::copy();
     let cmdline = tree.path("proc/1200/cmdline");
     fs::remove_file(&cmdline).unwrap();
-    mkfifo(&cmdline, Mode::S_IRWXU).unwrap();
+    make_fifo(&cmdline);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out");
     quiet(tree.procline(&["--interval", "10ms", "--count", "3", "--timeout", "30s"]).arg("--output").arg(&path));

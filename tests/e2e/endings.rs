@@ -5,11 +5,10 @@ use std::io::{self, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Tree, command, complaint, heeding_signals, lacks, procline, records};
+use crate::support::{Tree, command, complaint, heeding_signals, lacks, make_fifo, procline, records};
 
 /// A tree of whose records a pipe holds only a part, and procline over it, writing to a pipe that nobody reads.
 fn blocked(arguments: &[&str], both: bool) -> (Tree, Child) {
@@ -91,7 +90,7 @@ fn the_timeout_ends_a_read_that_blocks() {
     let tree = Tree::copy();
     for name in ["proc/uptime", "proc/1200/stat"] {
         fs::remove_file(tree.path(name)).unwrap();
-        nix::unistd::mkfifo(&tree.path(name), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        make_fifo(&tree.path(name));
         let (code, errors) = complaint(&tree.procline(&["--timeout", "200ms"]).output().unwrap());
         assert!(code == 124 && errors.contains("reading"), "{name}: {errors}");
         fs::remove_file(tree.path(name)).unwrap();
@@ -101,13 +100,13 @@ fn the_timeout_ends_a_read_that_blocks() {
 
 #[test]
 fn sigterm_sigint_and_sighup_end_a_blocked_write() {
-    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let (_tree, mut child) = blocked(&["--timeout", "10m"], false);
         // Once something is written, it handles signals.
         child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
-        kill(Pid::from_raw(child.id() as i32), signal).unwrap();
+        kill_process(Pid::from_child(&child), signal).unwrap();
         let (_, by, errors) = end(&mut child);
-        assert_eq!((by, errors.as_str()), (Some(signal as i32), ""));
+        assert_eq!((by, errors.as_str()), (Some(signal.as_raw()), ""));
     }
 }
 
@@ -119,11 +118,11 @@ fn a_signal_leaves_no_open_line() {
     let mut output = vec![0];
     let mut stdout = child.stdout.take().unwrap();
     stdout.read_exact(&mut output).unwrap();
-    kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     stdout.read_to_end(&mut output).unwrap();
     assert!(!records(&output).is_empty());
     let (code, by, errors) = end(&mut child);
-    assert!(code == Some(0) || by == Some(Signal::SIGTERM as i32), "{code:?} {by:?}");
+    assert!(code == Some(0) || by == Some(Signal::TERM.as_raw()), "{code:?} {by:?}");
     assert_eq!(errors, "");
 }
 

@@ -9,8 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::support::{
@@ -37,13 +36,13 @@ fn so_many_snapshots_each_with_its_own_time() {
 /// A signal is how it ends: at once while it waits for the next interval, with whole lines, and exit code 0.
 #[test]
 fn a_signal_between_snapshots_is_the_end() {
-    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let mut command = heeding_signals(&procline(&["--interval", "1h", "--fields", "pid"]));
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut output = String::new();
         stdout.read_line(&mut output).unwrap();
-        kill(Pid::from_raw(child.id() as i32), signal).unwrap();
+        kill_process(Pid::from_child(&child), signal).unwrap();
         stdout.read_to_string(&mut output).unwrap();
         assert!(!lines(output.as_bytes()).is_empty());
         let status = child.wait().unwrap();
@@ -61,20 +60,20 @@ fn an_ignored_signal_does_not_end_it() {
     let inner = tree.procline(&["--interval", "1ms", "--count", "60000", "--fields", "timestamp", "--pid", "1"]);
     let mut command = command("sh", &["-c", "trap '' INT HUP; exec \"$0\" \"$@\"", PROCLINE]);
     let mut child = Running::start(command.args(inner.get_args()).stdout(Stdio::piped()));
-    let pid = Pid::from_raw(child.0.id() as i32);
+    let pid = Pid::from_child(&child.0);
     let mut found = BufReader::new(child.0.stdout.take().unwrap()).lines().map(Result::unwrap);
     found.next().unwrap();
-    for signal in [Signal::SIGINT, Signal::SIGHUP] {
-        kill(pid, signal).unwrap();
+    for signal in [Signal::INT, Signal::HUP] {
+        kill_process(pid, signal).unwrap();
         let sent = DateTime::<Utc>::from(SystemTime::now());
         let is_later = |line: String| {
             let record: Value = serde_json::from_str(&line).unwrap();
             let time = DateTime::parse_from_rfc3339(record["timestamp"].as_str().unwrap()).unwrap();
             time.to_utc() > sent + Duration::from_millis(100)
         };
-        assert!(found.any(is_later), "{signal} ended it");
+        assert!(found.any(is_later), "{signal:?} ended it");
     }
-    kill(pid, Signal::SIGTERM).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
     found.for_each(drop);
     assert_eq!(child.0.wait().unwrap().code(), Some(0));
 }
@@ -84,13 +83,13 @@ fn an_ignored_signal_does_not_end_it() {
 fn a_signal_that_leaves_lines_unwritten_ends_it_as_a_signal_does() {
     let tree = Tree::copy();
     tree.write("proc/1/cmdline", &b"word\0".repeat(25_000));
-    for signal in [Signal::SIGTERM, Signal::SIGHUP] {
+    for signal in [Signal::TERM, Signal::HUP] {
         let arguments = ["--interval=1h", "--pid=1", "--max-record-bytes=0"];
         let mut child = Running::start(heeding_signals(&tree.procline(&arguments)).stdout(Stdio::piped()));
         child.0.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
-        kill(Pid::from_raw(child.0.id() as i32), signal).unwrap();
+        kill_process(Pid::from_child(&child.0), signal).unwrap();
         let status = child.0.wait().unwrap();
-        assert_eq!((status.code(), status.signal()), (None, Some(signal as i32)));
+        assert_eq!((status.code(), status.signal()), (None, Some(signal.as_raw())));
     }
 }
 

@@ -8,8 +8,8 @@ use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, gettid};
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::thread::gettid;
 
 /// How long a test waits for something to come: no measure of speed.
 pub const PATIENCE: Duration = Duration::from_secs(300);
@@ -27,10 +27,10 @@ pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 }
 
 /// The threads that have started programs, by id: their names, and when their patience is over.
-static STARTERS: Mutex<BTreeMap<Pid, (String, Instant)>> = Mutex::new(BTreeMap::new());
+static STARTERS: Mutex<BTreeMap<i32, (String, Instant)>> = Mutex::new(BTreeMap::new());
 
 /// Takes the thread off the list when it ends.
-struct Listed(Pid);
+struct Listed(i32);
 
 impl Drop for Listed {
     fn drop(&mut self) {
@@ -39,11 +39,11 @@ impl Drop for Listed {
 }
 
 thread_local! {
-    static LISTED: Listed = Listed(gettid());
+    static LISTED: Listed = Listed(gettid().as_raw_nonzero().get());
     static LIMIT: Cell<Duration> = const { Cell::new(PATIENCE) };
 }
 
-fn starters() -> MutexGuard<'static, BTreeMap<Pid, (String, Instant)>> {
+fn starters() -> MutexGuard<'static, BTreeMap<i32, (String, Instant)>> {
     // A test that failed has left it as it was.
     STARTERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -65,7 +65,7 @@ fn watch() {
             descendants(&format!("/proc/self/task/{thread}/children"), &mut programs);
             for (pid, program) in programs {
                 eprintln!("{name} waits for too long: {program} ({pid}) is ended");
-                let _ = kill(pid, Signal::SIGKILL);
+                let _ = kill_process(pid, Signal::KILL);
             }
         }
     }
@@ -75,7 +75,8 @@ fn watch() {
 fn descendants(children: &str, found: &mut Vec<(Pid, String)>) {
     for pid in fs::read_to_string(children).unwrap_or_default().split_whitespace() {
         let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
-        found.push((Pid::from_raw(pid.parse().unwrap()), String::from_utf8_lossy(&name).trim_end().to_owned()));
+        found
+            .push((Pid::from_raw(pid.parse().unwrap()).unwrap(), String::from_utf8_lossy(&name).trim_end().to_owned()));
         for task in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
             descendants(&task.path().join("children").display().to_string(), found);
         }
@@ -91,9 +92,9 @@ fn a_program_that_takes_too_long_is_ended_with_all_that_it_started() {
         crate::support::command("sh", &["-c", "sleep 1000 & echo $!; wait"]).output().unwrap()
     };
     let output = thread::spawn(run).join().unwrap();
-    assert_eq!(output.status.signal(), Some(Signal::SIGKILL as i32));
+    assert_eq!(output.status.signal(), Some(Signal::KILL.as_raw()));
     // The other end of its pipe was the last to be closed.
-    let sleep = Pid::from_raw(String::from_utf8(output.stdout).unwrap().trim().parse().unwrap());
-    let state = || crate::support::state(sleep.as_raw().cast_unsigned());
+    let sleep: u32 = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
+    let state = || crate::support::state(sleep);
     wait_for("the end of sleep", || state().is_none_or(|state| state == 'Z').then_some(()));
 }

@@ -8,11 +8,11 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, SystemTime};
 
-use nix::sys::signal::{Signal, kill};
-use nix::sys::stat::Mode;
-use nix::unistd::{Pid, mkfifo};
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{PROCLINE, Tree, command, complaint, lacks, lines, procline, program_for_all, quiet};
+use crate::support::{
+    Lock, PROCLINE, Tree, command, complaint, lacks, lines, make_fifo, procline, program_for_all, quiet,
+};
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -106,7 +106,7 @@ fn at_midnight_another_file_begins() {
             assert!(child.try_wait().unwrap().is_none());
             std::thread::sleep(Duration::from_millis(50));
         }
-        kill(Pid::from_raw(pid.trim().parse().unwrap()), Signal::SIGTERM).unwrap();
+        kill_process(Pid::from_raw(pid.trim().parse().unwrap()).unwrap(), Signal::TERM).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(0));
         let is_late = !old.exists();
         for (path, day) in [(old, "2025-12-31"), (new, "2026-01-01")].into_iter().skip(usize::from(is_late)) {
@@ -201,7 +201,7 @@ fn only_regular_files_in_directories_that_are_there() {
     fs::create_dir(path("directory")).unwrap();
     symlink("file", path("link")).unwrap();
     symlink("nowhere", path("dangling")).unwrap();
-    mkfifo(&path("fifo"), Mode::S_IRWXU).unwrap();
+    make_fifo(&path("fifo"));
     let _socket = UnixListener::bind(path("socket")).unwrap();
     // A directory that cannot be made is what is named then.
     let shown = |name: &str| name.strip_suffix("/out").unwrap_or(name).to_owned();
@@ -327,7 +327,7 @@ fn old_files_of_the_pattern_go_and_nothing_else() {
     aged(&folder.path().join("p-2020-01-01.jsonl"), 8);
     symlink("q", place.join("p-2020-01-03.jsonl")).unwrap();
     fs::create_dir(place.join("p-2020-01-04.jsonl")).unwrap();
-    mkfifo(&place.join("p-2020-01-05.jsonl"), Mode::S_IRWXU).unwrap();
+    make_fifo(&place.join("p-2020-01-05.jsonl"));
     for name in ["p-2020-01-04.jsonl", "p-2020-01-05.jsonl"] {
         quiet(&mut command("touch", &["-d", "8 days ago", place.join(name).to_str().unwrap()]));
     }
@@ -335,7 +335,7 @@ fn old_files_of_the_pattern_go_and_nothing_else() {
     // One that another run just writes to.
     let in_use = place.join("p-2020-01-06.jsonl");
     aged(&in_use, 8);
-    let lock = nix::fcntl::Flock::lock(File::open(&in_use).unwrap(), nix::fcntl::FlockArg::LockExclusive).unwrap();
+    let lock = Lock::take(&in_use);
 
     let before = names(&place);
     quiet(&mut output(&tree, &place.join("p-%Y-%m-%d.jsonl"), &["--keep", "7d"]));

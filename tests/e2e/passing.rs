@@ -7,11 +7,9 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, SystemTime};
 
-use nix::fcntl::{Flock, FlockArg};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{PROCLINE, Tree, command, complaint, lacks, lines, skip};
+use crate::support::{Lock, PROCLINE, Tree, command, complaint, lacks, lines, skip};
 
 /// procline over the tree into `output`, often; it ends by itself after a minute or so, whatever a test waits for.
 fn often(tree: &Tree, output: &Path, arguments: &[&str]) -> Command {
@@ -37,7 +35,7 @@ fn report(command: &mut Command, output: &Path, mend: impl FnOnce()) -> String {
         assert!(child.try_wait().unwrap().is_none(), "ended: {errors}");
         sleep(Duration::from_millis(1));
     }
-    kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     stderr.read_to_string(&mut errors).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(1), "{errors}");
     assert!(!lines(&fs::read(output).unwrap()).is_empty());
@@ -77,7 +75,7 @@ fn a_lock() {
     let tree = Tree::copy();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out");
-    let mut lock = Some(Flock::lock(File::create(&path).unwrap(), FlockArg::LockExclusive).unwrap());
+    let mut lock = Some(Lock::take(&path));
     let mut child = often(&tree, &path, &["--timeout", "100ms"]).stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut errors = String::new();
@@ -94,7 +92,7 @@ fn a_lock() {
         assert!(child.try_wait().unwrap().is_none());
         sleep(Duration::from_millis(1));
     }
-    kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     stderr.read_to_string(&mut errors).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(1));
     is_one_line(&errors, "is locked");

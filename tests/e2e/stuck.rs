@@ -4,17 +4,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use nix::sys::stat::Mode;
-use nix::unistd::mkfifo;
-
-use crate::support::{Running, Tree, lacks, procline, quiet, records};
+use crate::support::{Running, Tree, lacks, make_fifo, procline, quiet, records};
 
 /// Makes the command line of these processes of the tree a FIFO; who holds what is returned writes to them.
 fn block(tree: &Tree, pids: &[u32], written: bool) -> Vec<File> {
     let make = |pid: &u32| {
         let path = tree.path(&format!("proc/{pid}/cmdline"));
         fs::remove_file(&path).unwrap();
-        mkfifo(&path, Mode::S_IRWXU).unwrap();
+        make_fifo(&path);
         written.then(|| OpenOptions::new().read(true).write(true).open(path).unwrap())
     };
     pids.iter().filter_map(make).collect()
@@ -50,7 +47,7 @@ fn many_command_lines_that_block_are_given_up_together() {
             let text = text.replace("(bash) S", "(bash) D").replacen("1200", &pid.to_string(), 1);
             tree.write(&format!("proc/{pid}/{name}"), text.as_bytes());
         }
-        mkfifo(&tree.path(&format!("proc/{pid}/cmdline")), Mode::S_IRWXU).unwrap();
+        make_fifo(&tree.path(&format!("proc/{pid}/cmdline")));
     }
     let found = records(&quiet(&mut tree.procline(&["--timeout", "5m"])));
     let bracketed = found.iter().filter(|record| (5000..5200).contains(&record.pid));
@@ -157,7 +154,7 @@ fn a_name_service_that_blocks_costs_only_its_names() {
         return;
     };
     fs::remove_file(extra.passwd()).unwrap();
-    mkfifo(&extra.passwd(), Mode::S_IRWXU).unwrap();
+    make_fifo(&extra.passwd());
     let found = records(&quiet(&mut extra.procline(&["--timeout", "5m"])));
     let processes: Vec<_> = found.iter().filter(|record| record.user.as_deref() == Some("54321")).collect();
     assert!(

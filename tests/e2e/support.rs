@@ -1,12 +1,13 @@
 //! Starting programs, and judging what they print. The record is declared here a second time, so that a key or a type
 //! that changes in the program fails a test.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use rustix::fs::{CWD, FlockOperation, Mode, flock, mkfifoat};
 use serde::Deserialize;
 use tempfile::TempDir;
 
@@ -108,7 +109,7 @@ pub fn skip(test: &str, why: &str) {
     // The macros' output is only shown of tests that fail.
     let _ = std::io::stderr().write_all(line.as_bytes());
     if let Some(path) = std::env::var_os("PROCLINE_SKIPPED") {
-        let mut file = fs::File::options().append(true).create(true).open(path).unwrap();
+        let mut file = File::options().append(true).create(true).open(path).unwrap();
         file.write_all(line.as_bytes()).unwrap();
     }
 }
@@ -159,7 +160,7 @@ impl Drop for Running {
 pub struct TestProcess {
     pub pid: u32,
     /// The script, which keeps the process until its standard input ends.
-    supervisor: Child,
+    pub supervisor: Child,
 }
 
 impl TestProcess {
@@ -190,11 +191,6 @@ impl TestProcess {
         }
     }
 
-    /// The process that started it.
-    pub fn supervisor(&self) -> u32 {
-        self.supervisor.id()
-    }
-
     /// Its record in what procline prints of this machine, with the arguments given.
     pub fn record(&self, arguments: &[&str]) -> Record {
         let found = records(&quiet(&mut procline(arguments)));
@@ -214,6 +210,28 @@ pub fn state(pid: u32) -> Option<char> {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
     let end = stat.iter().rposition(|byte| *byte == b')')?;
     stat.get(end + 2).map(|letter| char::from(*letter))
+}
+
+/// A file that is locked until this is dropped.
+pub struct Lock(File);
+
+impl Lock {
+    pub fn take(path: &Path) -> Self {
+        let file = File::options().append(true).create(true).open(path).unwrap();
+        flock(&file, FlockOperation::LockExclusive).unwrap();
+        Lock(file)
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // To close the file is not enough: a child that another test just starts has it open, too, until it executes.
+        flock(&self.0, FlockOperation::Unlock).unwrap();
+    }
+}
+
+pub fn make_fifo(path: &Path) {
+    mkfifoat(CWD, path, Mode::RWXU).unwrap();
 }
 
 /// A copy of the fixture tree, to be changed.

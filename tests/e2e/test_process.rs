@@ -1,7 +1,6 @@
 //! `test_process.py` itself: it reports at once what goes wrong, and leaves nothing behind.
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::limit::wait_for;
 use crate::support::{TestProcess, state};
@@ -38,7 +37,7 @@ fn a_test_process_ends_with_its_supervisor() {
     }
     for kind in ["plain", "foreground", "uid_without_name", "no_arguments", "command_of_5_mb"] {
         let process = TestProcess::start(kind);
-        kill(Pid::from_raw(process.supervisor().cast_signed()), Signal::SIGKILL).unwrap();
+        kill_process(Pid::from_child(&process.supervisor), Signal::KILL).unwrap();
         // Whoever becomes its parent may take its time.
         wait_for(kind, || state(process.pid).is_none_or(|state| state == 'Z').then_some(()));
     }

@@ -6,8 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Map, Value};
 use tempfile::TempDir;
 
@@ -105,8 +104,8 @@ impl Machine {
 impl Drop for Machine {
     fn drop(&mut self) {
         // Its whole namespace ends with it, and then boot.sh, which removes the control group.
-        if let Some(systemd) = self.systemd() {
-            let _ = kill(Pid::from_raw(systemd), Signal::SIGKILL);
+        if let Some(systemd) = self.systemd().and_then(Pid::from_raw) {
+            let _ = kill_process(systemd, Signal::KILL);
         }
         let _ = self.boot.wait();
     }
