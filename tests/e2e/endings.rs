@@ -1,4 +1,4 @@
-//! How a run ends: closed and full pipes, full disks, signals, the timeout, and roots that are none.
+//! How a run ends: closed and full pipes, full disks, signals, the timeout, and an invalid procfs.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{Tree, command, complaint, heeding_signals, lacks, make_fifo, procline, records};
 
-/// A tree of whose records a pipe holds only a part, and procline over it, writing to a pipe that nobody reads.
+/// Starts procline with more output than a pipe holds. Nobody reads the pipe.
 fn blocked(arguments: &[&str], both: bool) -> (Tree, Child) {
     let tree = Tree::copy();
     let line = "argument\0".repeat(14_000);
@@ -19,7 +19,7 @@ fn blocked(arguments: &[&str], both: bool) -> (Tree, Child) {
     command.args(arguments);
     let mut command = heeding_signals(&command);
     let child = if both {
-        // Standard error is the same full pipe: not even saying so may block.
+        // Standard error is the same full pipe: the report must not block either.
         Command::new("sh")
             .args(["-c", "exec \"$0\" \"$@\" 2>&1"])
             .arg(command.get_program())
@@ -32,7 +32,7 @@ fn blocked(arguments: &[&str], both: bool) -> (Tree, Child) {
     (tree, child.unwrap())
 }
 
-/// Waits without reading what the program writes; standard error is short enough.
+/// Waits for the end without reading standard output. Standard error fits into its pipe.
 fn end(child: &mut Child) -> (Option<i32>, Option<i32>, String) {
     let status = child.wait().unwrap();
     let mut errors = String::new();
@@ -56,7 +56,7 @@ fn the_timeout_ends_a_run_that_cannot_even_complain() {
     assert_eq!(end(&mut child).0, Some(124));
 }
 
-/// A standard output that does not block, as its other end or a parent may have made it: it is waited for.
+/// Standard output may be non-blocking, because its reader or a parent made it so. procline waits until it can write.
 #[test]
 fn a_standard_output_that_does_not_block_has_whole_lines() {
     let (tree, mut first) = blocked(&[], false);
@@ -72,12 +72,12 @@ fn a_standard_output_that_does_not_block_has_whole_lines() {
     let (mut ours, mut child) = start("10m");
     let mut output = vec![0; 1];
     ours.read_exact(&mut output).unwrap();
-    // It has more to write than a pipe holds, and waits for this.
+    // procline has more output than a pipe holds, and waits for this read.
     std::thread::sleep(std::time::Duration::from_millis(50));
     ours.read_to_end(&mut output).unwrap();
     assert_eq!(end(&mut child), (Some(0), None, String::new()));
     assert_eq!(records(&output).len(), records(&expected).len());
-    // The timeout ends that wait, too; and a reader that goes ends it in silence.
+    // The timeout also ends this wait. A reader that closes the pipe ends it without an error.
     let (_ours, mut child) = start("300ms");
     assert_eq!(end(&mut child).0, Some(124));
     let (ours, mut child) = start("10m");
@@ -102,7 +102,7 @@ fn the_timeout_ends_a_read_that_blocks() {
 fn sigterm_sigint_and_sighup_end_a_blocked_write() {
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let (_tree, mut child) = blocked(&["--timeout", "10m"], false);
-        // Once something is written, it handles signals.
+        // procline handles signals by the time it writes.
         child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         kill_process(Pid::from_child(&child), signal).unwrap();
         let (_, by, errors) = end(&mut child);
@@ -110,8 +110,8 @@ fn sigterm_sigint_and_sighup_end_a_blocked_write() {
     }
 }
 
-/// The lines in hand are written: a run that a signal ends, and whose reader reads, leaves no open line. It may have
-/// come to its end before it saw the signal.
+/// The lines in hand are written: after a signal the output has no open line if the reader reads. The run may also have
+/// finished before it saw the signal.
 #[test]
 fn a_signal_leaves_no_open_line() {
     let (_tree, mut child) = blocked(&["--timeout", "10m"], false);
@@ -193,7 +193,7 @@ fn without_proc_it_says_so() {
     }
 }
 
-/// One process that cannot be read for a reason of the machine's is said, and costs no other.
+/// procline reports a process that it cannot read, and prints all others.
 #[test]
 fn a_process_that_cannot_be_read_is_told_and_the_others_are_there() {
     let tree = Tree::copy();

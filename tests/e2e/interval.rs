@@ -1,5 +1,5 @@
-//! `--interval` and `--count`: how many snapshots, in which format, and how they end. That intervals do not drift, a
-//! unit test of `run::interval` shows.
+//! `--interval` and `--count`: how many snapshots there are, in which format, and how a run ends. A unit test of
+//! `run::interval` shows that intervals do not drift.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
@@ -33,7 +33,7 @@ fn so_many_snapshots_each_with_its_own_time() {
     assert_eq!(documents, [serde_json::json!([{"pid": 1500}]), serde_json::json!([{"pid": 1500}])]);
 }
 
-/// A signal is how it ends: at once while it waits for the next interval, with whole lines, and exit code 0.
+/// A signal between snapshots ends the run at once, with whole lines and exit code 0.
 #[test]
 fn a_signal_between_snapshots_is_the_end() {
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
@@ -50,7 +50,7 @@ fn a_signal_between_snapshots_is_the_end() {
     }
 }
 
-/// What a shell or nohup made the program ignore stays ignored.
+/// A signal that a shell or nohup made the program ignore stays ignored.
 #[test]
 fn an_ignored_signal_does_not_end_it() {
     if lacks("an_ignored_signal_does_not_end_it", false, &["sh"]) {
@@ -78,7 +78,7 @@ fn an_ignored_signal_does_not_end_it() {
     assert_eq!(child.0.wait().unwrap().code(), Some(0));
 }
 
-/// The reader does not read: the line in hand is not written, and that is no success.
+/// Nobody reads, so the line in hand cannot be written. The run is not successful.
 #[test]
 fn a_signal_that_leaves_lines_unwritten_ends_it_as_a_signal_does() {
     let tree = Tree::copy();
@@ -104,13 +104,13 @@ fn a_reader_that_goes_is_the_end_and_a_full_disk_is_told() {
     assert!(code == 1 && errors.contains("No space left"), "{errors}");
 }
 
-/// A snapshot whose reader does not read lasts over intervals: they are skipped, and those that follow are a whole one
-/// apart. A loaded machine only makes them later.
+/// A snapshot that waits for its reader lasts several intervals. These are skipped, and the next snapshots are at least
+/// one interval apart. A loaded machine only delays them.
 #[test]
 fn missed_intervals_are_skipped() {
     const INTERVAL: Duration = Duration::from_millis(200);
     let tree = Tree::copy();
-    // More than a pipe holds.
+    // This is more than a pipe holds.
     tree.write("proc/1/cmdline", &b"word\0".repeat(25_000));
     let arguments = ["--interval=200ms", "--count=5", "--pid=1", "--fields=timestamp,command", "--max-record-bytes=0"];
     let mut child = tree.procline(&arguments).stdout(Stdio::piped()).spawn().unwrap();
@@ -124,7 +124,7 @@ fn missed_intervals_are_skipped() {
     assert!(child.wait().unwrap().success() && found.len() == 5);
     for (intervals, record) in (0..).zip(&found[1..]) {
         let time = DateTime::parse_from_rfc3339(record["timestamp"].as_str().unwrap()).unwrap();
-        // The second snapshot cannot begin before the first is read; a timestamp has whole milliseconds.
+        // The second snapshot starts after the first has been read. Timestamps are truncated to milliseconds.
         let after = time.to_utc() + Duration::from_millis(1) - read;
         assert!(after.to_std().is_ok_and(|after| after >= INTERVAL * intervals), "{intervals} intervals, {after}");
     }

@@ -1,5 +1,5 @@
-//! Names of users: /etc/passwd, then NSS; each uid once. The extra source is Debian's libnss-extrausers, which reads a
-//! passwd file of its own; it is switched on in a mount namespace only, and ps is asked in the same.
+//! Names of users: /etc/passwd first, then NSS, and one lookup per uid. The extra source is Debian's libnss-extrausers,
+//! which reads a passwd file of its own. It is enabled only in a mount namespace, in which ps runs, too.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,14 +13,14 @@ use crate::support::{PROCLINE, TestProcess, command, lacks, quiet, records, skip
 const UID: u32 = 54321;
 const NAME: &str = "a-user-whose-name-has-32-letters";
 
-/// A machine on which an extra source of names is switched on, and two processes of a user that it alone knows.
+/// A machine with the extra source of names, and two processes of a user that only this source knows.
 pub struct Extra {
     folder: TempDir,
     pub processes: [TestProcess; 2],
 }
 
 impl Extra {
-    /// None, and a word about it, where that source is not installed.
+    /// `None` if the source is not installed and the test must be skipped.
     pub fn new(test: &str) -> Option<Self> {
         if TestProcess::lacks(test) || lacks(test, true, &["unshare", "mount", "sh"]) {
             return None;
@@ -41,7 +41,7 @@ impl Extra {
         Some(extra)
     }
 
-    /// The extra source.
+    /// The passwd file of the extra source.
     pub fn passwd(&self) -> PathBuf {
         self.folder.path().join("extrausers/passwd")
     }
@@ -88,7 +88,7 @@ fn one_look_up_for_each_uid() {
     };
     let trace = extra.folder.path().join("trace");
     let file = trace.to_str().unwrap();
-    // Of these two alone: a process of another test, in namespaces of its own, may have a uid that is unknown here.
+    // Requests these two only: another test may have a process in its own namespaces, whose uid is unknown here.
     let pids = extra.processes.each_ref().map(|process| format!("--pid={}", process.pid));
     quiet(&mut extra.command(&[
         "strace",
@@ -106,11 +106,11 @@ fn one_look_up_for_each_uid() {
     ]));
     let trace = fs::read_to_string(trace).unwrap();
     let opened = |path: &str| trace.lines().filter(|line| line.contains(&format!("\"{path}\""))).count();
-    // Two processes have this uid.
+    // Both processes have this uid.
     assert_eq!(opened("/var/lib/extrausers/passwd"), 1, "{trace}");
 }
 
-/// The same name in /etc/passwd, where ps looks first, too: 32 letters, which `ps aux` would cut.
+/// The same name in /etc/passwd, where ps looks first, too. `ps aux` would shorten its 32 letters.
 #[test]
 fn a_user_name_of_32_letters() {
     const TEST: &str = "a_user_name_of_32_letters";

@@ -1,5 +1,5 @@
-//! Live parity with the machine's own ps. Each comparison is framed: ps, procline, ps. Where both runs of ps agree,
-//! procline must say the same; where they do not, it must say what one of them said, or a number between.
+//! Live parity with the machine's own ps. Each comparison runs ps, procline, and ps again. Where both runs of ps agree,
+//! procline must print the same. Otherwise it must print what one of them printed, or a number between.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -10,18 +10,18 @@ use crate::support::{
     PROCLINE, Record, TestProcess, command, has_kernel_threads, lacks, lines, procline, quiet, records,
 };
 
-/// What ps is asked for, and the columns that are numbers.
+/// The columns requested from ps, and those that are numbers.
 const COLUMNS: [&str; 9] = ["user:70", "pcpu", "pmem", "vsz", "rss", "tty", "stat", "lstart", "cputimes"];
 const NUMBERS: [&str; 5] = ["pcpu", "pmem", "vsz", "rss", "cputimes"];
 
-/// One process in the words of ps: its columns and its arguments.
+/// One process as ps prints it: its columns and its arguments.
 #[derive(Clone, Debug, PartialEq)]
 struct Row {
     columns: BTreeMap<&'static str, String>,
     arguments: String,
 }
 
-/// Which machine's view is compared: how ps and procline are started.
+/// How ps and procline are started: on this machine as it is, or with another clock.
 pub struct View {
     pub ps: fn(&[&str]) -> Command,
     pub procline: fn(&[&str]) -> Command,
@@ -56,9 +56,9 @@ fn row(line: &str) -> (u32, Row) {
     (pid, Row { columns: BTreeMap::from(columns), arguments: rest.to_owned() })
 }
 
-/// The record in the words of ps.
+/// The record as ps would print it.
 fn in_words_of_ps(record: &Record) -> Row {
-    // ps leaves the fraction out from 100 on.
+    // ps omits the fraction from 100 on.
     let cpu = if record.cpu < 100.0 { format!("{:.1}", record.cpu) } else { format!("{}", record.cpu as u64) };
     let start = DateTime::parse_from_rfc3339(&record.start).unwrap();
     let known = |number: Option<u64>| number.expect("a figure").to_string();
@@ -76,7 +76,7 @@ fn in_words_of_ps(record: &Record) -> Row {
     Row { columns: BTreeMap::from(columns), arguments: record.command.clone().expect("a command") }
 }
 
-/// What one framed comparison found wrong with the processes that both runs of ps saw: by process and column.
+/// What one comparison found wrong, by process and column. Only processes that both runs of ps printed are compared.
 fn differences(view: &View, which: &[&str]) -> BTreeMap<(u32, &'static str), String> {
     let before = ps(view, which);
     let output = quiet(&mut (view.procline)(&["--max-record-bytes", "0"]));
@@ -110,14 +110,15 @@ fn between(value: &str, one: &str, other: &str) -> bool {
     (one.min(other)..=one.max(other)).contains(&value)
 }
 
-/// Whether ps would print our text as it did: in the C locale it has `?` for each byte that is not ASCII, `.` for a
-/// control character (a blank for a newline between arguments), ends a line after 128 KiB, and has `?` for no text.
+/// Whether ps would print our text as it did. In the C locale ps prints `?` for each byte that is not ASCII, and `.`
+/// for a control character, but a blank for a newline between arguments. It cuts lines after 128 KiB, and prints `?` if
+/// there is no text.
 fn is_same_text(ours: &str, ps: &str) -> bool {
     const LONG: usize = 120 * 1024;
     let length = if ps.len() < LONG { usize::MAX } else { ps.len() };
     let squeeze = |text: &str| {
         let mut words: Vec<char> = text.chars().collect();
-        // Of bytes that are not UTF-8 it cannot be said how many they were.
+        // The number of bytes that were not UTF-8 is unknown.
         words.dedup_by(|a, b| *a == '?' && *b == '?');
         words.into_iter().collect::<String>()
     };
@@ -162,13 +163,14 @@ fn shows(kind: &str) -> (Option<&'static str>, Option<&'static str>) {
     (Some(stat).filter(|text| !text.is_empty()), Some(command).filter(|text| !text.is_empty()))
 }
 
-/// A process that does not move is compared exactly.
+/// A stopped process does not change, so it is compared exactly.
 fn assert_same(kind: &str) {
     if TestProcess::lacks(kind) {
         return;
     }
     let process = TestProcess::start(kind);
-    // While it is a few clock ticks old, its share of the CPU changes with each of them: what is wrong differs each time.
+    // In a process's first clock ticks its CPU share changes with each tick. But such a difference does not come up
+    // every time.
     let compared: Vec<_> = (0..20)
         .map(|_| differences(&HERE, &["-p", &process.pid.to_string()]))
         .take_while(|found| !found.is_empty())
@@ -197,8 +199,8 @@ same_as_ps! {
     name_not_utf8 arguments_of_all_kinds uid_without_name groups_1000 groups_65000 command_of_5_mb
 }
 
-/// Every process there is, kernel threads included. A state may go and come back between the two runs of ps: what
-/// differs must not do so each time.
+/// Every process of the machine, kernel threads included. A state may change and change back between the two runs of
+/// ps, but a real difference comes up every time.
 #[test]
 fn every_process_of_this_machine() {
     if lacks("every_process_of_this_machine", false, &["ps"]) {
@@ -216,7 +218,7 @@ fn every_process_of_this_machine() {
     panic!("{found:#?}");
 }
 
-/// Without `stat` among the fields, rss and user come from other, cheaper files: the figures are the same.
+/// Without `stat` among the fields, rss and user come from files that are cheaper to read. The values must be the same.
 #[test]
 fn the_cheaper_files_say_the_same() {
     if TestProcess::lacks("the_cheaper_files_say_the_same") {
@@ -239,7 +241,7 @@ fn the_cheaper_files_say_the_same() {
     }
 }
 
-/// On a machine whose clock went on by three days and an hour, every process is from another day.
+/// With a clock that is three days and an hour ahead, every process has started on another day.
 #[test]
 fn processes_from_another_day() {
     if lacks("processes_from_another_day", false, &["ps", "faketime", "python3"]) {

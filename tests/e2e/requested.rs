@@ -1,4 +1,4 @@
-//! The fields on request, held against the system's own tools: ps, ls, readlink, and psutil.
+//! The fields on request, compared with the system's own tools: ps, ls, readlink and psutil.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,14 +10,14 @@ use crate::support::{TestProcess, command, has_kernel_threads, lacks, lines, pro
 
 type Fields = Map<String, Value>;
 
-/// One process with all its fields, as the program given prints it.
+/// All fields of one process, as this program prints them.
 fn fields_of(command: &mut Command, pid: u32) -> Fields {
     let output = quiet(command.args(["--fields", "all", "--sample", "1ms", "--timeout", "5m"]));
     let mut all = lines(&output).into_iter().map(|line| serde_json::from_str::<Fields>(line).unwrap());
     all.find(|fields| fields["pid"] == pid).expect("the process")
 }
 
-/// The text of a number or of a string.
+/// A number or a string as text.
 fn text(fields: &Fields, name: &str) -> String {
     match fields.get(name) {
         Some(Value::String(text)) => text.clone(),
@@ -30,7 +30,7 @@ fn output_of(program: &str, arguments: &[&str]) -> String {
     String::from_utf8(quiet(&mut command(program, arguments))).unwrap().trim().to_owned()
 }
 
-/// Ours and the format of ps that says the same.
+/// Each field with the equivalent format of ps.
 const AS_PS: &[(&str, &str)] = &[
     ("ppid", "ppid"),
     ("uid", "uid"),
@@ -61,7 +61,7 @@ fn as_ps_has_them() {
         let columns: Vec<_> = AS_PS.iter().flat_map(|(_, theirs)| ["-o".to_owned(), format!("{theirs}=")]).collect();
         let columns: Vec<_> = columns.iter().map(String::as_str).collect();
         let ps = output_of("ps", &[&["-p", &process.pid.to_string()], &columns[..]].concat());
-        // A zombie's name has a second word.
+        // ps prints a second word after a zombie's name.
         let ps: Vec<_> = ps.trim_end_matches(" <defunct>").split_whitespace().collect();
         assert_eq!(ps.len(), AS_PS.len(), "{ps:?}");
         for ((ours, _), theirs) in AS_PS.iter().zip(ps) {
@@ -144,8 +144,8 @@ fn as_psutil_has_them() {
     }
 }
 
-/// What is shared counts by its share, and whoever reads that shares the C library at least: pss is held to a reader
-/// that is as small as procline, and within a hundredth.
+/// PSS divides shared memory among its users, and each program that reads it shares at least the C library. So pss is
+/// compared with awk, a reader as small as procline, and may differ by 1 %.
 #[test]
 fn pss_as_another_reader_has_it() {
     if TestProcess::lacks("pss_as_another_reader_has_it") || lacks("pss_as_another_reader_has_it", true, &["awk"]) {
@@ -158,11 +158,11 @@ fn pss_as_another_reader_has_it() {
         let (before, ours, after) = (pss(), fields_of(&mut procline(&[]), process.pid)["pss"].as_f64().unwrap(), pss());
         (before.min(after) * 0.99..=before.max(after) * 1.01).contains(&ours)
     };
-    // Others that share its memory come and go.
+    // Other processes that share the memory start and end.
     assert!((0..50).any(|_| framed()));
 }
 
-/// Without rights, what is not for this user is left out, and nothing else changes.
+/// Without rights, a field that the user may not read is omitted, and nothing else changes.
 #[test]
 fn without_rights_each_is_left_out() {
     if TestProcess::lacks("without_rights_each_is_left_out")
@@ -192,7 +192,7 @@ fn without_rights_each_is_left_out() {
         assert!(whole.remove(name).is_some(), "{name} with rights");
         assert!(!part.contains_key(name), "{name} without rights");
     }
-    // What goes on while two programs run.
+    // These change between the two runs.
     for name in ["timestamp", "elapsed", "cpu"] {
         part[name] = whole[name].clone();
     }

@@ -19,7 +19,7 @@ PTRACE_TRACEME = 0
 MLOCK_ONFAULT = 1
 SYS_EXIT = {"x86_64": 60, "aarch64": 93}.get(platform.machine())
 SYS_MLOCK2 = {"x86_64": 325, "aarch64": 284}.get(platform.machine())
-# pause(2); where there is none, ppoll(2) in its place. As text, since that is what it is compared with.
+# The number of pause(2), or of ppoll(2) where pause does not exist. It is text, because it is compared with text.
 SYS_PAUSE = {"x86_64": "34", "aarch64": "73"}.get(platform.machine())
 # In seconds; no process takes so long to be ready.
 PATIENCE = 300
@@ -41,7 +41,7 @@ def die_with_supervisor():
 
 
 def get_ready():
-    """Reports that the process is ready, and sleeps. Only processes that stay in Python call it."""
+    """Reports that the process is ready, and sleeps. Only processes that stay in Python call this."""
     # Once more: the kernel forgets the signal when the user changes.
     die_with_supervisor()
     os.write(done, b"x")
@@ -50,7 +50,7 @@ def get_ready():
 
 
 def arguments():
-    """Where the arguments of this process are: proc_pid_stat(5), fields 48 and 49."""
+    """The addresses of this process's arguments: proc_pid_stat(5), fields 48 and 49."""
     with open("/proc/self/stat", "rb") as stat:
         words = stat.read().rpartition(b")")[2].split()
     return int(words[45]), int(words[46])
@@ -84,14 +84,14 @@ def mlock_onfault():
 
 
 def empty_argv():
-    # Since Linux 5.18 the kernel makes of none an empty one; cat waits for its input.
+    # Since Linux 5.18 the kernel replaces an empty argv with one empty argument. cat waits for its input.
     program = (ctypes.c_char_p * 1)(None)
     check(libc.execve(b"/bin/cat", program, program))
 
 
 def no_arguments():
-    # They can be lost: without the memory that they were in, /proc/PID/cmdline is empty. The main thread's stack may be on
-    # the same page: so it goes to sleep for good, and another thread, which has a stack of its own, does the rest.
+    # Without the memory of the arguments, /proc/PID/cmdline is empty. The main thread's stack may be on the same page.
+    # So this thread sleeps forever, and another thread, with a stack of its own, unmaps the page.
     threading.Thread(target=lose_arguments, daemon=True).start()
     while True:
         libc.pause()
@@ -162,10 +162,10 @@ KINDS = {
     "groups_1000": lambda: os.setgroups(list(range(100000, 101000))),
     "groups_65000": lambda: os.setgroups(list(range(100000, 165000))),
     "command_of_5_mb": command_of_5_mb,
-    # One that fails.
+    # This one fails.
     "ends": lambda: os.kill(os.getpid(), signal.SIGSEGV),
 }
-# The states in which processes are ready, if not T: stopped.
+# The state in which a process is ready, if not T (stopped).
 STATES = {"zombie": "Z", "zombie_leader": "Z", "traced": "t"}
 
 
@@ -175,20 +175,20 @@ def state(pid):
 
 
 def move_to_a_terminal():
-    """Goes on as the leader of a new terminal's session, whose foreground group its children belong to."""
+    """Continues as the session leader of a new terminal. Its children are in the foreground group."""
     kept = [os.dup(0), os.dup(1)]
     leader, _ = pty.fork()
     if leader:
-        # If this one is ended, the terminal hangs up, which ends the leader.
+        # If this process is killed, the terminal hangs up, and that ends the leader.
         sys.exit(os.waitstatus_to_exitcode(os.waitpid(leader, 0)[1]))
-    # Its standard error stays the terminal: one that nobody has open any more is nobody's.
+    # Standard error stays the terminal: if nobody had the terminal open, no process would belong to it.
     for target, source in enumerate(kept):
         os.dup2(source, target)
 
 
 def become(kind):
     die_with_supervisor()
-    # Whoever runs the tests may be nice.
+    # The tests may run with another nice value.
     os.setpriority(os.PRIO_PROCESS, 0, 0)
     kept = KINDS[kind]()
     get_ready()
@@ -211,7 +211,7 @@ def supervise(kind, process):
     signal.alarm(0)
     sys.stdin.read()
     os.kill(process, signal.SIGKILL)
-    # When this process ends, nothing is left of it.
+    # When the script ends, nothing is left of the process.
     while os.WIFSTOPPED(os.waitpid(process, 0)[1]):
         pass
 
@@ -220,7 +220,7 @@ kind = sys.argv[1]
 if kind == "foreground":
     move_to_a_terminal()
 elif os.getpgrp() != os.getpid():
-    # Away from the terminal in which the tests are run: in its foreground group every process would have a + in STAT.
+    # Leave the terminal of the tests: in its foreground group every process would have a + in STAT.
     os.setsid()
 supervisor = os.getpid()
 signal.alarm(PATIENCE)

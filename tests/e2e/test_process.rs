@@ -38,7 +38,7 @@ fn a_test_process_ends_with_its_supervisor() {
     for kind in ["plain", "foreground", "uid_without_name", "no_arguments", "command_of_5_mb"] {
         let process = TestProcess::start(kind);
         kill_process(Pid::from_child(&process.supervisor), Signal::KILL).unwrap();
-        // Whoever becomes its parent may take its time.
+        // The new parent may take some time to reap it.
         wait_for(kind, || state(process.pid).is_none_or(|state| state == 'Z').then_some(()));
     }
 }

@@ -1,5 +1,5 @@
-//! What is typed wrongly: one sentence on standard error that says what to write, and exit code 2. And what may be typed
-//! twice.
+//! Wrong options: one sentence on standard error says what to write, and the exit code is 2. Also options that may be
+//! repeated.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::{Tree, complaint, lines, procline, quiet};
 
-/// The one line of a command that fails, held to be one on any terminal.
+/// The exit code and the one line of a command that fails. The line must have no control characters.
 fn failure(command: &mut Command) -> (i32, String) {
     let (code, errors) = complaint(&command.output().unwrap());
     assert!(!errors.trim_end_matches('\n').contains(char::is_control), "{errors:?}");
@@ -133,7 +133,7 @@ fn one_line_whatever_is_quoted() {
     let broken = OsStr::from_bytes(b"caf\xe9");
     let (code, errors) = failure(procline(&["--name"]).arg(broken));
     assert_eq!((code, errors.as_str()), (2, "procline: the argument 'caf\u{fffd}' is not valid UTF-8\n"));
-    // A path may well be so.
+    // A path may contain such bytes.
     let (code, errors) = failure(procline(&["--procfs"]).arg(broken));
     assert!(code == 1 && errors.contains("cannot open caf\u{fffd}"), "{errors}");
 }
@@ -178,7 +178,7 @@ fn the_last_of_a_repeated_option_counts_and_lists_collect() {
     assert!(lines(&fields).len() > 1);
 }
 
-/// Help and the version are what was asked for: standard output, exit code 0, and no word to a reader that is gone.
+/// Help and the version are normal output: standard output, exit code 0, and no message if the reader is gone.
 #[test]
 fn help_and_version_are_output() {
     for arguments in [&["--help"][..], &["-h"], &["--version"], &["fields", "--help"], &["help"]] {
