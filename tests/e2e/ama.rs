@@ -171,8 +171,8 @@ fn one_command_everywhere() {
 
 /// The README's commands about cost print what they promise.
 #[test]
-fn the_costs_can_be_asked() {
-    if lacks("the_costs_can_be_asked", false, &["sh", "awk"]) {
+fn the_commands_about_cost_work() {
+    if lacks("the_commands_about_cost_work", false, &["sh", "awk"]) {
         return;
     }
     let folder = Path::new(crate::support::PROCLINE).parent().unwrap().display();

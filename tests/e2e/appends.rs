@@ -274,8 +274,8 @@ fn the_timeout_ends_a_write_that_blocks() {
         ext4 && run out 0 || exit 77
         cp "$mounted/out" "$found/before"
         fsfreeze --freeze "$mounted" || exit 77
-        "$program" --procfs "$procfs" --rootfs "$rootfs" --timeout 3s --output "$mounted/out" 2> "$found/said" &
-        for _ in $(seq 600); do [ -s "$found/said" ] && break; sleep 0.1; done
+        "$program" --procfs "$procfs" --rootfs "$rootfs" --timeout 3s --output "$mounted/out" 2> "$found/report" &
+        for _ in $(seq 600); do [ -s "$found/report" ] && break; sleep 0.1; done
         fsfreeze --unfreeze "$mounted"
         wait $!; echo $? > "$found/code"
         run out 2 || exit 1
@@ -284,8 +284,8 @@ fn the_timeout_ends_a_write_that_blocks() {
     let programs = ["mkfs.ext4", "truncate", "fsfreeze"];
     let Some(folder) = mounted("the_timeout_ends_a_write_that_blocks", &programs, script) else { return };
     assert_eq!(found(&folder, "code"), "124\n");
-    let said = found(&folder, "said");
-    assert!(said.contains("timed out after 3s while writing to /") && said.ends_with("/out\n"), "{said}");
+    let report = found(&folder, "report");
+    assert!(report.contains("timed out after 3s while writing to /") && report.ends_with("/out\n"), "{report}");
     assert!(found(&folder, "after").starts_with(&found(&folder, "before")));
 }
 
@@ -297,8 +297,8 @@ fn appending(tree: &Tree, path: &Path) -> Command {
 }
 
 #[test]
-fn a_limit_of_size_ends_it_between_lines() {
-    if lacks("a_limit_of_size_ends_it_between_lines", false, &["prlimit"]) {
+fn a_file_size_limit_ends_it_between_lines() {
+    if lacks("a_file_size_limit_ends_it_between_lines", false, &["prlimit"]) {
         return;
     }
     let tree = long();
@@ -436,7 +436,7 @@ fn a_signal_leaves_whole_lines() {
 }
 
 #[test]
-fn a_lock_is_waited_for_no_longer_than_allowed() {
+fn a_run_waits_for_a_lock_until_the_timeout() {
     let tree = Tree::copy();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out");
@@ -476,7 +476,7 @@ fn waiting(mut child: std::process::Child) -> std::process::Child {
 
 /// A file that was moved away or removed during the wait for its lock is not written to.
 #[test]
-fn a_file_that_went_while_it_was_waited_for_is_made_anew() {
+fn a_file_that_goes_during_the_wait_for_its_lock_is_made_again() {
     let tree = Tree::copy();
     for is_moved in [false, true] {
         let folder = tempfile::tempdir().unwrap();
@@ -498,7 +498,7 @@ fn a_file_that_went_while_it_was_waited_for_is_made_anew() {
 
 /// A worker that is stuck in the kernel still has the file of its snapshot open. It does not block the next snapshot.
 #[test]
-fn a_stuck_command_line_does_not_keep_the_lock() {
+fn a_stuck_command_line_does_not_hold_the_lock() {
     let tree = Tree::copy();
     let cmdline = tree.path("proc/1200/cmdline");
     fs::remove_file(&cmdline).unwrap();

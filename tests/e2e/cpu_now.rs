@@ -78,8 +78,8 @@ const NEAR: f64 = 3.0;
 /// If one of the two programs waits for a CPU between reading the process and reading the clock, it measures another
 /// window. This does not happen every time.
 fn agree_once(attempt: impl Fn() -> Result<(), String>) {
-    let told: Vec<_> = (0..30).map_while(|_| attempt().err()).collect();
-    assert!(told.len() < 30, "{told:#?}");
+    let errors: Vec<_> = (0..30).map_while(|_| attempt().err()).collect();
+    assert!(errors.len() < 30, "{errors:#?}");
 }
 
 #[test]
@@ -105,8 +105,8 @@ fn in_one_run_it_is_of_the_window() {
 
 /// The worker's pauses make each interval different.
 #[test]
-fn with_an_interval_it_is_of_the_beat_just_past() {
-    if lacks("with_an_interval_it_is_of_the_beat_just_past", false, &["python3"]) {
+fn with_an_interval_it_is_of_the_interval_just_past() {
+    if lacks("with_an_interval_it_is_of_the_interval_just_past", false, &["python3"]) {
         return;
     }
     let worker = Worker::start(2);

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Tree, command, complaint, heeding_signals, lacks, make_fifo, procline, records};
+use crate::support::{Tree, command, complaint, lacks, make_fifo, procline, records, with_default_signals};
 
 /// Starts procline with more output than a pipe holds. Nobody reads the pipe.
 fn blocked(arguments: &[&str], both: bool) -> (Tree, Child) {
@@ -17,7 +17,7 @@ fn blocked(arguments: &[&str], both: bool) -> (Tree, Child) {
     tree.write("proc/1200/cmdline", line.as_bytes());
     let mut command = tree.procline(&["--max-record-bytes", "0"]);
     command.args(arguments);
-    let mut command = heeding_signals(&command);
+    let mut command = with_default_signals(&command);
     let child = if both {
         // Standard error is the same full pipe: the report must not block either.
         Command::new("sh")
@@ -51,7 +51,7 @@ fn the_timeout_ends_a_blocked_write() {
 }
 
 #[test]
-fn the_timeout_ends_a_run_that_cannot_even_complain() {
+fn the_timeout_ends_a_run_that_cannot_report_it() {
     let (_tree, mut child) = blocked(&["--timeout", "300ms"], true);
     assert_eq!(end(&mut child).0, Some(124));
 }
@@ -153,7 +153,7 @@ fn a_full_disk_is_one_line() {
 }
 
 #[test]
-fn a_proc_that_is_none_is_told() {
+fn an_invalid_procfs_is_reported() {
     let tree = Tree::copy();
     let empty = tempfile::tempdir().unwrap();
     for (path, reason) in [
@@ -180,8 +180,8 @@ fn a_proc_that_is_none_is_told() {
 }
 
 #[test]
-fn without_proc_it_says_so() {
-    if lacks("without_proc_it_says_so", true, &["unshare", "mount"]) {
+fn a_missing_proc_is_reported() {
+    if lacks("a_missing_proc_is_reported", true, &["unshare", "mount"]) {
         return;
     }
     let script = "mount -t tmpfs none /proc && exec \"$0\" \"$@\"";
@@ -195,7 +195,7 @@ fn without_proc_it_says_so() {
 
 /// procline reports a process that it cannot read, and prints all others.
 #[test]
-fn a_process_that_cannot_be_read_is_told_and_the_others_are_there() {
+fn a_process_that_cannot_be_read_is_reported_and_the_others_are_there() {
     let tree = Tree::copy();
     let before = records(&tree.procline(&[]).output().unwrap().stdout).len();
     fs::remove_file(tree.path("proc/1200/stat")).unwrap();

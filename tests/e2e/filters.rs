@@ -148,7 +148,7 @@ fn what_is_malformed_is_told() {
 }
 
 #[test]
-fn a_field_that_is_not_numeric_is_told() {
+fn a_field_that_is_not_numeric_is_reported() {
     for (field, error) in [
         ("user", "--by user: expected a numeric field, such as cpu, mem or vsz; `procline fields` lists them"),
         (
@@ -227,7 +227,7 @@ fn as_ps_sorts() {
 }
 
 #[test]
-fn a_sample_that_leaves_no_time_is_told() {
+fn a_sample_that_leaves_no_time_is_reported() {
     let (code, errors) = complaint(&procline(&["--top", "1", "--by", "cpu_now", "--sample", "20s"]).output().unwrap());
     assert!(code == 2 && errors.contains("--sample 20s") && errors.contains("--timeout 10s"), "{errors}");
     // Without `cpu_now` there is no wait.
@@ -236,11 +236,11 @@ fn a_sample_that_leaves_no_time_is_told() {
 
 /// On the live machine: one process by its id, and a parent with its child.
 #[test]
-fn of_this_machine() {
+fn processes_of_this_machine() {
     let me = std::process::id().to_string();
     let found = records(&quiet(&mut procline(&["--pid", &me])));
     assert_eq!(found.iter().map(|record| record.pid).collect::<Vec<_>>(), [std::process::id()]);
-    if TestProcess::lacks("of_this_machine, with children") {
+    if TestProcess::lacks("processes_of_this_machine, with children") {
         return;
     }
     let process = TestProcess::start("plain");

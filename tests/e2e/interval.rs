@@ -13,11 +13,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::support::{
-    PROCLINE, Running, Tree, command, complaint, heeding_signals, lacks, lines, procline, quiet, records,
+    PROCLINE, Running, Tree, command, complaint, lacks, lines, procline, quiet, records, with_default_signals,
 };
 
 #[test]
-fn so_many_snapshots_each_with_its_own_time() {
+fn count_snapshots_each_with_its_own_time() {
     let tree = Tree::copy();
     let output = quiet(&mut tree.procline(&["--interval", "20ms", "--count", "3", "--pid", "1", "--pid", "2"]));
     let found = records(&output);
@@ -35,9 +35,9 @@ fn so_many_snapshots_each_with_its_own_time() {
 
 /// A signal between snapshots ends the run at once, with whole lines and exit code 0.
 #[test]
-fn a_signal_between_snapshots_is_the_end() {
+fn a_signal_between_snapshots_ends_it() {
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
-        let mut command = heeding_signals(&procline(&["--interval", "1h", "--fields", "pid"]));
+        let mut command = with_default_signals(&procline(&["--interval", "1h", "--fields", "pid"]));
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut output = String::new();
@@ -85,7 +85,7 @@ fn a_signal_that_leaves_lines_unwritten_ends_it_as_a_signal_does() {
     tree.write("proc/1/cmdline", &b"word\0".repeat(25_000));
     for signal in [Signal::TERM, Signal::HUP] {
         let arguments = ["--interval=1h", "--pid=1", "--max-record-bytes=0"];
-        let mut child = Running::start(heeding_signals(&tree.procline(&arguments)).stdout(Stdio::piped()));
+        let mut child = Running::start(with_default_signals(&tree.procline(&arguments)).stdout(Stdio::piped()));
         child.0.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         kill_process(Pid::from_child(&child.0), signal).unwrap();
         let status = child.0.wait().unwrap();
@@ -94,7 +94,7 @@ fn a_signal_that_leaves_lines_unwritten_ends_it_as_a_signal_does() {
 }
 
 #[test]
-fn a_reader_that_goes_is_the_end_and_a_full_disk_is_told() {
+fn a_closed_pipe_ends_it_and_a_full_disk_is_reported() {
     let mut child = procline(&["--interval", "10ms"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

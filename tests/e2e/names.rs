@@ -70,16 +70,16 @@ impl Extra {
 }
 
 #[test]
-fn a_user_that_only_another_source_knows() {
-    let Some(extra) = Extra::new("a_user_that_only_another_source_knows") else {
+fn a_user_that_only_nss_knows() {
+    let Some(extra) = Extra::new("a_user_that_only_nss_knows") else {
         return;
     };
     assert_eq!(extra.user(), [NAME, NAME]);
 }
 
 #[test]
-fn one_look_up_for_each_uid() {
-    const TEST: &str = "one_look_up_for_each_uid";
+fn one_lookup_per_uid() {
+    const TEST: &str = "one_lookup_per_uid";
     if lacks(TEST, true, &["strace"]) {
         return;
     }

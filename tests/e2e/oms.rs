@@ -53,7 +53,7 @@ fn ours(zone: &str, later: &str) -> BTreeMap<String, Vec<String>> {
 }
 
 #[test]
-fn its_keys_in_its_order_and_every_value_a_string() {
+fn the_keys_of_the_script_in_its_order_with_string_values() {
     let output = quiet(&mut Tree::copy().procline(&["--schema", "oms"]));
     for line in lines(&output) {
         let places: Vec<_> = KEYS.iter().map(|key| line.find(&format!("\"{key}\":\"")).expect(key)).collect();
@@ -77,14 +77,14 @@ fn its_keys_in_its_order_and_every_value_a_string() {
 /// Compared between two runs of ps as in `parity`, in two time zones, on a later day and in a later year. A real
 /// difference comes up every time.
 #[test]
-fn as_ps_aux_prints_it() {
-    if lacks("as_ps_aux_prints_it", false, &["ps"]) {
+fn equal_to_ps_aux() {
+    if lacks("equal_to_ps_aux", false, &["ps"]) {
         return;
     }
-    let _processes = (!TestProcess::lacks("as_ps_aux_prints_it, test processes"))
+    let _processes = (!TestProcess::lacks("equal_to_ps_aux, test processes"))
         .then(|| ["zombie_leader", "nice", "mlock"].map(TestProcess::start));
     for (zone, later) in [("UTC", ""), ("Asia/Tokyo", ""), ("UTC", "+73h"), ("UTC", "+400d")] {
-        if !later.is_empty() && lacks("as_ps_aux_prints_it, later", false, &["faketime"]) {
+        if !later.is_empty() && lacks("equal_to_ps_aux, later", false, &["faketime"]) {
             continue;
         }
         let differences = || {

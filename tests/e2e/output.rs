@@ -67,7 +67,7 @@ fn a_file_and_its_directory_are_made_once() {
 
 /// The time in the file's name is the time of the records, in UTC on any machine.
 #[test]
-fn the_name_is_of_the_records_time() {
+fn the_file_name_has_the_time_of_the_records() {
     let tree = Tree::copy();
     let folder = tempfile::tempdir().unwrap();
     let mut command = tree.procline(&["--label", "a=b", "--fields", "pid,timestamp"]);
@@ -194,7 +194,7 @@ fn csv_with_another_header_is_not_appended() {
 
 /// A file that is not regular is reported and not changed. No run waits for the other end of a FIFO.
 #[test]
-fn only_regular_files_in_directories_that_are_there() {
+fn only_regular_files_are_written() {
     let tree = Tree::copy();
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
@@ -231,8 +231,8 @@ fn only_regular_files_in_directories_that_are_there() {
 }
 
 #[test]
-fn another_user_is_told_what_it_may_not() {
-    if lacks("another_user_is_told_what_it_may_not", true, &["setpriv"]) {
+fn missing_rights_are_reported() {
+    if lacks("missing_rights_are_reported", true, &["setpriv"]) {
         return;
     }
     let (_folder, program) = program_for_all();
@@ -357,8 +357,8 @@ fn old_files_of_the_pattern_go_and_nothing_else() {
 /// The file of today stays, even if it was last written long ago. Old files of the day before and of the day after are
 /// removed.
 #[test]
-fn the_file_that_is_written_stays() {
-    if lacks("the_file_that_is_written_stays", false, &["faketime"]) {
+fn the_file_of_today_is_not_removed() {
+    if lacks("the_file_of_today_is_not_removed", false, &["faketime"]) {
         return;
     }
     let tree = Tree::copy();
@@ -378,8 +378,8 @@ fn the_file_that_is_written_stays() {
 
 /// A disk that old files have filled must have space again for the records.
 #[test]
-fn old_files_go_before_records_come() {
-    if lacks("old_files_go_before_records_come", true, &["unshare", "mount", "sh", "dd"]) {
+fn old_files_are_removed_before_records_are_written() {
+    if lacks("old_files_are_removed_before_records_are_written", true, &["unshare", "mount", "sh", "dd"]) {
         return;
     }
     let tree = Tree::copy();
@@ -393,8 +393,8 @@ fn old_files_go_before_records_come() {
 }
 
 #[test]
-fn an_old_file_that_cannot_go_is_told_once_the_records_are_there() {
-    const TEST: &str = "an_old_file_that_cannot_go_is_told_once_the_records_are_there";
+fn an_old_file_that_cannot_be_removed_is_reported_after_the_records() {
+    const TEST: &str = "an_old_file_that_cannot_be_removed_is_reported_after_the_records";
     if lacks(TEST, true, &["unshare", "mount", "sh"]) {
         return;
     }

@@ -220,8 +220,8 @@ fn every_process_of_this_machine() {
 
 /// Without `stat` among the fields, rss and user come from files that are cheaper to read. The values must be the same.
 #[test]
-fn the_cheaper_files_say_the_same() {
-    if TestProcess::lacks("the_cheaper_files_say_the_same") {
+fn the_cheaper_files_have_the_same_values() {
+    if TestProcess::lacks("the_cheaper_files_have_the_same_values") {
         return;
     }
     for kind in ["plain", "mlock", "zombie", "zombie_leader", "uid_without_name"] {

@@ -62,7 +62,7 @@ fn a_missing_directory() {
 }
 
 #[test]
-fn a_file_that_is_no_file() {
+fn a_directory_in_place_of_the_file() {
     let tree = Tree::copy();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out");
@@ -154,7 +154,7 @@ fn no_space() {
 
 /// A failure that cannot pass ends the run: a wrong option, or an invalid procfs.
 #[test]
-fn what_cannot_pass_is_the_end() {
+fn a_failure_that_cannot_pass_ends_the_run() {
     let tree = Tree::copy();
     let folder = tempfile::tempdir().unwrap();
     let mut command = often(&tree, &folder.path().join("out"), &["--label", "pid=1"]);

@@ -49,8 +49,8 @@ const AS_PS: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn as_ps_has_them() {
-    if TestProcess::lacks("as_ps_has_them") {
+fn equal_to_ps() {
+    if TestProcess::lacks("equal_to_ps") {
         return;
     }
     for kind in
@@ -76,8 +76,8 @@ fn as_ps_has_them() {
 }
 
 #[test]
-fn as_the_files_of_proc_have_them() {
-    if TestProcess::lacks("as_the_files_of_proc_have_them") {
+fn equal_to_the_files_of_proc() {
+    if TestProcess::lacks("equal_to_the_files_of_proc") {
         return;
     }
     for kind in ["plain", "threads", "mlock"] {
@@ -109,14 +109,14 @@ fn as_the_files_of_proc_have_them() {
     for name in ["exe", "args", "uss", "pss", "swap"] {
         assert!(!fields.contains_key(name), "{name} of a zombie: {fields:?}");
     }
-    if has_kernel_threads("as_the_files_of_proc_have_them") {
+    if has_kernel_threads("equal_to_the_files_of_proc") {
         assert_eq!(fields_of(&mut procline(&[]), 2)["kernel_thread"], true);
     }
 }
 
 #[test]
-fn as_psutil_has_them() {
-    const TEST: &str = "as_psutil_has_them";
+fn equal_to_psutil() {
+    const TEST: &str = "equal_to_psutil";
     if TestProcess::lacks(TEST) {
         return;
     }
@@ -147,8 +147,10 @@ fn as_psutil_has_them() {
 /// PSS divides shared memory among its users, and each program that reads it shares at least the C library. So pss is
 /// compared with awk, a reader as small as procline, and may differ by 1 %.
 #[test]
-fn pss_as_another_reader_has_it() {
-    if TestProcess::lacks("pss_as_another_reader_has_it") || lacks("pss_as_another_reader_has_it", true, &["awk"]) {
+fn pss_is_near_that_of_another_reader() {
+    if TestProcess::lacks("pss_is_near_that_of_another_reader")
+        || lacks("pss_is_near_that_of_another_reader", true, &["awk"])
+    {
         return;
     }
     let process = TestProcess::start("mlock");

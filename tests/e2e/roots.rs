@@ -14,7 +14,7 @@ fn user(command: &mut Command) -> String {
 }
 
 #[test]
-fn users_of_another_machine_are_its_own() {
+fn another_machine_has_its_own_users() {
     let proc = fixture("proc");
     // The names of this machine are not used: uid 0 may have another name there.
     assert_eq!(user(procline(&[]).arg("--procfs").arg(&proc)), "0");
@@ -39,7 +39,7 @@ fn linked(target: &str) -> Tree {
 }
 
 #[test]
-fn links_are_those_of_the_other_machine() {
+fn links_stay_in_the_root_of_the_other_machine() {
     for (target, expected) in [
         ("/run/passwd", "inside"),
         ("../run/passwd", "inside"),

@@ -18,7 +18,7 @@ fn block(tree: &Tree, pids: &[u32], written: bool) -> Vec<File> {
 }
 
 #[test]
-fn a_command_line_that_blocks_costs_only_itself() {
+fn a_command_line_that_blocks_affects_no_other_record() {
     for written in [false, true] {
         let tree = Tree::copy();
         let mut expected = records(&quiet(&mut tree.procline(&[])));
@@ -39,7 +39,7 @@ fn a_command_line_that_blocks_costs_only_itself() {
 /// After a second of stuck command lines, procline no longer reads those of processes in uninterruptible sleep. So 200
 /// of them end long before 200 times the limit for one.
 #[test]
-fn many_command_lines_that_block_are_given_up_together() {
+fn after_many_command_lines_that_block_no_more_are_read() {
     let tree = Tree::copy();
     for pid in 5000..5200_u32 {
         for name in ["stat", "status"] {
@@ -151,8 +151,8 @@ fn runs_under_churn() {
 
 /// A name service does not answer. Users that only it knows are printed as numbers, and all records are there.
 #[test]
-fn a_name_service_that_blocks_costs_only_its_names() {
-    let Some(extra) = crate::names::Extra::new("a_name_service_that_blocks_costs_only_its_names") else {
+fn a_name_service_that_blocks_affects_only_its_names() {
+    let Some(extra) = crate::names::Extra::new("a_name_service_that_blocks_affects_only_its_names") else {
         return;
     };
     fs::remove_file(extra.passwd()).unwrap();

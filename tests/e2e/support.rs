@@ -53,7 +53,7 @@ pub fn command(program: &str, arguments: &[&str]) -> Command {
 
 /// The same command with no signal ignored. nohup, or a shell's `&`, may start the tests with ignored signals, and
 /// procline keeps those ignored.
-pub fn heeding_signals(inner: &Command) -> Command {
+pub fn with_default_signals(inner: &Command) -> Command {
     let mut command = command("env", &["--default-signal=HUP,INT,TERM"]);
     command.arg(inner.get_program()).args(inner.get_args());
     command

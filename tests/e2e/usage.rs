@@ -15,7 +15,7 @@ fn failure(command: &mut Command) -> (i32, String) {
     (code, errors)
 }
 
-fn assert_told(mistakes: &[(&[&str], &str)]) {
+fn assert_reported(mistakes: &[(&[&str], &str)]) {
     for (arguments, sentence) in mistakes {
         let (code, errors) = failure(&mut procline(arguments));
         assert_eq!((code, errors.trim_end()), (2, format!("procline: {sentence}").as_str()), "{arguments:?}");
@@ -23,8 +23,8 @@ fn assert_told(mistakes: &[(&[&str], &str)]) {
 }
 
 #[test]
-fn an_option_that_is_not_there() {
-    assert_told(&[
+fn an_unknown_option() {
+    assert_reported(&[
         (&["--field", "pid"], "unexpected argument '--field'; did you mean '--fields'?"),
         (&["--sort", "rss"], "there is no --sort: write --top N --by FIELD"),
         (&["--sort=-rss"], "there is no --sort: write --top N --by FIELD"),
@@ -41,7 +41,7 @@ fn an_option_that_is_not_there() {
 
 #[test]
 fn an_option_without_its_value_or_its_companion() {
-    assert_told(&[
+    assert_reported(&[
         (&["--top"], "--top <N> needs a value"),
         (&["--by", "--top", "3"], "--by <FIELD> needs a value"),
         (&["--user", "root,"], "--user <USER> needs a value"),
@@ -58,7 +58,7 @@ fn an_option_without_its_value_or_its_companion() {
 }
 
 #[test]
-fn a_value_that_is_none() {
+fn an_invalid_value() {
     let duration = "expected a number with a unit (ms, s, m, h, d or w), such as 500ms, 10s or 5m";
     let units = "(units are ms, s, m, h, d and w)";
     let months = "M means months: write m for minutes, d for days or w for weeks, such as 5m or 30d";
@@ -107,7 +107,7 @@ fn a_value_that_is_none() {
         ),
     ] {
         let [option, value] = arguments;
-        assert_told(&[(&arguments, &format!("{option} '{value}': {reason}"))]);
+        assert_reported(&[(&arguments, &format!("{option} '{value}': {reason}"))]);
     }
 }
 

@@ -127,8 +127,8 @@ fn the_rule_reads_what_the_units_write() {
 /// The columns that the alert measures and splits by are columns of its query. Each placeholder occurs where it is
 /// replaced.
 #[test]
-fn what_bicep_names_is_there() {
-    let test = "what_bicep_names_is_there";
+fn the_names_in_bicep_exist() {
+    let test = "the_names_in_bicep_exist";
     let Some(template) = bicep(test, "watch.bicep") else { return };
     let criterion = &template["resources"]["alert"]["config"]["properties"]["criteria"]["allOf"][0];
     let replaced = &criterion["query"]["function"]["parameters"];

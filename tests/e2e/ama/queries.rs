@@ -71,9 +71,9 @@ fn transforms() -> BTreeMap<String, String> {
 }
 
 #[test]
-fn every_query_is_of_this_table() {
+fn every_query_fits_the_table() {
     let queries = queries();
-    let Some(answers) = ask("every_query_is_of_this_table", &queries) else { return };
+    let Some(answers) = ask("every_query_fits_the_table", &queries) else { return };
     assert_eq!(answers.len(), queries.len());
     for (name, answer) in answers {
         assert!(answer.problems.is_empty(), "{name}: {:?}", answer.problems);
@@ -136,7 +136,7 @@ fn a_wrong_query_is_found() {
 
 /// The page has a chart for each thing that it promises.
 #[test]
-fn the_workbook_has_its_pictures() {
+fn the_workbook_has_its_charts() {
     let workbook: Value = serde_json::from_str(&file("workbook.json")).unwrap();
     let items = workbook["items"].as_array().unwrap();
     for (name, picture) in

@@ -64,8 +64,8 @@ fn the_readmes_steps_bring_lines() {
 
 /// The timer starts the service repeatedly.
 #[test]
-fn the_timer_ticks() {
-    let Some(machine) = Machine::boot("the_timer_ticks") else { return };
+fn the_timer_starts_the_service_repeatedly() {
+    let Some(machine) = Machine::boot("the_timer_starts_the_service_repeatedly") else { return };
     machine.run(&blocks("README.md", "sh")[0]);
     let next = machine.run("systemctl show --value -p NextElapseUSecRealtime procline.timer");
     assert!(next.contains(":00 "), "{next}");

@@ -55,8 +55,8 @@ fn no_unit_hides_processes() {
 }
 
 #[test]
-fn cloud_init_is_of_its_schema() {
-    let test = "cloud_init_is_of_its_schema";
+fn cloud_init_fits_its_schema() {
+    let test = "cloud_init_fits_its_schema";
     let Some(schema) =
         tool(test, "cloud-init/usr/lib/python3/dist-packages/cloudinit/config/schemas/schema-cloud-config-v1.json")
     else {

@@ -134,9 +134,9 @@ fn fluent_bit_accepts_every_config() {
         let mut check = Command::new(&program);
         check.arg("--dry-run").arg("-c").arg(&path).current_dir(shipped(FOLDER)).env("PROCLINE_CLIENT_SECRET", "x");
         let output = check.output().unwrap();
-        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        assert!(output.status.success() && said.contains("test is successful"), "{name}: {said}");
-        assert!(!said.contains("[ warn]") && !said.contains("[error]"), "{name}: {said}");
+        let report = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(output.status.success() && report.contains("test is successful"), "{name}: {report}");
+        assert!(!report.contains("[ warn]") && !report.contains("[error]"), "{name}: {report}");
     }
 }
 

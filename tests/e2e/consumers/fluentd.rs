@@ -12,8 +12,8 @@ use crate::support::{PROCLINE, command};
 fn dry_run(program: &Path, arguments: &[&str], config: &Path) {
     let mut check = command(program.to_str().unwrap(), arguments);
     let output = check.arg("--dry-run").arg("-c").arg(config).output().unwrap();
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert!(output.status.success() && !said.contains("[warn]") && !said.contains("[error]"), "{said}");
+    let report = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success() && !report.contains("[warn]") && !report.contains("[error]"), "{report}");
 }
 
 #[test]
