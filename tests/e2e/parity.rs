@@ -21,7 +21,7 @@ struct Row {
     arguments: String,
 }
 
-/// How ps and procline are started: on this machine as it is, or with another clock.
+/// How ps and procline are started: with the machine's clock, or with another one.
 pub struct View {
     pub ps: fn(&[&str]) -> Command,
     pub procline: fn(&[&str]) -> Command,

@@ -147,9 +147,9 @@ fn equal_to_psutil() {
 /// PSS divides shared memory among its users, and each program that reads it shares at least the C library. So pss is
 /// compared with awk, a reader as small as procline, and may differ by 1 %.
 #[test]
-fn pss_is_near_that_of_another_reader() {
-    if TestProcess::lacks("pss_is_near_that_of_another_reader")
-        || lacks("pss_is_near_that_of_another_reader", true, &["awk"])
+fn pss_is_near_the_value_of_another_reader() {
+    if TestProcess::lacks("pss_is_near_the_value_of_another_reader")
+        || lacks("pss_is_near_the_value_of_another_reader", true, &["awk"])
     {
         return;
     }

@@ -36,10 +36,10 @@ fn a_command_line_that_blocks_affects_no_other_record() {
     }
 }
 
-/// After a second of stuck command lines, procline no longer reads those of processes in uninterruptible sleep. So 200
-/// of them end long before 200 times the limit for one.
+/// After a second of stuck command lines, procline reads no more command lines of processes in uninterruptible sleep.
+/// So 200 of them end long before 200 times the limit for one.
 #[test]
-fn after_many_command_lines_that_block_no_more_are_read() {
+fn many_command_lines_that_block_are_given_up_together() {
     let tree = Tree::copy();
     for pid in 5000..5200_u32 {
         for name in ["stat", "status"] {

@@ -1,6 +1,7 @@
-"""Makes processes that are hard to read, for the tests. `test_process.py KIND` makes one, prints its pid once it is ready,
-and keeps it unchanged until standard input ends. The process is stopped, so that nothing in it changes; only zombies and the
-traced process are not. If it ends too early, a line about that is printed instead of the pid. It never outlives the script."""
+"""Makes processes that are hard to read, for the tests. `test_process.py KIND` makes one, prints its pid once it is
+ready, and keeps it unchanged until standard input ends. The process is stopped, so that nothing in it changes. Only
+zombies and the traced process are not stopped. If the process ends too early, a line about that is printed instead of
+the pid. It never outlives the script."""
 import ctypes
 import mmap
 import os

@@ -29,7 +29,7 @@ mount -t overlay -o "lowerdir=/,upperdir=$root/upper,workdir=$root/work" overlay
 cd "$root/root"
 
 mount -t proc proc proc
-# The kernel's settings stay those of the machine.
+# The kernel's settings are shared with the machine.
 mount --bind proc/sys proc/sys
 mount -o remount,bind,ro proc/sys
 mount -t sysfs -o ro sysfs sys

@@ -121,7 +121,7 @@ fn child(pid: i32) -> Option<i32> {
 fn enter(pid: i32, script: &str) -> Output {
     let pid = pid.to_string();
     let within = ["--target", &pid, "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"];
-    // Until boot.sh is ready, / is still that of the machine, which no script may touch.
+    // Until boot.sh is ready, / is still the machine's own root, which no script may touch.
     let script = format!(
         "test -e /run/procline-test || exit 1
         cd /srv

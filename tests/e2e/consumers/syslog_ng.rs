@@ -49,7 +49,7 @@ fn syslog_ng_runs_it_and_writes_its_lines() {
         assert_eq!(message, written, "the two destinations differ");
         let record: super::Record = serde_json::from_str(message).unwrap_or_else(|error| panic!("{error}: {line}"));
         assert_eq!((name, pid), ("procline", record["pid"].to_string().as_str()));
-        // The day in a file's name is that of the event, in UTC.
+        // The day in a file's name is the event's day in UTC.
         let day = record["timestamp"].as_str().unwrap().split('T').next().unwrap();
         assert!(text(path(&format!("lines/{day}.jsonl")).as_ref()).contains(message));
         events.push(Event { time: time.to_owned(), record });
