@@ -2,7 +2,8 @@
 //! processes in a PID namespace of their own. `cargo bench` runs it; it must be root, and has no say in the tests.
 //!
 //! Each competitor is a program of its own, run in turn, round after round; figures are medians of CPU time (user and
-//! system, `getrusage`) and the largest peak RSS. This program plays all the other parts too, by its first argument.
+//! system, `getrusage`) and the largest peak RSS. By its first argument this program is also the launcher, an idle process
+//! or one of the two peers in Rust.
 
 #![allow(clippy::expect_used, reason = "a benchmark that cannot run says so and ends")]
 
@@ -16,14 +17,14 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::resource::{UsageWho, getrusage};
 
 /// Idle processes, and bytes of arguments that each has.
-const SCENES: [(usize, usize); 5] = [(100, 0), (2_000, 0), (10_000, 0), (20_000, 0), (2_000, 1_500)];
+const SCENARIOS: [(usize, usize); 5] = [(100, 0), (2_000, 0), (10_000, 0), (20_000, 0), (2_000, 1_500)];
 const ROUNDS: usize = 25;
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["scene", processes, bytes, rounds] => scene(number(processes), number(bytes), number(rounds)),
+        ["scenario", processes, bytes, rounds] => scenario(number(processes), number(bytes), number(rounds)),
         ["measure", command @ ..] => measure(command),
         ["idle", ..] => idle(),
         ["bare"] => peers::bare(),
@@ -40,14 +41,14 @@ fn myself() -> PathBuf {
     env::current_exe().expect("the path of this program")
 }
 
-/// Every scene; `cargo bench -- 3` has three rounds each.
+/// Every scenario; `cargo bench -- 3` has three rounds each.
 fn all(rounds: usize) {
-    for (processes, bytes) in SCENES {
+    for (processes, bytes) in SCENARIOS {
         println!("\n{processes} idle processes, {bytes} bytes of arguments each, {rounds} rounds");
         let status = Command::new("unshare")
             .args(["--fork", "--pid", "--mount-proc", "--kill-child"])
             .arg(myself())
-            .args(["scene", &processes.to_string(), &bytes.to_string(), &rounds.to_string()])
+            .args(["scenario", &processes.to_string(), &bytes.to_string(), &rounds.to_string()])
             .status()
             .expect("unshare, of util-linux");
         assert!(status.success(), "a PID namespace needs root");
@@ -97,7 +98,7 @@ fn competitors() -> Vec<Competitor> {
 }
 
 /// Within the namespace: makes the processes, runs the rounds, prints the table.
-fn scene(processes: usize, bytes: usize, rounds: usize) {
+fn scenario(processes: usize, bytes: usize, rounds: usize) {
     let mut competitors = competitors();
     let _idle: Vec<Child> = (0..processes).map(|_| start_idle(bytes)).collect();
     for round in 0..=rounds {

@@ -1,5 +1,5 @@
-//! The folder `ama/`: every file in it is run, or read by a tool of its kind. What that needs beyond Rust, `.ci/run` puts
-//! into target/tools.
+//! The folder `ama/`: every file in it is run, or checked by a tool for its format. `.ci/run` installs the tools that
+//! are not written in Rust into target/tools.
 
 mod azure;
 mod machine;
@@ -37,7 +37,7 @@ fn file(name: &str) -> String {
     fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// The lists of `columns.json`: stream, procline, ps.
+/// One list of `columns.json`: stream, procline or ps.
 fn columns(list: &str) -> Vec<Column> {
     let lists: Value = serde_json::from_str(&file("columns.json")).unwrap();
     serde_json::from_value(lists[list].clone()).unwrap()
@@ -52,7 +52,7 @@ fn blocks(page: &str, language: &str) -> Vec<String> {
     blocks.collect()
 }
 
-/// Something in target/tools, unless the test must be skipped for want of it.
+/// A file or folder in target/tools, `None` if it is missing and the test must be skipped.
 fn tool(test: &str, name: &str) -> Option<PathBuf> {
     let found = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools").join(name);
     if !found.exists() {
@@ -62,7 +62,7 @@ fn tool(test: &str, name: &str) -> Option<PathBuf> {
     Some(found)
 }
 
-/// Python with the packages of target/tools, unless the test must be skipped.
+/// Python with the packages of target/tools, `None` if the test must be skipped.
 fn python(test: &str, arguments: &[&str]) -> Option<Command> {
     if lacks(test, false, &["python3"]) {
         return None;
@@ -73,7 +73,7 @@ fn python(test: &str, arguments: &[&str]) -> Option<Command> {
     Some(python)
 }
 
-/// What a program says to this input: whether it succeeded, its output, its complaints.
+/// Runs a program with this input: whether it succeeded, its output and its standard error.
 fn feed(command: &mut Command, input: &str) -> (bool, String, String) {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
@@ -82,21 +82,21 @@ fn feed(command: &mut Command, input: &str) -> (bool, String, String) {
     (output.status.success(), text(output.stdout), text(output.stderr))
 }
 
-/// A Bicep or YAML file as JSON, `None` if its parser refuses it.
+/// A Bicep or YAML file as JSON, or the parser's error; `None` if the test must be skipped.
 fn parse(test: &str, language: &str, text: &str) -> Option<Result<Value, String>> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/ama/parse.py");
     let (success, output, errors) = feed(&mut python(test, &[script, language])?, text);
     Some(if success { Ok(serde_json::from_str(&output).unwrap()) } else { Err(errors) })
 }
 
-/// The arguments that the unit gives the program.
+/// The arguments in the unit's command line.
 fn arguments() -> Vec<String> {
     let unit = file("procline.service");
     let command = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/procline ")).expect("ExecStart");
     command.split(' ').map(|word| word.trim_matches('\'').replace("%%", "%")).collect()
 }
 
-/// Lines as the unit's run would write them.
+/// Records as the unit's command would write them.
 fn records() -> Vec<serde_json::Map<String, Value>> {
     let arguments = arguments();
     let of_the_file = arguments.iter().position(|word| word == "--output").expect("--output");
@@ -105,7 +105,8 @@ fn records() -> Vec<serde_json::Map<String, Value>> {
     lines(&output).iter().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// The columns are what the units write, in the types of the field table; the table has them all, with times as times.
+/// The columns of the stream are the keys that the unit writes, with the types of the field table. The table has all of
+/// them, with times as datetime.
 #[test]
 fn the_columns_are_those_of_the_record() {
     let output = quiet(&mut procline(&["fields", "process", "--format", "json"]));
@@ -150,7 +151,7 @@ fn the_columns_are_those_of_the_record() {
     }
 }
 
-/// The unit, the crontab and the pages speak of one command and one folder.
+/// The unit, the crontab and the pages use one command and one folder.
 #[test]
 fn one_command_everywhere() {
     let unit = arguments();
@@ -168,10 +169,10 @@ fn one_command_everywhere() {
     }
 }
 
-/// The README's commands about cost print what they say.
+/// The README's commands about cost print what they promise.
 #[test]
-fn the_costs_can_be_asked() {
-    if lacks("the_costs_can_be_asked", false, &["sh", "awk"]) {
+fn the_commands_about_cost_work() {
+    if lacks("the_commands_about_cost_work", false, &["sh", "awk"]) {
         return;
     }
     let folder = Path::new(crate::support::PROCLINE).parent().unwrap().display();
@@ -186,7 +187,7 @@ fn the_costs_can_be_asked() {
     }
 }
 
-/// No file in the folder that is not named by its README.
+/// The README names every file in the folder.
 #[test]
 fn the_readme_names_every_file() {
     let readme = file("README.md");

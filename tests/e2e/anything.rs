@@ -1,4 +1,4 @@
-//! What must hold of any bytes, whoever thinks them up: the property tests here, and the fuzz targets in `fuzz/`.
+//! What must hold for any bytes. The property tests here and the fuzz targets in `fuzz/` share it.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use procline::record::schema::{Aliases, Column, Schema};
 use procline::record::{Field, Kind, Truncation, Type, Value, truncate};
 use procline::users;
 
-/// The subject of a record that no process would have.
+/// The subject of a record with fields that no kind of record has.
 #[derive(Debug)]
 pub struct Anything {
     pub name: String,
@@ -95,7 +95,7 @@ pub fn check_line(anything: &Anything, cut: bool, max: usize) {
         assert!(!cut);
         assert_eq!((written, value["name"].as_str()), (&*text, Some(anything.name.as_str())));
     } else if written != text {
-        // The mark may also be a character of the text.
+        // The mark may also occur in the text itself.
         let mut marks = written.match_indices('…');
         let splits = |(place, mark): (usize, &str)| {
             text.starts_with(&written[..place]) && text.ends_with(&written[place + mark.len()..])

@@ -1,5 +1,5 @@
-//! `--output` where things go wrong: runs that are killed, disks that are full, files that are locked or moved away.
-//! What was in the file stays, and what is added are whole lines.
+//! `--output` under failures: killed runs, full disks, locked files, and files that are moved away. What was in the
+//! file stays, and only whole lines are added.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -13,14 +13,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::fcntl::{Flock, FlockArg};
-use nix::sys::signal::{Signal, kill};
-use nix::sys::stat::Mode;
-use nix::unistd::{Pid, mkfifo};
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{PROCLINE, Tree, command, complaint, lacks, lines, quiet, records, skip};
+use crate::support::{Lock, PROCLINE, Tree, command, complaint, lacks, lines, make_fifo, quiet, records, skip};
 
-/// A tree of more than a batch: with command lines that are short, of some pages, and longer than a record may be.
+/// A tree with more than one batch of records. Command lines are short, several pages long, or longer than a record may
+/// be.
 fn long() -> Tree {
     let tree = Tree::copy();
     let stat = fs::read_to_string(tree.path("proc/1200/stat")).unwrap();
@@ -32,32 +30,32 @@ fn long() -> Tree {
     tree
 }
 
-/// procline over the tree, with lines of which each is known byte by byte.
+/// procline over the tree. Every byte of its lines is known.
 fn writes(tree: &Tree, writer: &str, run: &str) -> Command {
     let mut command = tree.procline(&["--fields", "pid,command", "--no-redact", "--max-record-bytes", "0"]);
     command.args(["--timeout", "5m", "--label", &format!("writer={writer}"), "--label", &format!("run={run}")]);
     command
 }
 
-/// A number below `end`, another one each time.
+/// A random number below `end`.
 fn random(end: u64) -> u64 {
     RandomState::new().build_hasher().finish() % end.max(1)
 }
 
-/// The lines of a file, of which killed runs may have left some that are none.
+/// The lines of a file. Killed runs may have left some that are not JSON.
 fn split(content: &[u8]) -> Vec<&str> {
     let text = std::str::from_utf8(content).unwrap();
     assert!(text.ends_with('\n'));
     text.split_terminator('\n').collect()
 }
 
-/// Whether a process has locked a file, proc_locks(5); those that wait have an arrow.
+/// Whether a process has locked a file, by proc_locks(5). Lines of processes that wait have an arrow.
 fn holds_a_lock(pid: &str) -> bool {
     let locks = fs::read_to_string("/proc/locks").unwrap();
     locks.lines().any(|lock| !lock.contains("->") && lock.split_whitespace().nth(4) == Some(pid))
 }
 
-/// Raises its flag when it goes, also where a test fails: another thread may go on until then.
+/// Sets its flag when it is dropped, even if the test fails: another thread runs until then.
 struct Raise<'a>(&'a AtomicBool);
 
 impl Drop for Raise<'_> {
@@ -66,8 +64,8 @@ impl Drop for Raise<'_> {
     }
 }
 
-/// Two writers of one file; one of them is killed again and again, at any moment and in the middle of its writes, while the
-/// other goes on. What is in the file is accounted for to the last byte.
+/// Two processes write one file. One of them is killed repeatedly, at any moment and during its writes, while the other
+/// continues. Every byte of the file is accounted for.
 #[test]
 fn a_writer_that_is_killed_costs_at_most_the_line_in_hand() {
     const KILLS: usize = 40;
@@ -105,7 +103,7 @@ fn a_writer_that_is_killed_costs_at_most_the_line_in_hand() {
             if run % 2 == 0 {
                 thread::sleep(Duration::from_micros(random(2 * usual)));
             } else {
-                // As soon as the file grows while it is this one that writes.
+                // Wait until the file grows while this process holds the lock.
                 let pid = child.id().to_string();
                 let mut ends = || child.try_wait().unwrap().is_some();
                 while !holds_a_lock(&pid) && !ends() {}
@@ -117,7 +115,7 @@ fn a_writer_that_is_killed_costs_at_most_the_line_in_hand() {
             }
             child.kill().unwrap();
             let status = child.wait().unwrap();
-            if status.signal() == Some(Signal::SIGKILL as i32) {
+            if status.signal() == Some(Signal::KILL.as_raw()) {
                 killed.insert(run);
             } else {
                 assert_eq!(status.code(), Some(0));
@@ -126,7 +124,7 @@ fn a_writer_that_is_killed_costs_at_most_the_line_in_hand() {
         drop(raise);
         survivor.join().unwrap()
     });
-    // The last kill's line is closed by the run after it.
+    // This run closes the line that the last killed run left open.
     quiet(&mut start("survivor", survived));
 
     let content = fs::read(&path).unwrap();
@@ -138,7 +136,7 @@ fn a_writer_that_is_killed_costs_at_most_the_line_in_hand() {
             Ok(record) => {
                 let run = (record["writer"].as_str().unwrap(), record["run"].as_str().unwrap().parse().unwrap());
                 let run = (run.0.to_owned(), run.1);
-                // Those of one run stand together.
+                // The lines of one run are contiguous.
                 assert!(last.as_ref() == Some(&run) || !runs.contains_key(&run), "{run:?}");
                 runs.entry(run.clone()).or_default().push(line);
                 last = Some(run);
@@ -154,7 +152,7 @@ fn a_writer_that_is_killed_costs_at_most_the_line_in_hand() {
         let found = runs.remove(&("victim".into(), run)).unwrap_or_default();
         let most = if killed.contains(&run) { found.len().min(all.len()) } else { all.len() };
         assert_eq!(found, all[..most], "victim {run}");
-        // A line that was torn is the beginning of the very next one, or of a run's first.
+        // A torn line is the beginning of the line that comes next in the run, or of the run's first line.
         let next = all.get(found.len());
         let is_next = |(last, line): &(Option<(String, usize)>, &str)| {
             (found.is_empty() || *last == Some(("victim".into(), run)))
@@ -170,8 +168,8 @@ fn a_writer_that_is_killed_costs_at_most_the_line_in_hand() {
     assert_eq!(runs.len(), survived + 1, "runs that nobody started");
 }
 
-/// What is found after a script of the shell, run in a mount namespace of its own; exit code 77 says that what it needs
-/// to mount cannot be here.
+/// Runs a shell script in a new mount namespace, and returns the folder for its findings. The script exits with 77 if
+/// the machine cannot mount what it needs.
 fn mounted(test: &str, programs: &[&str], script: &str) -> Option<tempfile::TempDir> {
     const BEGIN: &str = r#"
         set -u; program=$0 procfs=$1 rootfs=$2 mounted=$3 found=$4
@@ -202,7 +200,7 @@ fn found(folder: &tempfile::TempDir, name: &str) -> String {
     fs::read_to_string(folder.path().join(name)).unwrap()
 }
 
-/// Whole lines until it is full; whole lines once there is room again.
+/// The file has whole lines when the disk is full, and after there is space again.
 #[test]
 fn a_full_disk_has_whole_lines() {
     for (mount, programs) in
@@ -239,7 +237,7 @@ fn a_full_disk_has_whole_lines() {
         let first: Vec<_> = full.iter().filter(|(run, _)| run == "0").map(|(_, pid)| *pid).collect();
         assert_eq!(added.iter().map(|(_, pid)| *pid).collect::<Vec<_>>(), first, "{mount}");
         assert!(added.iter().all(|(run, _)| run == "after"));
-        // Of the run for which there was no room, the lines before that.
+        // A run without enough space wrote its first lines.
         let runs: BTreeSet<_> = full.iter().map(|(run, _)| run).collect();
         for run in runs {
             let pids: Vec<_> = full.iter().filter(|(it, _)| it == run).map(|(_, pid)| *pid).collect();
@@ -269,15 +267,15 @@ fn a_filesystem_without_fallocate_and_one_that_is_read_only() {
     assert!(sentences.len() == 3 && sentences.iter().all(|line| line.contains("Read-only file system")), "{errors}");
 }
 
-/// A frozen filesystem lets nobody write; the run says what it waits for, and ends.
+/// Nothing can write to a frozen filesystem. The run reports what it waits for, and ends.
 #[test]
 fn the_timeout_ends_a_write_that_blocks() {
     let script = r#"
         ext4 && run out 0 || exit 77
         cp "$mounted/out" "$found/before"
         fsfreeze --freeze "$mounted" || exit 77
-        "$program" --procfs "$procfs" --rootfs "$rootfs" --timeout 3s --output "$mounted/out" 2> "$found/said" &
-        for _ in $(seq 600); do [ -s "$found/said" ] && break; sleep 0.1; done
+        "$program" --procfs "$procfs" --rootfs "$rootfs" --timeout 3s --output "$mounted/out" 2> "$found/report" &
+        for _ in $(seq 600); do [ -s "$found/report" ] && break; sleep 0.1; done
         fsfreeze --unfreeze "$mounted"
         wait $!; echo $? > "$found/code"
         run out 2 || exit 1
@@ -286,12 +284,12 @@ fn the_timeout_ends_a_write_that_blocks() {
     let programs = ["mkfs.ext4", "truncate", "fsfreeze"];
     let Some(folder) = mounted("the_timeout_ends_a_write_that_blocks", &programs, script) else { return };
     assert_eq!(found(&folder, "code"), "124\n");
-    let said = found(&folder, "said");
-    assert!(said.contains("timed out after 3s while writing to /") && said.ends_with("/out\n"), "{said}");
+    let report = found(&folder, "report");
+    assert!(report.contains("timed out after 3s while writing to /") && report.ends_with("/out\n"), "{report}");
     assert!(found(&folder, "after").starts_with(&found(&folder, "before")));
 }
 
-/// A run over the tree into this file.
+/// A run over the tree that appends to this file.
 fn appending(tree: &Tree, path: &Path) -> Command {
     let mut command = writes(tree, "one", "1");
     command.arg("--output").arg(path);
@@ -299,15 +297,15 @@ fn appending(tree: &Tree, path: &Path) -> Command {
 }
 
 #[test]
-fn a_limit_of_size_ends_it_between_lines() {
-    if lacks("a_limit_of_size_ends_it_between_lines", false, &["prlimit"]) {
+fn a_file_size_limit_ends_it_between_lines() {
+    if lacks("a_file_size_limit_ends_it_between_lines", false, &["prlimit"]) {
         return;
     }
     let tree = long();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out");
     let whole = quiet(&mut writes(&tree, "one", "1"));
-    // Less than the first batch, more than it, nearly all, and none of the next run.
+    // The limits: less than the first batch, more than it, all but one byte, and everything.
     for limit in [1, 1000, 300_000, whole.len() - 1, whole.len()] {
         let inner = appending(&tree, &path);
         let mut limited = command("prlimit", &[&format!("--fsize={limit}")]);
@@ -326,7 +324,8 @@ fn a_limit_of_size_ends_it_between_lines() {
     }
 }
 
-/// Each batch has its room before it is written, is of whole lines and, unless it is one line, no longer than 256 KiB.
+/// Space is allocated before each batch is written. A batch has whole lines and at most 256 KiB, unless it is one long
+/// line.
 #[test]
 fn batches_have_their_room_first() {
     if lacks("batches_have_their_room_first", false, &["strace"]) {
@@ -354,7 +353,7 @@ fn batches_have_their_room_first() {
         let batch = &written[size..size + length];
         let is_one_line = batch.split_inclusive(|byte| *byte == b'\n').count() == 1;
         assert!(batch.ends_with(b"\n") && (length <= 256 * 1024 || is_one_line), "{length}");
-        // Only the first closes the line that it found open.
+        // Only the first batch closes the line that was open.
         assert_eq!(batch.starts_with(b"\n"), i == 0);
         size += length;
     }
@@ -377,7 +376,7 @@ fn a_line_left_open_is_closed_when_there_is_another() {
     assert_eq!(run(&["--pid=2"]), "{\"pid\":1}\n{\"pi\n{\"pid\":2}\n{\"pid\":2}\n");
 }
 
-/// Who reads the file as it grows sees each line once.
+/// A program that reads the file as it grows sees each line once.
 #[test]
 fn a_reader_loses_and_repeats_nothing() {
     const RUNS: usize = 30;
@@ -415,7 +414,7 @@ fn a_reader_loses_and_repeats_nothing() {
     assert!(read.concat().as_bytes() == expected);
 }
 
-/// Lines in hand are written, whenever the signal comes.
+/// The lines in hand are written, whenever the signal arrives.
 #[test]
 fn a_signal_leaves_whole_lines() {
     let tree = long();
@@ -428,34 +427,34 @@ fn a_signal_leaves_whole_lines() {
         fs::write(&path, "").unwrap();
         let mut child = appending(&tree, &path).stderr(Stdio::piped()).spawn().unwrap();
         thread::sleep(Duration::from_micros(random(usual)));
-        let signal = if run % 2 == 0 { Signal::SIGTERM } else { Signal::SIGINT };
-        kill(Pid::from_raw(child.id() as i32), signal).unwrap();
+        let signal = if run % 2 == 0 { Signal::TERM } else { Signal::INT };
+        kill_process(Pid::from_child(&child), signal).unwrap();
         let status = child.wait().unwrap();
-        assert!(status.code() == Some(0) || status.signal() == Some(signal as i32), "{status}");
+        assert!(status.code() == Some(0) || status.signal() == Some(signal.as_raw()), "{status}");
         lines(&fs::read(&path).unwrap());
     }
 }
 
 #[test]
-fn a_lock_is_waited_for_no_longer_than_allowed() {
+fn a_run_waits_for_a_lock_until_the_timeout() {
     let tree = Tree::copy();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out");
     let run = |arguments: &[&str]| -> Output {
         tree.procline(&["--fields", "pid", "--pid", "1"]).args(arguments).arg("--output").arg(&path).output().unwrap()
     };
-    let lock = Flock::lock(File::create(&path).unwrap(), FlockArg::LockExclusive).unwrap();
+    let lock = Lock::take(&path);
     for arguments in [&["--timeout", "300ms"][..], &["--timeout", "300ms", "--interval", "1ms", "--count", "2"]] {
         let (code, errors) = complaint(&run(arguments));
         assert_eq!(code, 1, "{errors}");
         assert!(errors.contains(path.to_str().unwrap()) && errors.contains("--timeout 300ms: end"), "{errors}");
     }
-    // A signal ends the waiting.
+    // A signal ends the wait.
     for (arguments, code) in [(&[][..], None), (&["--interval", "1h"], Some(0))] {
         let mut command = tree.procline(&["--timeout", "10m"]);
         let child = command.args(arguments).arg("--output").arg(&path).stderr(Stdio::piped()).spawn();
         let child = waiting(child.unwrap());
-        kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
         let output = child.wait_with_output().unwrap();
         assert!(output.status.code() == code && output.stderr.is_empty(), "{output:?}");
     }
@@ -465,7 +464,7 @@ fn a_lock_is_waited_for_no_longer_than_allowed() {
     assert_eq!(fs::read(&path).unwrap(), b"{\"pid\":1}\n");
 }
 
-/// Once the program waits for a lock, proc_locks(5).
+/// Returns once the program waits for a lock, by proc_locks(5).
 fn waiting(mut child: std::process::Child) -> std::process::Child {
     let pid = child.id().to_string();
     let is_waiting = |lock: &str| lock.contains("->") && lock.split_whitespace().any(|word| word == pid);
@@ -475,14 +474,14 @@ fn waiting(mut child: std::process::Child) -> std::process::Child {
     child
 }
 
-/// A file that is moved away or removed while its lock is waited for is not what is written to.
+/// A file that was moved away or removed during the wait for its lock is not written to.
 #[test]
-fn a_file_that_went_while_it_was_waited_for_is_made_anew() {
+fn a_file_that_goes_during_the_wait_for_its_lock_is_made_again() {
     let tree = Tree::copy();
     for is_moved in [false, true] {
         let folder = tempfile::tempdir().unwrap();
         let [path, elsewhere] = ["out", "elsewhere"].map(|name| folder.path().join(name));
-        let lock = Flock::lock(File::create(&path).unwrap(), FlockArg::LockExclusive).unwrap();
+        let lock = Lock::take(&path);
         let mut command = tree.procline(&["--fields", "pid", "--pid", "1", "--timeout", "10m"]);
         let mut child = waiting(command.arg("--output").arg(&path).spawn().unwrap());
         if is_moved {
@@ -497,13 +496,13 @@ fn a_file_that_went_while_it_was_waited_for_is_made_anew() {
     }
 }
 
-/// A worker that is stuck in the kernel, and still has the file of its snapshot open, does not keep the next from it.
+/// A worker that is stuck in the kernel still has the file of its snapshot open. It does not block the next snapshot.
 #[test]
-fn a_stuck_command_line_does_not_keep_the_lock() {
+fn a_stuck_command_line_does_not_hold_the_lock() {
     let tree = Tree::copy();
     let cmdline = tree.path("proc/1200/cmdline");
     fs::remove_file(&cmdline).unwrap();
-    mkfifo(&cmdline, Mode::S_IRWXU).unwrap();
+    make_fifo(&cmdline);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out");
     quiet(tree.procline(&["--interval", "10ms", "--count", "3", "--timeout", "30s"]).arg("--output").arg(&path));

@@ -1,5 +1,5 @@
-//! The programs that the shipped configs are for, run with those files: what they emit is what procline printed. Each
-//! module starts one of them; this one has the processes that are hard to carry, and the comparison.
+//! The consumers, each with the config that ships for it: they must emit what procline printed. Each module starts one
+//! consumer. This module has the processes whose records are hard to carry, and the comparison.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -9,8 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Map, Value};
 use tempfile::TempDir;
 
@@ -22,13 +21,13 @@ mod jq;
 mod rsyslog;
 mod syslog_ng;
 
-/// An object as read by somebody else's JSON parser, or by ours.
+/// A record as parsed by the consumer or by serde_json.
 type Record = Map<String, Value>;
 
-/// How long nothing may come before a test gives up: no measure of speed.
+/// A test gives up if nothing arrives for this long. It does not measure speed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where the consumers are: not in UTC, so that no time is right by chance. This form needs no files of zones.
+/// The consumers' time zone. It is not UTC, so that no time is right by chance. This form needs no zone files.
 const ZONE: &str = "JST-9";
 
 /// The fixture tree with processes whose command lines are hard to carry.
@@ -44,7 +43,7 @@ fn hard_tree() -> Tree {
         ("controls", &[b"printf\0a\tb\r\nc", controls.as_slice()].concat()),
         ("not UTF-8", b"cat\0\xff\xfe\0\xc3(\0\xed\xa0\x80\0\xf4\x90\x80\x80\0end"),
         ("quotes", br#"sh -c "a 'b' \" \\ \u0041 \n / </script> {"pid":1}" #{1+1} ${HOME} %s $(id) `id` \"#),
-        // What is almost the start of another record.
+        // This looks almost like the start of another record.
         ("a record", b"x\0\"}\n{\"pid\":1}\n"),
     ];
     let status = fs::read_to_string(fixture("proc/1200/status")).unwrap();
@@ -57,7 +56,7 @@ fn hard_tree() -> Tree {
     tree
 }
 
-/// What procline itself prints of the tree, without the time, which is another at each run.
+/// What procline itself prints of the tree, without the timestamp, which differs in each run.
 fn printed(tree: &Tree, arguments: &[&str]) -> Vec<Record> {
     let output = quiet(tree.procline(arguments).env("TZ", ZONE));
     let mut records: Vec<Record> = lines(&output).into_iter().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -78,13 +77,13 @@ fn printed(tree: &Tree, arguments: &[&str]) -> Vec<Record> {
 /// What a consumer made of one line.
 #[derive(Debug)]
 struct Event {
-    /// The time that it gave the event, as it wrote it.
+    /// The time of the event, as the consumer wrote it.
     time: String,
     record: Record,
 }
 
-/// Two snapshots, one after the other, each record equal in keys, values and types to what procline printed, in its
-/// order; `time_of` is the event's time that belongs to the record's `timestamp`.
+/// Two snapshots in sequence. Each record has the keys, values, types and order that procline printed. `time_of`
+/// converts the record's `timestamp` to the time that the event must have.
 fn assert_carried(events: Vec<Event>, printed: &[Record], time_of: impl Fn(&str) -> String) {
     let mut times = Vec::new();
     let count = printed.len();
@@ -101,7 +100,8 @@ fn assert_carried(events: Vec<Event>, printed: &[Record], time_of: impl Fn(&str)
     assert!(first[0] < second[0], "{times:?}");
 }
 
-/// A consumer's program: the variable's, which then has to work, or one found on PATH under the name; or it is skipped.
+/// The consumer's program. It is the value of the variable, which must then work, or the program of this name on PATH.
+/// Without either the test is skipped.
 fn consumer(test: &str, variable: &str, name: &str) -> Option<PathBuf> {
     if let Some(program) = std::env::var_os(variable).filter(|value| !value.is_empty()) {
         return Some(program.into());
@@ -114,7 +114,7 @@ fn consumer(test: &str, variable: &str, name: &str) -> Option<PathBuf> {
     found
 }
 
-/// A shipped file, with what must differ in a test put in place of what stands there.
+/// A shipped file. A test replaces only what must differ in it.
 struct Shipped(String);
 
 impl Shipped {
@@ -122,14 +122,14 @@ impl Shipped {
         Shipped(fs::read_to_string(shipped(name)).unwrap())
     }
 
-    /// Each has to be there: what a test says that it runs is what is shipped.
+    /// Replaces a text that must occur: a test must run what is shipped.
     fn with(mut self, there: &str, here: &str) -> Self {
         assert!(self.0.contains(there), "{there:?} is not in\n{}", self.0);
         self.0 = self.0.replace(there, here);
         self
     }
 
-    /// With the program under test.
+    /// Starts the program under test.
     fn with_procline(self) -> Self {
         self.with("/usr/bin/procline", PROCLINE)
     }
@@ -144,21 +144,22 @@ fn shipped(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-/// A consumer at work in a folder of its own, over a tree. It is ended with the test, as a service manager would.
+/// A consumer that runs over a tree, in a folder of its own. At the end of the test it is stopped as a service manager
+/// would.
 struct Agent {
     child: Child,
     log: PathBuf,
 }
 
 impl Agent {
-    /// `HOST_PROC` and `HOST_ROOT` are how the shipped command, unchanged, looks at the tree.
+    /// `HOST_PROC` and `HOST_ROOT` direct the shipped command, unchanged, to the tree.
     fn start(program: &Path, arguments: &[&OsStr], folder: &TempDir, tree: &Tree) -> Self {
         let log = folder.path().join(format!("{}.log", program.file_name().unwrap().display()));
         let output = fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let mut command = Command::new(program);
         command.args(arguments).current_dir(folder.path()).stdin(Stdio::null());
         command.env("HOST_PROC", tree.path("proc")).env("HOST_ROOT", tree.path("root")).env_remove("PROCLINE_COMPUTER");
-        // As a service manager starts them, without a locale.
+        // A service manager starts programs without a locale.
         command.env("TZ", ZONE).env("LC_ALL", "C");
         command.stdout(output.try_clone().unwrap()).stderr(output);
         let child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display()));
@@ -169,7 +170,7 @@ impl Agent {
         text(&self.log)
     }
 
-    /// Waits for so many of what `read` finds.
+    /// Waits until `read` finds this many.
     fn wait_for<T>(&mut self, count: usize, read: impl Fn() -> Vec<T>) -> Vec<T> {
         let (mut came, mut last) = (0, Instant::now());
         loop {
@@ -191,7 +192,7 @@ impl Agent {
 
 impl Drop for Agent {
     fn drop(&mut self) {
-        let _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM);
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
         for _ in 0..200 {
             if !matches!(self.child.try_wait(), Ok(None)) {
                 return;
@@ -203,7 +204,7 @@ impl Drop for Agent {
     }
 }
 
-/// A file's whole lines so far; none if it is not there yet.
+/// The whole lines of a file so far; empty if the file is missing.
 fn text(path: &Path) -> String {
     let mut bytes = Vec::new();
     if let Ok(mut file) = fs::File::open(path) {
@@ -214,7 +215,7 @@ fn text(path: &Path) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// A port that nobody listens on now.
+/// A port that nobody listens on.
 fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -1,5 +1,5 @@
-//! `cpu_now` against what a process says of itself: it writes down its own getrusage(2) all the time, so that any window
-//! of its life can be judged by it, and not by how fast the machine is.
+//! `cpu_now` against what a process measures itself. The process logs its own getrusage(2) continuously. So any window
+//! of its life has a known CPU usage, however fast the machine is.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,13 +12,13 @@ use tempfile::TempDir;
 use crate::limit::wait_for;
 use crate::support::{Running, lacks, lines, procline, quiet};
 
-/// A process that works for so many of every five seconds.
+/// A process that is busy for this many of every five seconds.
 struct Worker {
     process: Running,
     folder: TempDir,
 }
 
-/// The time since 1970 and the CPU time used by then, in seconds.
+/// The time since 1970 and the CPU time used until then, in seconds.
 type Log = Vec<(f64, f64)>;
 
 impl Worker {
@@ -41,7 +41,7 @@ impl Worker {
 
     fn log(&self) -> Log {
         let text = fs::read_to_string(log(&self.folder)).unwrap_or_default();
-        // The last line may not be whole yet.
+        // The last line may be incomplete.
         let lines = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
         let number = |word: &str| word.parse::<f64>().ok();
         let pairs = lines.filter_map(|line| line.split_once(' '));
@@ -55,7 +55,7 @@ impl Worker {
         })
     }
 
-    /// What procline prints of it.
+    /// What procline prints for the process.
     fn records(&self, arguments: &[&str]) -> Vec<Value> {
         let pid = self.process.0.id().to_string();
         let mut command = procline(&["--fields", "cpu_now,timestamp", "--timeout", "1m", "--pid", &pid]);
@@ -72,14 +72,14 @@ fn cpu_now(record: &Value) -> f64 {
     record["cpu_now"].as_f64().unwrap()
 }
 
-/// The kernel tells CPU time in ticks of 10 ms: two of them in 2 s are 1 %, and its clock and the worker's differ a little.
+/// The kernel reports CPU time in ticks of 10 ms: two ticks in 2 s are 1 %. Its clock and the worker's differ a little.
 const NEAR: f64 = 3.0;
 
-/// Where one of the two waits for a CPU between its look at the process and the one at the clock, it tells of another
-/// window. That does not happen each time.
+/// If one of the two programs waits for a CPU between reading the process and reading the clock, it measures another
+/// window. This does not happen every time.
 fn agree_once(attempt: impl Fn() -> Result<(), String>) {
-    let told: Vec<_> = (0..30).map_while(|_| attempt().err()).collect();
-    assert!(told.len() < 30, "{told:#?}");
+    let errors: Vec<_> = (0..30).map_while(|_| attempt().err()).collect();
+    assert!(errors.len() < 30, "{errors:#?}");
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn in_one_run_it_is_of_the_window() {
         let first = worker.log().len() - 1;
         let ours = cpu_now(&worker.records(&["--sample", "2s"])[0]);
         let during = worker.log().split_off(first);
-        // Every window of about that length while procline ran.
+        // Every window of about this length while procline ran.
         let rate = |(place, (at, cpu)): (usize, &(f64, f64))| {
             let (later, more) = during[place..].iter().find(|(later, _)| later - at >= 2.0)?;
             Some((more - cpu) / (later - at) * 100.0)
@@ -103,10 +103,10 @@ fn in_one_run_it_is_of_the_window() {
     });
 }
 
-/// The worker's pauses make every interval another.
+/// The worker's pauses make each interval different.
 #[test]
-fn with_an_interval_it_is_of_the_beat_just_past() {
-    if lacks("with_an_interval_it_is_of_the_beat_just_past", false, &["python3"]) {
+fn with_an_interval_it_is_of_the_interval_just_past() {
+    if lacks("with_an_interval_it_is_of_the_interval_just_past", false, &["python3"]) {
         return;
     }
     let worker = Worker::start(2);
@@ -116,7 +116,7 @@ fn with_an_interval_it_is_of_the_beat_just_past() {
         let times = times.map(|time| DateTime::parse_from_rfc3339(time).unwrap().timestamp_millis() as f64 / 1000.0);
         let times: Vec<_> = times.collect();
         let log = worker.log_beyond(times[times.len() - 1]);
-        // Between two entries of its log it worked evenly, or not at all.
+        // Between two log entries the worker was busy evenly, or not at all.
         let used = |time: f64| {
             let after = log.iter().position(|(at, _)| *at > time).expect("an entry after it");
             let [(from, least), (to, most)] = [log[after - 1], log[after]];

@@ -1,26 +1,25 @@
-//! How a run ends: closed and full pipes, full disks, signals, the timeout, and roots that are none.
+//! How a run ends: closed and full pipes, full disks, signals, the timeout, and an invalid procfs.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Tree, command, complaint, heeding_signals, lacks, procline, records};
+use crate::support::{Tree, command, complaint, lacks, make_fifo, procline, records, with_default_signals};
 
-/// A tree of whose records a pipe holds only a part, and procline over it, writing to a pipe that nobody reads.
+/// Starts procline with more output than a pipe holds. Nobody reads the pipe.
 fn blocked(arguments: &[&str], both: bool) -> (Tree, Child) {
     let tree = Tree::copy();
     let line = "argument\0".repeat(14_000);
     tree.write("proc/1200/cmdline", line.as_bytes());
     let mut command = tree.procline(&["--max-record-bytes", "0"]);
     command.args(arguments);
-    let mut command = heeding_signals(&command);
+    let mut command = with_default_signals(&command);
     let child = if both {
-        // Standard error is the same full pipe: not even saying so may block.
+        // Standard error is the same full pipe: the report must not block either.
         Command::new("sh")
             .args(["-c", "exec \"$0\" \"$@\" 2>&1"])
             .arg(command.get_program())
@@ -33,7 +32,7 @@ fn blocked(arguments: &[&str], both: bool) -> (Tree, Child) {
     (tree, child.unwrap())
 }
 
-/// Waits without reading what the program writes; standard error is short enough.
+/// Waits for the end without reading standard output. Standard error fits into its pipe.
 fn end(child: &mut Child) -> (Option<i32>, Option<i32>, String) {
     let status = child.wait().unwrap();
     let mut errors = String::new();
@@ -52,12 +51,12 @@ fn the_timeout_ends_a_blocked_write() {
 }
 
 #[test]
-fn the_timeout_ends_a_run_that_cannot_even_complain() {
+fn the_timeout_ends_a_run_that_cannot_report_it() {
     let (_tree, mut child) = blocked(&["--timeout", "300ms"], true);
     assert_eq!(end(&mut child).0, Some(124));
 }
 
-/// A standard output that does not block, as its other end or a parent may have made it: it is waited for.
+/// Standard output may be non-blocking, because its reader or a parent made it so. procline waits until it can write.
 #[test]
 fn a_standard_output_that_does_not_block_has_whole_lines() {
     let (tree, mut first) = blocked(&[], false);
@@ -73,12 +72,12 @@ fn a_standard_output_that_does_not_block_has_whole_lines() {
     let (mut ours, mut child) = start("10m");
     let mut output = vec![0; 1];
     ours.read_exact(&mut output).unwrap();
-    // It has more to write than a pipe holds, and waits for this.
+    // procline has more output than a pipe holds, and waits for this read.
     std::thread::sleep(std::time::Duration::from_millis(50));
     ours.read_to_end(&mut output).unwrap();
     assert_eq!(end(&mut child), (Some(0), None, String::new()));
     assert_eq!(records(&output).len(), records(&expected).len());
-    // The timeout ends that wait, too; and a reader that goes ends it in silence.
+    // The timeout also ends this wait. A reader that closes the pipe ends it without an error.
     let (_ours, mut child) = start("300ms");
     assert_eq!(end(&mut child).0, Some(124));
     let (ours, mut child) = start("10m");
@@ -91,7 +90,7 @@ fn the_timeout_ends_a_read_that_blocks() {
     let tree = Tree::copy();
     for name in ["proc/uptime", "proc/1200/stat"] {
         fs::remove_file(tree.path(name)).unwrap();
-        nix::unistd::mkfifo(&tree.path(name), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        make_fifo(&tree.path(name));
         let (code, errors) = complaint(&tree.procline(&["--timeout", "200ms"]).output().unwrap());
         assert!(code == 124 && errors.contains("reading"), "{name}: {errors}");
         fs::remove_file(tree.path(name)).unwrap();
@@ -101,29 +100,29 @@ fn the_timeout_ends_a_read_that_blocks() {
 
 #[test]
 fn sigterm_sigint_and_sighup_end_a_blocked_write() {
-    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let (_tree, mut child) = blocked(&["--timeout", "10m"], false);
-        // Once something is written, it handles signals.
+        // procline handles signals by the time it writes.
         child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
-        kill(Pid::from_raw(child.id() as i32), signal).unwrap();
+        kill_process(Pid::from_child(&child), signal).unwrap();
         let (_, by, errors) = end(&mut child);
-        assert_eq!((by, errors.as_str()), (Some(signal as i32), ""));
+        assert_eq!((by, errors.as_str()), (Some(signal.as_raw()), ""));
     }
 }
 
-/// The lines in hand are written: a run that a signal ends, and whose reader reads, leaves no open line. It may have
-/// come to its end before it saw the signal.
+/// The lines in hand are written: after a signal the output has no open line if the reader reads. The run may also have
+/// finished before it saw the signal.
 #[test]
 fn a_signal_leaves_no_open_line() {
     let (_tree, mut child) = blocked(&["--timeout", "10m"], false);
     let mut output = vec![0];
     let mut stdout = child.stdout.take().unwrap();
     stdout.read_exact(&mut output).unwrap();
-    kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     stdout.read_to_end(&mut output).unwrap();
     assert!(!records(&output).is_empty());
     let (code, by, errors) = end(&mut child);
-    assert!(code == Some(0) || by == Some(Signal::SIGTERM as i32), "{code:?} {by:?}");
+    assert!(code == Some(0) || by == Some(Signal::TERM.as_raw()), "{code:?} {by:?}");
     assert_eq!(errors, "");
 }
 
@@ -154,7 +153,7 @@ fn a_full_disk_is_one_line() {
 }
 
 #[test]
-fn a_proc_that_is_none_is_told() {
+fn an_invalid_procfs_is_reported() {
     let tree = Tree::copy();
     let empty = tempfile::tempdir().unwrap();
     for (path, reason) in [
@@ -181,8 +180,8 @@ fn a_proc_that_is_none_is_told() {
 }
 
 #[test]
-fn without_proc_it_says_so() {
-    if lacks("without_proc_it_says_so", true, &["unshare", "mount"]) {
+fn a_missing_proc_is_reported() {
+    if lacks("a_missing_proc_is_reported", true, &["unshare", "mount"]) {
         return;
     }
     let script = "mount -t tmpfs none /proc && exec \"$0\" \"$@\"";
@@ -194,9 +193,9 @@ fn without_proc_it_says_so() {
     }
 }
 
-/// One process that cannot be read for a reason of the machine's is said, and costs no other.
+/// procline reports a process that it cannot read, and prints all others.
 #[test]
-fn a_process_that_cannot_be_read_is_told_and_the_others_are_there() {
+fn a_process_that_cannot_be_read_is_reported_and_the_others_are_there() {
     let tree = Tree::copy();
     let before = records(&tree.procline(&[]).output().unwrap().stdout).len();
     fs::remove_file(tree.path("proc/1200/stat")).unwrap();

@@ -1,6 +1,6 @@
-//! Which processes have a record: rows of arguments and the pids that they leave of the fixture tree.
+//! Which processes have a record: rows of arguments, and the pids that remain of the fixture tree.
 
-use crate::support::{Actor, Tree, command, complaint, lacks, lines, procline, quiet, records};
+use crate::support::{TestProcess, Tree, command, complaint, lacks, lines, procline, quiet, records};
 
 fn pids(tree: &Tree, arguments: &str) -> Vec<u64> {
     let words: Vec<_> = arguments.split(' ').filter(|word| !word.is_empty()).collect();
@@ -44,15 +44,15 @@ fn alone_and_combined() {
         ("--top 2 --by time --user alice", &[1201, 1200]),
         ("--top 0", &[]),
         ("--name bash --children --top 1 --by rss", &[1201]),
-        // What is excluded has no record, though its parent is selected; its own children have.
+        // An excluded process has no record, even if its parent is selected. Its children have one.
         ("--pid 1 --children --exclude bash --no-kernel-threads", &[1, 1201, 1202, 1300, 1400, 1500]),
         ("--pid 1200 --children --exclude vim --top 5", &[1200, 1202]),
         ("--pid 2 --children --exclude kworker*", &[2]),
-        // Of equals, the lower pid.
+        // The lower pid comes first among equal values.
         ("--top 2 --by cpu_now --sample 1ms", &[1, 2]),
         ("--top 100 --by rss --no-kernel-threads", &[1500, 1300, 1, 1201, 1200, 1400, 1202]),
         ("--top 3 --by minflt", &[1, 2, 17]),
-        // Any numeric field; one that is absent comes last, and a negative number before it.
+        // Any numeric field. A negative number comes after 0, and an absent one comes last.
         ("--top 2 --by threads", &[1300, 1]),
         ("--top 9 --by nice", &[1500, 1, 2, 1200, 1201, 1202, 1300, 1400, 17]),
         ("--top 4 --by fds", &[1300, 1200, 1, 2]),
@@ -65,11 +65,11 @@ fn alone_and_combined() {
     }
 }
 
-/// `--min-cpu` is about `cpu_now` where that is requested, whatever else is.
+/// `--min-cpu` compares `cpu_now` if that is requested, whatever the other options are.
 #[test]
 fn the_least_cpu_is_of_now_if_that_is_requested() {
     let tree = Tree::copy();
-    // Nothing moves in a copied tree: cpu_now is 0 of all, and cpu is not.
+    // Nothing runs in a copied tree: `cpu_now` is 0 for all, and `cpu` is not.
     for arguments in ["--sample 1ms --by cpu_now --top 5", "--sample 1ms --children", "--sample 1ms"] {
         let words: Vec<_> = arguments.split(' ').collect();
         let mut command = tree.procline(&words);
@@ -79,26 +79,26 @@ fn the_least_cpu_is_of_now_if_that_is_requested() {
     assert_eq!(pids(&tree, "--min-cpu 50 --top 5"), [1500, 1300]);
 }
 
-/// The id of a thread is no process's, as `ps -p` has it.
+/// The id of a thread selects nothing, as in `ps -p`.
 #[test]
 fn a_thread_is_no_process() {
-    if Actor::lacks("a_thread_is_no_process") {
+    if TestProcess::lacks("a_thread_is_no_process") {
         return;
     }
-    let actor = Actor::play("threads");
-    let tasks = std::fs::read_dir(format!("/proc/{}/task", actor.pid)).unwrap();
+    let process = TestProcess::start("threads");
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", process.pid)).unwrap();
     let ids: Vec<String> = tasks.map(|task| task.unwrap().file_name().into_string().unwrap()).collect();
     assert!(ids.len() > 1);
     for id in ids {
         for more in [&[][..], &["--children"], &["--top", "1"]] {
             let found = records(&quiet(procline(&["--pid", &id]).args(more)));
-            let is_process = id == actor.pid.to_string();
+            let is_process = id == process.pid.to_string();
             assert_eq!(found.len(), usize::from(is_process), "{id} {more:?}");
         }
     }
 }
 
-/// A directory that is no proc filesystem is told, whichever processes are asked for.
+/// A directory that is no proc filesystem is reported, whichever processes are requested.
 #[test]
 fn a_wrong_root_is_told_with_a_pid_too() {
     let folder = tempfile::tempdir().unwrap();
@@ -111,7 +111,7 @@ fn a_wrong_root_is_told_with_a_pid_too() {
         assert_eq!(code, 1);
         assert!(errors.contains(&format!("no process in {path}")), "{arguments:?}: {errors}");
     }
-    // A process that is not there is no error where others are.
+    // A process that does not exist is no error if there are others.
     assert_eq!(quiet(&mut Tree::copy().procline(&["--pid", "999"])), b"");
 }
 
@@ -148,7 +148,7 @@ fn what_is_malformed_is_told() {
 }
 
 #[test]
-fn a_field_that_is_not_numeric_is_told() {
+fn a_field_that_is_not_numeric_is_reported() {
     for (field, error) in [
         ("user", "--by user: expected a numeric field, such as cpu, mem or vsz; `procline fields` lists them"),
         (
@@ -165,7 +165,7 @@ fn a_field_that_is_not_numeric_is_told() {
     }
 }
 
-/// Whatever the table calls a number can be compared, whichever fields and schema are printed.
+/// Every numeric field can be compared, whichever fields and schema are printed.
 #[test]
 fn by_each_numeric_field() {
     let tree = Tree::copy();
@@ -191,7 +191,7 @@ fn by_each_numeric_field() {
     assert!(count > 20, "{count}");
 }
 
-/// On the live machine: between two runs of ps that agree, procline has the same order.
+/// On the live machine: if ps prints the same order before and after, procline prints it, too.
 #[test]
 fn as_ps_sorts() {
     if lacks("as_ps_sorts", false, &["ps"]) {
@@ -209,7 +209,7 @@ fn as_ps_sorts() {
             let output = quiet(&mut command("ps", &["-e", "-o", "pid=,comm=", "--sort", &format!("{sort},pid")]));
             let text = String::from_utf8_lossy(&output).into_owned();
             let rows = text.lines().filter_map(|line| line.trim_start().split_once(' '));
-            // Those that come and go with this test and others.
+            // These come and go with this and other tests.
             let rows = rows.filter(|(_, name)| !["ps", "procline"].contains(&name.trim()));
             rows.take(4).map(|(pid, _)| pid.parse::<u64>().unwrap()).collect::<Vec<_>>()
         };
@@ -219,7 +219,7 @@ fn as_ps_sorts() {
             let value = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["pid"].as_u64().unwrap();
             lines(&output).into_iter().map(value).collect::<Vec<_>>()
         };
-        // Others' processes come, grow and go: what is wrong differs each time.
+        // Processes of other programs start, grow and end. But such a difference does not come up every time.
         let framed: Vec<_> =
             (0..100).map_while(|_| Some((ps(), procline(), ps())).filter(|(a, b, c)| a != b || b != c)).collect();
         assert!(framed.len() < 100, "--by {by}: {:?}", framed.last());
@@ -227,30 +227,30 @@ fn as_ps_sorts() {
 }
 
 #[test]
-fn a_sample_that_leaves_no_time_is_told() {
+fn a_sample_that_leaves_no_time_is_reported() {
     let (code, errors) = complaint(&procline(&["--top", "1", "--by", "cpu_now", "--sample", "20s"]).output().unwrap());
     assert!(code == 2 && errors.contains("--sample 20s") && errors.contains("--timeout 10s"), "{errors}");
-    // Where nothing is measured, nothing waits.
+    // Without `cpu_now` there is no wait.
     quiet(&mut procline(&["--sample", "20s"]));
 }
 
 /// On the live machine: one process by its id, and a parent with its child.
 #[test]
-fn of_this_machine() {
+fn processes_of_this_machine() {
     let me = std::process::id().to_string();
     let found = records(&quiet(&mut procline(&["--pid", &me])));
     assert_eq!(found.iter().map(|record| record.pid).collect::<Vec<_>>(), [std::process::id()]);
-    if Actor::lacks("of_this_machine, with children") {
+    if TestProcess::lacks("processes_of_this_machine, with children") {
         return;
     }
-    let actor = Actor::play("plain");
+    let process = TestProcess::start("plain");
     let output = quiet(&mut procline(&["--pid", &me, "--children", "--name", "e2e*", "--name", "python3*"]));
     let found = records(&output);
     assert!(
-        found.iter().any(|record| record.pid == actor.pid)
+        found.iter().any(|record| record.pid == process.pid)
             && found.iter().any(|record| record.pid == std::process::id())
     );
-    // Others' processes may grow after they were compared: not each time.
+    // Processes of other programs may grow between the sort and the output. This does not happen every time.
     let is_sorted = |_| {
         let top = records(&quiet(&mut procline(&["--top", "3", "--by", "rss"])));
         top.len() == 3 && top.windows(2).all(|pair| pair[0].rss >= pair[1].rss)

@@ -1,4 +1,4 @@
-//! Arrays and CSV, read back by programs that know them: jq, and Python's csv.
+//! Arrays and CSV, read by other programs: jq, and Python's csv module.
 
 use std::fs;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ fn an_array_is_one_document_with_the_same_records() {
     assert_eq!(quiet(&mut tree.procline(&["--format", "array", "--top=0"])), b"[]\n");
 }
 
-/// What Python's csv makes of files: rows of cells, the same whether it is strict or not.
+/// Files as read by Python's csv module: rows of cells, the same in strict mode and without.
 fn rows(paths: &[PathBuf]) -> Vec<Vec<Vec<String>>> {
     let script = "import csv, json, sys\n\
                   def read(path, strict):\n    \
@@ -32,7 +32,7 @@ fn rows(paths: &[PathBuf]) -> Vec<Vec<Vec<String>>> {
     serde_json::from_slice(&quiet(command("python3", &["-c", script]).args(paths))).unwrap()
 }
 
-/// A text as it stands in a cell: on one line.
+/// A text as it appears in a cell: on one line.
 fn escaped(text: &str) -> String {
     let escape = |c: char| match c {
         '\n' => "\\n".to_owned(),
@@ -57,7 +57,7 @@ fn csv_has_a_cell_for_every_column() {
     tree.write("proc/1200/cmdline", format!("{}\0", words.join("\0")).as_bytes());
     let fields = "pid,user,cpu,kernel_thread,container,args,command";
     let csv = quiet(&mut tree.procline(&["--format", "csv", "--label", "env=x,\ny", "--fields", fields]));
-    // One row, one line, for readers who know no quotes too.
+    // A row is one line, also for readers that ignore quotes.
     let text = std::str::from_utf8(&csv).unwrap();
     assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
     let file = tree.path("rows.csv");
@@ -83,8 +83,8 @@ fn csv_has_a_cell_for_every_column() {
     assert_eq!(quiet(&mut tree.procline(&["--format", "csv", "--top=0", "--fields", "pid"])), b"pid\n");
 }
 
-/// A run was killed within a row, at whatever byte: the next one closes the row and its quote, and all other rows are
-/// what they were.
+/// A run may be killed after any byte of a row. The next run closes the row and its quote, and all other rows are
+/// unchanged.
 #[test]
 fn a_torn_row_takes_no_other_along() {
     if lacks("a_torn_row_takes_no_other_along", false, &["python3"]) {
@@ -113,7 +113,7 @@ fn a_torn_row_takes_no_other_along() {
         assert_eq!(found.pop().unwrap(), added, "{cut}");
         let torn = found.split_off(2);
         assert_eq!(found, [head.clone(), first.clone()], "{cut}");
-        // Of the torn row there is a part: at most the last cell of it is not what it was.
+        // The torn row is a part of the whole one. At most its last cell differs.
         match &torn[..] {
             [] => assert_eq!(cut, start),
             [row] => {

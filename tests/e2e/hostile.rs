@@ -1,4 +1,4 @@
-//! Arbitrary bytes where the kernel's would be: every line stays valid, and within its limit.
+//! Arbitrary bytes in place of the kernel's: every line stays valid and within its limit.
 
 use procline::parse;
 use proptest::collection::vec;
@@ -7,13 +7,13 @@ use proptest::prelude::*;
 use crate::anything::{Anything, check_line, parse_all};
 use crate::support::{Tree, complaint, lines, quiet, records};
 
-/// Bytes of the kinds that matter: any, text, and what JSON escapes.
+/// The kinds of bytes that matter: arbitrary bytes, text, and what JSON escapes.
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         vec(any::<u8>(), 0..6000),
         vec(0_u8..0x20, 0..3000),
         "[ -~\u{7f}-\u{2ff}€😀\"\\\\]{0,3000}".prop_map(String::into_bytes),
-        // A line that looks right, with one part that is not.
+        // A valid line with one wrong byte.
         (any::<u8>(), 0_usize..120).prop_map(|(byte, place)| {
             let mut line =
                 b"7 (cat) S 1 7 7 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 9000 1048576 99 18446744073709551615 1"
@@ -43,7 +43,7 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
-    /// The same through the real binary: one process of the tree has arbitrary files, and the others are as they were.
+    /// The real binary with arbitrary bytes in the files of one process: the other records are unchanged.
     #[test]
     fn files_of_any_bytes(stat in bytes(), status in bytes(), cmdline in bytes(), comm in vec(any::<u8>(), 0..20)) {
         let tree = Tree::copy();
@@ -57,7 +57,7 @@ proptest! {
         for (before, after) in before.iter().zip(&after) {
             prop_assert!(before.pid == 1200 || before.command == after.command && before.user == after.user);
         }
-        // A `stat` that is none cannot be told of: that is said, and the others are there.
+        // An invalid `stat` gives no record: it is reported, and the other records are there.
         tree.write("proc/1200/stat", &stat);
         let output = tree.procline(&[]).output().unwrap();
         let there = records(&output.stdout);
@@ -73,8 +73,8 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
-    /// A secret, wherever it stands and wherever the line is cut, for being read or for being written, is not shown: not
-    /// even a part of it that would be worth having.
+    /// A secret is never shown, wherever it is in the command line and wherever reading or truncation cuts that. Even a
+    /// useful part of it is not shown.
     #[test]
     fn a_secret_never_survives_a_cut(
         secret in "[A-Za-z0-9]{12,40}", flag in prop_oneof![Just("--password\0"), Just("--password="), Just("API_TOKEN=")],
@@ -83,7 +83,7 @@ proptest! {
     ) {
         let tree = Tree::copy();
         let mut words: Vec<String> = (0..total).map(|place| format!("argument{place:05}")).collect();
-        // Anywhere, or near the ends of what is read: the first 128 KiB and the last 16.
+        // The secret is anywhere, or near a limit of what is read: the first 128 KiB and the last 16.
         let place = match edge {
             None => (share * total as f64) as usize,
             Some(near) if from_end => total.saturating_sub(16 * 1024 / 14).saturating_sub(100) + near,
@@ -100,7 +100,7 @@ proptest! {
                 prop_assert!(!text.contains(part), "{part} of {secret}");
             }
         }
-        // It was there to be seen.
+        // Without masking the secret is visible.
         let shown = quiet(&mut tree.procline(&["--pid", "1200", "--no-redact", "--max-record-bytes", "0"]));
         prop_assert!(total > 9_000 || String::from_utf8(shown).unwrap().contains(&secret));
     }
@@ -129,7 +129,7 @@ fn secrets_are_masked_in_command_and_args_alike() {
     }
 }
 
-/// A Java main class stands after its class path.
+/// The main class of a Java program comes after its class path.
 #[test]
 fn a_cut_command_keeps_head_and_tail() {
     let tree = Tree::copy();
@@ -146,7 +146,8 @@ fn a_cut_command_keeps_head_and_tail() {
     }
 }
 
-/// Of a command line over 144 KiB the middle is not even read; its tail gives up two arguments.
+/// The middle of a command line over 144 KiB is not read. Its tail loses two arguments: one is torn, and the next may
+/// be that one's value.
 #[test]
 fn a_very_long_command_line_is_read_at_both_ends() {
     let tree = Tree::copy();
@@ -156,10 +157,10 @@ fn a_very_long_command_line_is_read_at_both_ends() {
         let output = quiet(&mut tree.procline(&["--max-record-bytes", "0"]));
         records(&output).into_iter().find(|record| record.pid == 1200).unwrap()
     };
-    // 10 bytes a word: all of it is read …
+    // With 10 bytes per word all of it is read …
     let whole = read(14_700);
     assert_eq!((whole.command.unwrap(), whole.command_truncated), (words[..14_700].join(" "), None));
-    // … and here the first 128 KiB and the last 16 KiB.
+    // … and here the first 128 KiB and the last 16 KiB are.
     for count in [14_800, 20_000, 40_000] {
         let cut = read(count);
         let text = cut.command.unwrap();

@@ -1,5 +1,5 @@
-//! `--interval` and `--count`: how many snapshots, in which format, and how they end. That intervals do not drift, a
-//! unit test of `run::interval` shows.
+//! `--interval` and `--count`: how many snapshots there are, in which format, and how a run ends. A unit test of
+//! `run::interval` shows that intervals do not drift.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
@@ -9,16 +9,15 @@ use std::thread::sleep;
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::support::{
-    PROCLINE, Running, Tree, command, complaint, heeding_signals, lacks, lines, procline, quiet, records,
+    PROCLINE, Running, Tree, command, complaint, lacks, lines, procline, quiet, records, with_default_signals,
 };
 
 #[test]
-fn so_many_snapshots_each_with_its_own_time() {
+fn count_snapshots_each_with_its_own_time() {
     let tree = Tree::copy();
     let output = quiet(&mut tree.procline(&["--interval", "20ms", "--count", "3", "--pid", "1", "--pid", "2"]));
     let found = records(&output);
@@ -34,16 +33,16 @@ fn so_many_snapshots_each_with_its_own_time() {
     assert_eq!(documents, [serde_json::json!([{"pid": 1500}]), serde_json::json!([{"pid": 1500}])]);
 }
 
-/// A signal is how it ends: at once while it waits for the next interval, with whole lines, and exit code 0.
+/// A signal between snapshots ends the run at once, with whole lines and exit code 0.
 #[test]
-fn a_signal_between_snapshots_is_the_end() {
-    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
-        let mut command = heeding_signals(&procline(&["--interval", "1h", "--fields", "pid"]));
+fn a_signal_between_snapshots_ends_it() {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let mut command = with_default_signals(&procline(&["--interval", "1h", "--fields", "pid"]));
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut output = String::new();
         stdout.read_line(&mut output).unwrap();
-        kill(Pid::from_raw(child.id() as i32), signal).unwrap();
+        kill_process(Pid::from_child(&child), signal).unwrap();
         stdout.read_to_string(&mut output).unwrap();
         assert!(!lines(output.as_bytes()).is_empty());
         let status = child.wait().unwrap();
@@ -51,7 +50,7 @@ fn a_signal_between_snapshots_is_the_end() {
     }
 }
 
-/// What a shell or nohup made the program ignore stays ignored.
+/// A signal that a shell or nohup made the program ignore stays ignored.
 #[test]
 fn an_ignored_signal_does_not_end_it() {
     if lacks("an_ignored_signal_does_not_end_it", false, &["sh"]) {
@@ -61,41 +60,41 @@ fn an_ignored_signal_does_not_end_it() {
     let inner = tree.procline(&["--interval", "1ms", "--count", "60000", "--fields", "timestamp", "--pid", "1"]);
     let mut command = command("sh", &["-c", "trap '' INT HUP; exec \"$0\" \"$@\"", PROCLINE]);
     let mut child = Running::start(command.args(inner.get_args()).stdout(Stdio::piped()));
-    let pid = Pid::from_raw(child.0.id() as i32);
+    let pid = Pid::from_child(&child.0);
     let mut found = BufReader::new(child.0.stdout.take().unwrap()).lines().map(Result::unwrap);
     found.next().unwrap();
-    for signal in [Signal::SIGINT, Signal::SIGHUP] {
-        kill(pid, signal).unwrap();
+    for signal in [Signal::INT, Signal::HUP] {
+        kill_process(pid, signal).unwrap();
         let sent = DateTime::<Utc>::from(SystemTime::now());
         let is_later = |line: String| {
             let record: Value = serde_json::from_str(&line).unwrap();
             let time = DateTime::parse_from_rfc3339(record["timestamp"].as_str().unwrap()).unwrap();
             time.to_utc() > sent + Duration::from_millis(100)
         };
-        assert!(found.any(is_later), "{signal} ended it");
+        assert!(found.any(is_later), "{signal:?} ended it");
     }
-    kill(pid, Signal::SIGTERM).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
     found.for_each(drop);
     assert_eq!(child.0.wait().unwrap().code(), Some(0));
 }
 
-/// The reader does not read: the line in hand is not written, and that is no success.
+/// Nobody reads, so the line in hand cannot be written. The run is not successful.
 #[test]
 fn a_signal_that_leaves_lines_unwritten_ends_it_as_a_signal_does() {
     let tree = Tree::copy();
     tree.write("proc/1/cmdline", &b"word\0".repeat(25_000));
-    for signal in [Signal::SIGTERM, Signal::SIGHUP] {
+    for signal in [Signal::TERM, Signal::HUP] {
         let arguments = ["--interval=1h", "--pid=1", "--max-record-bytes=0"];
-        let mut child = Running::start(heeding_signals(&tree.procline(&arguments)).stdout(Stdio::piped()));
+        let mut child = Running::start(with_default_signals(&tree.procline(&arguments)).stdout(Stdio::piped()));
         child.0.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
-        kill(Pid::from_raw(child.0.id() as i32), signal).unwrap();
+        kill_process(Pid::from_child(&child.0), signal).unwrap();
         let status = child.0.wait().unwrap();
-        assert_eq!((status.code(), status.signal()), (None, Some(signal as i32)));
+        assert_eq!((status.code(), status.signal()), (None, Some(signal.as_raw())));
     }
 }
 
 #[test]
-fn a_reader_that_goes_is_the_end_and_a_full_disk_is_told() {
+fn a_closed_pipe_ends_it_and_a_full_disk_is_reported() {
     let mut child = procline(&["--interval", "10ms"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -105,13 +104,13 @@ fn a_reader_that_goes_is_the_end_and_a_full_disk_is_told() {
     assert!(code == 1 && errors.contains("No space left"), "{errors}");
 }
 
-/// A snapshot whose reader does not read lasts over intervals: they are skipped, and those that follow are a whole one
-/// apart. A loaded machine only makes them later.
+/// A snapshot that waits for its reader lasts several intervals. These are skipped, and the next snapshots are at least
+/// one interval apart. A loaded machine only delays them.
 #[test]
 fn missed_intervals_are_skipped() {
     const INTERVAL: Duration = Duration::from_millis(200);
     let tree = Tree::copy();
-    // More than a pipe holds.
+    // This is more than a pipe holds.
     tree.write("proc/1/cmdline", &b"word\0".repeat(25_000));
     let arguments = ["--interval=200ms", "--count=5", "--pid=1", "--fields=timestamp,command", "--max-record-bytes=0"];
     let mut child = tree.procline(&arguments).stdout(Stdio::piped()).spawn().unwrap();
@@ -125,7 +124,7 @@ fn missed_intervals_are_skipped() {
     assert!(child.wait().unwrap().success() && found.len() == 5);
     for (intervals, record) in (0..).zip(&found[1..]) {
         let time = DateTime::parse_from_rfc3339(record["timestamp"].as_str().unwrap()).unwrap();
-        // The second snapshot cannot begin before the first is read; a timestamp has whole milliseconds.
+        // The second snapshot starts after the first has been read. Timestamps are truncated to milliseconds.
         let after = time.to_utc() + Duration::from_millis(1) - read;
         assert!(after.to_std().is_ok_and(|after| after >= INTERVAL * intervals), "{intervals} intervals, {after}");
     }

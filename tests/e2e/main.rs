@@ -1,11 +1,10 @@
-//! The tests of the real binary: one module per theme. `support` starts programs and judges lines; `cast.py` plays the
+//! The tests of the real binary: one module per theme. `support` starts programs and checks lines; `test_process.py` makes
 //! processes that are hard to read.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
 
 mod ama;
 mod anything;
 mod appends;
-mod cast;
 mod consumers;
 mod cpu_now;
 mod docs;
@@ -32,4 +31,5 @@ mod schemas;
 mod structure;
 mod stuck;
 mod support;
+mod test_process;
 mod usage;

@@ -1,5 +1,5 @@
-//! Names of users: /etc/passwd, then NSS; each uid once. The extra source is Debian's libnss-extrausers, which reads a
-//! passwd file of its own; it is switched on in a mount namespace only, and ps is asked in the same.
+//! Names of users: /etc/passwd first, then NSS, and one lookup per uid. The extra source is Debian's libnss-extrausers,
+//! which reads a passwd file of its own. It is enabled only in a mount namespace, in which ps runs, too.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,22 +7,22 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::support::{Actor, PROCLINE, command, lacks, quiet, records, skip};
+use crate::support::{PROCLINE, TestProcess, command, lacks, quiet, records, skip};
 
-/// The uid of two actors, and its name where there is one.
+/// The uid of the test processes, and its name in the sources that know it.
 const UID: u32 = 54321;
 const NAME: &str = "a-user-whose-name-has-32-letters";
 
-/// A machine on which an extra source of names is switched on, and two processes of a user that it alone knows.
+/// A machine with the extra source of names, and two processes of a user that only this source knows.
 pub struct Extra {
     folder: TempDir,
-    pub actors: [Actor; 2],
+    pub processes: [TestProcess; 2],
 }
 
 impl Extra {
-    /// None, and a word about it, where that source is not installed.
+    /// `None` if the source is not installed and the test must be skipped.
     pub fn new(test: &str) -> Option<Self> {
-        if Actor::lacks(test) || lacks(test, true, &["unshare", "mount", "sh"]) {
+        if TestProcess::lacks(test) || lacks(test, true, &["unshare", "mount", "sh"]) {
             return None;
         }
         let library = ["/usr/lib", "/lib"].map(|folder| PathBuf::from(folder).join("libnss_extrausers.so.2"));
@@ -33,12 +33,15 @@ impl Extra {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("extrausers")).unwrap();
         fs::write(folder.path().join("nsswitch.conf"), "passwd: files extrausers\ngroup: files\n").unwrap();
-        let extra = Extra { folder, actors: [Actor::play("uid_of_long_name"), Actor::play("uid_of_long_name")] };
+        let extra = Extra {
+            folder,
+            processes: [TestProcess::start("uid_of_long_name"), TestProcess::start("uid_of_long_name")],
+        };
         fs::write(extra.passwd(), format!("{NAME}:x:{UID}:{UID}::/:/bin/sh\n")).unwrap();
         Some(extra)
     }
 
-    /// The extra source.
+    /// The passwd file of the extra source.
     pub fn passwd(&self) -> PathBuf {
         self.folder.path().join("extrausers/passwd")
     }
@@ -56,9 +59,9 @@ impl Extra {
         self.command(&[&[PROCLINE], arguments].concat())
     }
 
-    /// The user of the first actor, as procline and as ps have it.
+    /// The user of the first test process, as procline and ps print it.
     fn user(&self) -> [String; 2] {
-        let pid = self.actors[0].pid;
+        let pid = self.processes[0].pid;
         let found = records(&quiet(&mut self.procline(&[])));
         let ours = found.into_iter().find(|record| record.pid == pid).unwrap().user.unwrap();
         let ps = quiet(&mut self.command(&["ps", "-o", "user:70=", "-p", &pid.to_string()]));
@@ -67,16 +70,16 @@ impl Extra {
 }
 
 #[test]
-fn a_user_that_only_another_source_knows() {
-    let Some(extra) = Extra::new("a_user_that_only_another_source_knows") else {
+fn a_user_that_only_nss_knows() {
+    let Some(extra) = Extra::new("a_user_that_only_nss_knows") else {
         return;
     };
     assert_eq!(extra.user(), [NAME, NAME]);
 }
 
 #[test]
-fn one_look_up_for_each_uid() {
-    const TEST: &str = "one_look_up_for_each_uid";
+fn one_lookup_per_uid() {
+    const TEST: &str = "one_lookup_per_uid";
     if lacks(TEST, true, &["strace"]) {
         return;
     }
@@ -85,8 +88,8 @@ fn one_look_up_for_each_uid() {
     };
     let trace = extra.folder.path().join("trace");
     let file = trace.to_str().unwrap();
-    // Of these two alone: a process of another test, in namespaces of its own, may have a uid that is unknown here.
-    let pids = extra.actors.each_ref().map(|actor| format!("--pid={}", actor.pid));
+    // Requests these two only: another test may have a process in its own namespaces, whose uid is unknown here.
+    let pids = extra.processes.each_ref().map(|process| format!("--pid={}", process.pid));
     quiet(&mut extra.command(&[
         "strace",
         "-f",
@@ -103,28 +106,28 @@ fn one_look_up_for_each_uid() {
     ]));
     let trace = fs::read_to_string(trace).unwrap();
     let opened = |path: &str| trace.lines().filter(|line| line.contains(&format!("\"{path}\""))).count();
-    // Two processes have this uid.
+    // Both processes have this uid.
     assert_eq!(opened("/var/lib/extrausers/passwd"), 1, "{trace}");
 }
 
-/// The same name in /etc/passwd, where ps looks first, too: 32 letters, which `ps aux` would cut.
+/// The same name in /etc/passwd, where ps looks first, too. `ps aux` would shorten its 32 letters.
 #[test]
 fn a_user_name_of_32_letters() {
     const TEST: &str = "a_user_name_of_32_letters";
-    if Actor::lacks(TEST) || lacks(TEST, true, &["unshare", "mount", "sh"]) {
+    if TestProcess::lacks(TEST) || lacks(TEST, true, &["unshare", "mount", "sh"]) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let passwd = folder.path().join("passwd");
     let text = fs::read_to_string("/etc/passwd").unwrap();
     fs::write(&passwd, format!("{}\n{NAME}:x:{UID}:{UID}::/:/bin/sh\n", text.trim_end())).unwrap();
-    let actor = Actor::play("uid_of_long_name");
+    let process = TestProcess::start("uid_of_long_name");
     let run = |program: &[&str]| {
         let script = "mount --bind \"$0\" /etc/passwd && exec \"$@\"";
         quiet(command("unshare", &["--mount", "sh", "-c", script]).arg(&passwd).args(program))
     };
     let found = records(&run(&[PROCLINE]));
-    let ours = found.into_iter().find(|record| record.pid == actor.pid).unwrap();
-    let ps = run(&["ps", "-o", "user:70=", "-p", &actor.pid.to_string()]);
+    let ours = found.into_iter().find(|record| record.pid == process.pid).unwrap();
+    let ps = run(&["ps", "-o", "user:70=", "-p", &process.pid.to_string()]);
     assert_eq!((ours.user.as_deref(), String::from_utf8(ps).unwrap().trim()), (Some(NAME), NAME));
 }

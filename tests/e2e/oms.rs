@@ -1,13 +1,13 @@
-//! `--schema oms` against `ps aux` itself, field by field, on every process.
+//! `--schema oms` against `ps aux` itself, field by field, for every process.
 
 use std::collections::BTreeMap;
 use std::process::Command;
 
 use serde_json::{Map, Value};
 
-use crate::support::{Actor, PROCLINE, Tree, command, lacks, lines, quiet};
+use crate::support::{PROCLINE, TestProcess, Tree, command, lacks, lines, quiet};
 
-/// The keys of the script that this replaces, in its order.
+/// The keys of the script that procline replaces, in the script's order.
 const KEYS: &[&str] = &[
     "user",
     "pid",
@@ -24,7 +24,7 @@ const KEYS: &[&str] = &[
     "timestamp",
 ];
 
-/// A program in a time zone, and so much later if that is not empty.
+/// A program in a time zone, with a clock that is this much later unless `later` is empty.
 fn at(zone: &str, later: &str, program: &[&str]) -> Command {
     let faked = if later.is_empty() { program.to_vec() } else { [&["faketime", "-f", later], program].concat() };
     let mut command = command(faked[0], &faked[1..]);
@@ -32,7 +32,7 @@ fn at(zone: &str, later: &str, program: &[&str]) -> Command {
     command
 }
 
-/// The columns of `ps aux` but USER and COMMAND, by pid: it cuts the one and changes bytes of the other.
+/// The columns of `ps aux` by pid. USER and COMMAND are omitted: ps shortens the one and replaces bytes in the other.
 fn ps_aux(zone: &str, later: &str) -> BTreeMap<String, Vec<String>> {
     let output = quiet(&mut at(zone, later, &["ps", "aux", "--no-headers"]));
     let text = String::from_utf8_lossy(&output).into_owned();
@@ -45,7 +45,7 @@ fn ours(zone: &str, later: &str) -> BTreeMap<String, Vec<String>> {
     let row = |line: &str| {
         let record: Map<String, Value> = serde_json::from_str(line).unwrap();
         let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{value} is no string: {line}")).to_owned();
-        // A process that ended while it was read lacks some.
+        // A process that ended during the read lacks some keys.
         let columns: Option<Vec<_>> = KEYS[2..10].iter().map(|key| record.get(*key).map(text)).collect();
         Some((text(&record["pid"]), columns?))
     };
@@ -53,7 +53,7 @@ fn ours(zone: &str, later: &str) -> BTreeMap<String, Vec<String>> {
 }
 
 #[test]
-fn its_keys_in_its_order_and_every_value_a_string() {
+fn the_keys_of_the_script_in_its_order_with_string_values() {
     let output = quiet(&mut Tree::copy().procline(&["--schema", "oms"]));
     for line in lines(&output) {
         let places: Vec<_> = KEYS.iter().map(|key| line.find(&format!("\"{key}\":\"")).expect(key)).collect();
@@ -74,16 +74,17 @@ fn its_keys_in_its_order_and_every_value_a_string() {
     assert_eq!(few, b"{\"cpuUtilization\":\"0.0\",\"pid\":\"1\"}\n");
 }
 
-/// Framed as in `parity`, in two time zones, and from another day and year; what differs must not do so each time.
+/// Compared between two runs of ps as in `parity`, in two time zones, on a later day and in a later year. A real
+/// difference comes up every time.
 #[test]
-fn as_ps_aux_prints_it() {
-    if lacks("as_ps_aux_prints_it", false, &["ps"]) {
+fn equal_to_ps_aux() {
+    if lacks("equal_to_ps_aux", false, &["ps"]) {
         return;
     }
-    let _actors =
-        (!Actor::lacks("as_ps_aux_prints_it, roles")).then(|| ["zombie_leader", "nice", "mlock"].map(Actor::play));
+    let _processes = (!TestProcess::lacks("equal_to_ps_aux, test processes"))
+        .then(|| ["zombie_leader", "nice", "mlock"].map(TestProcess::start));
     for (zone, later) in [("UTC", ""), ("Asia/Tokyo", ""), ("UTC", "+73h"), ("UTC", "+400d")] {
-        if !later.is_empty() && lacks("as_ps_aux_prints_it, later", false, &["faketime"]) {
+        if !later.is_empty() && lacks("equal_to_ps_aux, later", false, &["faketime"]) {
             continue;
         }
         let differences = || {

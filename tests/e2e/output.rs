@@ -1,4 +1,5 @@
-//! `--output`, `--keep` and `--file-mode`: which file, with which permissions, what is refused, and which old files go.
+//! `--output`, `--keep` and `--file-mode`: which file is written, with which permissions, what is refused, and which
+//! old files are removed.
 
 use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader};
@@ -8,11 +9,11 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, SystemTime};
 
-use nix::sys::signal::{Signal, kill};
-use nix::sys::stat::Mode;
-use nix::unistd::{Pid, mkfifo};
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{PROCLINE, Tree, command, complaint, lacks, lines, procline, program_for_all, quiet};
+use crate::support::{
+    Lock, PROCLINE, Tree, command, complaint, lacks, lines, make_fifo, procline, program_for_all, quiet,
+};
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -33,7 +34,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// A file has exactly the permissions asked for when it is made, and keeps its own afterwards.
+/// A new file has exactly the requested permissions. An existing file keeps its own.
 #[test]
 fn a_file_and_its_directory_are_made_once() {
     let tree = Tree::copy();
@@ -59,14 +60,14 @@ fn a_file_and_its_directory_are_made_once() {
         assert_eq!(fs::read(&path).unwrap(), b"{\"pid\":1}\n{\"pid\":1}\n");
         fs::remove_dir_all(place).unwrap();
     }
-    // Without a directory: in this one.
+    // A name without a directory is in the working directory.
     quiet(output(&tree, Path::new("here %%"), &[]).current_dir(folder.path()));
     assert_eq!(names(folder.path()), ["here %"]);
 }
 
-/// The records' own time is that of the file's name, in UTC wherever the machine is.
+/// The time in the file's name is the time of the records, in UTC on any machine.
 #[test]
-fn the_name_is_of_the_records_time() {
+fn the_file_name_has_the_time_of_the_records() {
     let tree = Tree::copy();
     let folder = tempfile::tempdir().unwrap();
     let mut command = tree.procline(&["--label", "a=b", "--fields", "pid,timestamp"]);
@@ -81,20 +82,20 @@ fn the_name_is_of_the_records_time() {
     }
 }
 
-/// Snapshots before and after midnight, by a clock that stands a little before it when the program starts.
+/// Snapshots before and after midnight. The program starts shortly before midnight by a faked clock.
 #[test]
 fn at_midnight_another_file_begins() {
     if lacks("at_midnight_another_file_begins", false, &["faketime"]) {
         return;
     }
     let tree = Tree::copy();
-    // On a machine so slow that the first snapshot comes after midnight, with more time before it.
+    // A slow machine may take its first snapshot after midnight. Then try again with more time before it.
     for seconds in [58, 50, 0] {
         let folder = tempfile::tempdir().unwrap();
         let inner =
             tree.procline(&["--interval", "100ms", "--count", "1200", "--format", "csv", "--fields", "timestamp,pid"]);
         let clock = format!("@2025-12-31 23:59:{seconds:02}");
-        // faketime waits for its child: that says who it is.
+        // faketime waits for its child, so the child prints its pid.
         let mut command = command("faketime", &["-f", &clock, "sh", "-c", "echo $$; exec \"$0\" \"$@\""]);
         command.arg(inner.get_program()).args(inner.get_args());
         command.arg("--output").arg(folder.path().join("%Y-%m-%d.csv"));
@@ -106,7 +107,7 @@ fn at_midnight_another_file_begins() {
             assert!(child.try_wait().unwrap().is_none());
             std::thread::sleep(Duration::from_millis(50));
         }
-        kill(Pid::from_raw(pid.trim().parse().unwrap()), Signal::SIGTERM).unwrap();
+        kill_process(Pid::from_raw(pid.trim().parse().unwrap()).unwrap(), Signal::TERM).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(0));
         let is_late = !old.exists();
         for (path, day) in [(old, "2025-12-31"), (new, "2026-01-01")].into_iter().skip(usize::from(is_late)) {
@@ -139,7 +140,7 @@ fn csv_has_one_header_in_a_file() {
     assert_eq!(fs::read_to_string(&path).unwrap(), "pid\n1\n");
 }
 
-/// Rows under another header would be of other columns, or of none.
+/// Rows below another header would belong to other columns, or to none.
 #[test]
 fn csv_with_another_header_is_not_appended() {
     let tree = Tree::copy();
@@ -167,13 +168,13 @@ fn csv_with_another_header_is_not_appended() {
         }
         assert_eq!(fs::read(&path).unwrap(), content, "{arguments:?}");
     }
-    // What has no header, or a part of it, has another one.
+    // A file without a header, or with part of one, is refused like a file with another header.
     for content in ["{\"pid\":1}\n", "pid,command_truncated", "pid", "\n"] {
         fs::write(&path, content).unwrap();
         assert_eq!(complaint(&run(&path, &["--fields=pid"]).output().unwrap()).0, 1, "{content}");
         assert_eq!(fs::read_to_string(&path).unwrap(), content);
     }
-    // Nothing was removed for it, either.
+    // Retention removes nothing in this case.
     let dated = folder.path().join("%Y-%m-%d");
     aged(&folder.path().join("2020-01-01"), 8);
     for name in ["2025-12-31", "2026-01-01"] {
@@ -191,9 +192,9 @@ fn csv_with_another_header_is_not_appended() {
     assert_eq!(names(folder.path()), ["2020-01-01", "2025-12-31", "2026-01-01", "out.csv"]);
 }
 
-/// What is no regular file is told, and left as it is; nothing waits for the other end of a FIFO.
+/// A file that is not regular is reported and not changed. No run waits for the other end of a FIFO.
 #[test]
-fn only_regular_files_in_directories_that_are_there() {
+fn only_regular_files_are_written() {
     let tree = Tree::copy();
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
@@ -201,9 +202,9 @@ fn only_regular_files_in_directories_that_are_there() {
     fs::create_dir(path("directory")).unwrap();
     symlink("file", path("link")).unwrap();
     symlink("nowhere", path("dangling")).unwrap();
-    mkfifo(&path("fifo"), Mode::S_IRWXU).unwrap();
+    make_fifo(&path("fifo"));
     let _socket = UnixListener::bind(path("socket")).unwrap();
-    // A directory that cannot be made is what is named then.
+    // For a directory that cannot be made, the message names the directory.
     let shown = |name: &str| name.strip_suffix("/out").unwrap_or(name).to_owned();
     for (name, words) in [
         ("directory", "is a directory: name a file in it"),
@@ -223,15 +224,15 @@ fn only_regular_files_in_directories_that_are_there() {
     }
     assert_eq!(names(folder.path()), ["dangling", "directory", "fifo", "file", "link", "socket"]);
     assert_eq!(fs::read(path("file")).unwrap(), b"whole\n");
-    // A link as the directory is the administrator's business.
+    // A symbolic link as the directory is the administrator's decision.
     symlink("directory", path("elsewhere")).unwrap();
     quiet(&mut output(&tree, &path("elsewhere/out"), &[]));
     assert_eq!(names(&path("directory")), ["out"]);
 }
 
 #[test]
-fn another_user_is_told_what_it_may_not() {
-    if lacks("another_user_is_told_what_it_may_not", true, &["setpriv"]) {
+fn missing_rights_are_reported() {
+    if lacks("missing_rights_are_reported", true, &["setpriv"]) {
         return;
     }
     let (_folder, program) = program_for_all();
@@ -290,7 +291,7 @@ fn what_makes_no_sense_is_told() {
     assert!(names(folder.path()).is_empty());
 }
 
-/// A file last written so many days ago.
+/// Makes a file that was last written this many days ago.
 fn aged(path: &Path, days: u64) {
     let file = File::create(path).unwrap();
     file.set_modified(SystemTime::now() - Duration::from_secs(days * DAY + 60)).unwrap();
@@ -327,15 +328,15 @@ fn old_files_of_the_pattern_go_and_nothing_else() {
     aged(&folder.path().join("p-2020-01-01.jsonl"), 8);
     symlink("q", place.join("p-2020-01-03.jsonl")).unwrap();
     fs::create_dir(place.join("p-2020-01-04.jsonl")).unwrap();
-    mkfifo(&place.join("p-2020-01-05.jsonl"), Mode::S_IRWXU).unwrap();
+    make_fifo(&place.join("p-2020-01-05.jsonl"));
     for name in ["p-2020-01-04.jsonl", "p-2020-01-05.jsonl"] {
         quiet(&mut command("touch", &["-d", "8 days ago", place.join(name).to_str().unwrap()]));
     }
     quiet(&mut command("touch", &["-h", "-d", "8 days ago", place.join("p-2020-01-03.jsonl").to_str().unwrap()]));
-    // One that another run just writes to.
+    // Another run is writing to this file.
     let in_use = place.join("p-2020-01-06.jsonl");
     aged(&in_use, 8);
-    let lock = nix::fcntl::Flock::lock(File::open(&in_use).unwrap(), nix::fcntl::FlockArg::LockExclusive).unwrap();
+    let lock = Lock::take(&in_use);
 
     let before = names(&place);
     quiet(&mut output(&tree, &place.join("p-%Y-%m-%d.jsonl"), &["--keep", "7d"]));
@@ -353,10 +354,11 @@ fn old_files_of_the_pattern_go_and_nothing_else() {
     assert!(!in_use.exists());
 }
 
-/// However old the file of today was last written, and in the future: it stays, and the one beside it goes.
+/// The file of today stays, even if it was last written long ago. Old files of the day before and of the day after are
+/// removed.
 #[test]
-fn the_file_that_is_written_stays() {
-    if lacks("the_file_that_is_written_stays", false, &["faketime"]) {
+fn the_file_of_today_is_not_removed() {
+    if lacks("the_file_of_today_is_not_removed", false, &["faketime"]) {
         return;
     }
     let tree = Tree::copy();
@@ -374,10 +376,10 @@ fn the_file_that_is_written_stays() {
     assert_eq!(fs::read(today).unwrap(), b"{\"pid\":7}\n{\"pid\":1}\n");
 }
 
-/// So that a disk which they have filled has room again.
+/// A disk that old files have filled must have space again for the records.
 #[test]
-fn old_files_go_before_records_come() {
-    if lacks("old_files_go_before_records_come", true, &["unshare", "mount", "sh", "dd"]) {
+fn old_files_are_removed_before_records_are_written() {
+    if lacks("old_files_are_removed_before_records_are_written", true, &["unshare", "mount", "sh", "dd"]) {
         return;
     }
     let tree = Tree::copy();
@@ -391,8 +393,8 @@ fn old_files_go_before_records_come() {
 }
 
 #[test]
-fn an_old_file_that_cannot_go_is_told_once_the_records_are_there() {
-    const TEST: &str = "an_old_file_that_cannot_go_is_told_once_the_records_are_there";
+fn an_old_file_that_cannot_be_removed_is_reported_after_the_records() {
+    const TEST: &str = "an_old_file_that_cannot_be_removed_is_reported_after_the_records";
     if lacks(TEST, true, &["unshare", "mount", "sh"]) {
         return;
     }
@@ -412,7 +414,7 @@ fn an_old_file_that_cannot_go_is_told_once_the_records_are_there() {
     assert_eq!(fs::read(folder.path().join(new)).unwrap(), b"{\"pid\":1}\n");
 }
 
-/// As everywhere: `-` is standard output, and a file of that name has its directory before it.
+/// As in other programs, `-` is standard output. A file of that name needs a directory before it.
 #[test]
 fn a_hyphen_is_standard_output() {
     let tree = Tree::copy();

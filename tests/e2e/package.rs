@@ -1,4 +1,4 @@
-//! What `cargo package` takes along, and the Rust that it needs.
+//! What `cargo package` includes, and the Rust version that it needs.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use crate::support::{command, quiet};
 #[test]
 fn only_what_a_user_of_the_crate_needs_is_packaged() {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-    // A change that is not committed yet is packaged, too.
+    // The package includes changes that are not committed yet.
     let task = ["package", "--list", "--quiet", "--allow-dirty", "--manifest-path", manifest];
     let list = String::from_utf8(quiet(&mut command(env!("CARGO"), &task))).unwrap();
     assert!(list.lines().any(|name| name == "src/main.rs") && list.lines().any(|name| name == "ama/columns.json"));
@@ -17,7 +17,7 @@ fn only_what_a_user_of_the_crate_needs_is_packaged() {
     }
 }
 
-/// The README names the Rust that Cargo.toml asks for. That it is enough is clippy's to find.
+/// The README names the Rust version of Cargo.toml. Clippy checks that this version is enough.
 #[test]
 fn the_readme_names_the_rust_that_it_takes() {
     let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();

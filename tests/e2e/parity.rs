@@ -1,25 +1,27 @@
-//! Live parity with the machine's own ps. Each comparison is framed: ps, procline, ps. Where both runs of ps agree,
-//! procline must say the same; where they do not, it must say what one of them said, or a number between.
+//! Live parity with the machine's own ps. Each comparison runs ps, procline, and ps again. Where both runs of ps agree,
+//! procline must print the same. Otherwise it must print what one of them printed, or a number between.
 
 use std::collections::BTreeMap;
 use std::process::Command;
 
 use chrono::DateTime;
 
-use crate::support::{Actor, PROCLINE, Record, command, has_kernel_threads, lacks, lines, procline, quiet, records};
+use crate::support::{
+    PROCLINE, Record, TestProcess, command, has_kernel_threads, lacks, lines, procline, quiet, records,
+};
 
-/// What ps is asked for, and the columns that are numbers.
+/// The columns requested from ps, and those that are numbers.
 const COLUMNS: [&str; 9] = ["user:70", "pcpu", "pmem", "vsz", "rss", "tty", "stat", "lstart", "cputimes"];
 const NUMBERS: [&str; 5] = ["pcpu", "pmem", "vsz", "rss", "cputimes"];
 
-/// One process in the words of ps: its columns and its arguments.
+/// One process as ps prints it: its columns and its arguments.
 #[derive(Clone, Debug, PartialEq)]
 struct Row {
     columns: BTreeMap<&'static str, String>,
     arguments: String,
 }
 
-/// Which machine's view is compared: how ps and procline are started.
+/// How ps and procline are started: with the machine's clock, or with another one.
 pub struct View {
     pub ps: fn(&[&str]) -> Command,
     pub procline: fn(&[&str]) -> Command,
@@ -54,9 +56,9 @@ fn row(line: &str) -> (u32, Row) {
     (pid, Row { columns: BTreeMap::from(columns), arguments: rest.to_owned() })
 }
 
-/// The record in the words of ps.
+/// The record as ps would print it.
 fn in_words_of_ps(record: &Record) -> Row {
-    // ps leaves the fraction out from 100 on.
+    // ps omits the fraction from 100 on.
     let cpu = if record.cpu < 100.0 { format!("{:.1}", record.cpu) } else { format!("{}", record.cpu as u64) };
     let start = DateTime::parse_from_rfc3339(&record.start).unwrap();
     let known = |number: Option<u64>| number.expect("a figure").to_string();
@@ -74,7 +76,7 @@ fn in_words_of_ps(record: &Record) -> Row {
     Row { columns: BTreeMap::from(columns), arguments: record.command.clone().expect("a command") }
 }
 
-/// What one framed comparison found wrong with the processes that both runs of ps saw: by process and column.
+/// What one comparison found wrong, by process and column. Only processes that both runs of ps printed are compared.
 fn differences(view: &View, which: &[&str]) -> BTreeMap<(u32, &'static str), String> {
     let before = ps(view, which);
     let output = quiet(&mut (view.procline)(&["--max-record-bytes", "0"]));
@@ -108,14 +110,15 @@ fn between(value: &str, one: &str, other: &str) -> bool {
     (one.min(other)..=one.max(other)).contains(&value)
 }
 
-/// Whether ps would print our text as it did: in the C locale it has `?` for each byte that is not ASCII, `.` for a
-/// control character (a blank for a newline between arguments), ends a line after 128 KiB, and has `?` for no text.
+/// Whether ps would print our text as it did. In the C locale ps prints `?` for each byte that is not ASCII, and `.`
+/// for a control character, but a blank for a newline between arguments. It cuts lines after 128 KiB, and prints `?` if
+/// there is no text.
 fn is_same_text(ours: &str, ps: &str) -> bool {
     const LONG: usize = 120 * 1024;
     let length = if ps.len() < LONG { usize::MAX } else { ps.len() };
     let squeeze = |text: &str| {
         let mut words: Vec<char> = text.chars().collect();
-        // Of bytes that are not UTF-8 it cannot be said how many they were.
+        // The number of bytes that were not UTF-8 is unknown.
         words.dedup_by(|a, b| *a == '?' && *b == '?');
         words.into_iter().collect::<String>()
     };
@@ -133,9 +136,9 @@ fn is_same_text(ours: &str, ps: &str) -> bool {
     as_ps(' ') == ps_text || as_ps('.') == ps_text || (ps == "?" && is_bracketed)
 }
 
-/// What a role was made for, in STAT or in the command: that ps and procline agree is not enough.
-fn is_for(role: &str) -> (Option<&'static str>, Option<&'static str>) {
-    let (stat, command) = match role {
+/// What a kind of test process must show in STAT or in the command. It is not enough that ps and procline agree.
+fn shows(kind: &str) -> (Option<&'static str>, Option<&'static str>) {
+    let (stat, command) = match kind {
         "plain" => ("T", ""),
         "zombie" => ("Z", "[python3] <defunct>"),
         "zombie_leader" => ("Zl", ""),
@@ -160,31 +163,32 @@ fn is_for(role: &str) -> (Option<&'static str>, Option<&'static str>) {
     (Some(stat).filter(|text| !text.is_empty()), Some(command).filter(|text| !text.is_empty()))
 }
 
-/// A process that does not move is compared exactly.
-fn assert_same(role: &str) {
-    if Actor::lacks(role) {
+/// A stopped process does not change, so it is compared exactly.
+fn assert_same(kind: &str) {
+    if TestProcess::lacks(kind) {
         return;
     }
-    let actor = Actor::play(role);
-    // While it is a few clock ticks old, its share of the CPU changes with each of them: what is wrong differs each time.
+    let process = TestProcess::start(kind);
+    // In a process's first clock ticks its CPU share changes with each tick. But such a difference does not come up
+    // every time.
     let compared: Vec<_> = (0..20)
-        .map(|_| differences(&HERE, &["-p", &actor.pid.to_string()]))
+        .map(|_| differences(&HERE, &["-p", &process.pid.to_string()]))
         .take_while(|found| !found.is_empty())
         .collect();
-    assert!(compared.len() < 20, "{role}: {:#?}", compared.last());
-    let record = actor.record(&[]);
-    let (stat, command) = is_for(role);
+    assert!(compared.len() < 20, "{kind}: {:#?}", compared.last());
+    let record = process.record(&[]);
+    let (stat, command) = shows(kind);
     assert!(stat.is_none() || record.stat.as_deref() == stat, "{record:?}");
     assert!(command.is_none() || record.command.as_deref() == command, "{record:?}");
-    assert!(role != "foreground" || record.tty.starts_with("pts/"), "{record:?}");
-    assert!(role != "uid_without_name" || record.user.as_deref() == Some("4242424"), "{record:?}");
+    assert!(kind != "foreground" || record.tty.starts_with("pts/"), "{record:?}");
+    assert!(kind != "uid_without_name" || record.user.as_deref() == Some("4242424"), "{record:?}");
 }
 
 macro_rules! same_as_ps {
-    ($($role:ident)*) => { $(
+    ($($kind:ident)*) => { $(
         #[test]
-        fn $role() {
-            assert_same(stringify!($role));
+        fn $kind() {
+            assert_same(stringify!($kind));
         }
     )* };
 }
@@ -195,8 +199,8 @@ same_as_ps! {
     name_not_utf8 arguments_of_all_kinds uid_without_name groups_1000 groups_65000 command_of_5_mb
 }
 
-/// Every process there is, kernel threads included. A state may go and come back between the two runs of ps: what
-/// differs must not do so each time.
+/// Every process of the machine, kernel threads included. A state may change and change back between the two runs of
+/// ps, but a real difference comes up every time.
 #[test]
 fn every_process_of_this_machine() {
     if lacks("every_process_of_this_machine", false, &["ps"]) {
@@ -214,30 +218,30 @@ fn every_process_of_this_machine() {
     panic!("{found:#?}");
 }
 
-/// Without `stat` among the fields, rss and user come from other, cheaper files: the figures are the same.
+/// Without `stat` among the fields, rss and user come from files that are cheaper to read. The values must be the same.
 #[test]
-fn the_cheaper_files_say_the_same() {
-    if Actor::lacks("the_cheaper_files_say_the_same") {
+fn the_cheaper_files_have_the_same_values() {
+    if TestProcess::lacks("the_cheaper_files_have_the_same_values") {
         return;
     }
-    for role in ["plain", "mlock", "zombie", "zombie_leader", "uid_without_name"] {
-        let actor = Actor::play(role);
-        let whole = actor.record(&[]);
+    for kind in ["plain", "mlock", "zombie", "zombie_leader", "uid_without_name"] {
+        let process = TestProcess::start(kind);
+        let whole = process.record(&[]);
         let output = quiet(&mut procline(&["--fields", "pid,user,rss,mem"]));
         let line =
-            lines(&output).into_iter().find(|line| line.starts_with(&format!("{{\"pid\":{},", actor.pid))).unwrap();
+            lines(&output).into_iter().find(|line| line.starts_with(&format!("{{\"pid\":{},", process.pid))).unwrap();
         let expected = format!(
             "{{\"pid\":{},\"user\":\"{}\",\"rss\":{},\"mem\":{:?}}}",
-            actor.pid,
+            process.pid,
             whole.user.unwrap(),
             whole.rss.unwrap(),
             whole.mem.unwrap()
         );
-        assert_eq!(line, expected, "{role}");
+        assert_eq!(line, expected, "{kind}");
     }
 }
 
-/// On a machine whose clock went on by three days and an hour, every process is from another day.
+/// With a clock that is three days and an hour ahead, every process has started on another day.
 #[test]
 fn processes_from_another_day() {
     if lacks("processes_from_another_day", false, &["ps", "faketime", "python3"]) {
@@ -248,12 +252,12 @@ fn processes_from_another_day() {
         ps: |arguments| command("faketime", &[LATER, &["ps"], arguments].concat()),
         procline: |arguments| command("faketime", &[LATER, &[PROCLINE], arguments].concat()),
     };
-    let actor = Actor::play("plain");
-    let found = differences(&faked, &["-p", &actor.pid.to_string()]);
+    let process = TestProcess::start("plain");
+    let found = differences(&faked, &["-p", &process.pid.to_string()]);
     assert!(found.is_empty(), "{found:#?}");
     let there = records(&quiet(&mut (faked.procline)(&[])));
-    let there = there.into_iter().find(|record| record.pid == actor.pid).unwrap();
-    let here = actor.record(&[]);
+    let there = there.into_iter().find(|record| record.pid == process.pid).unwrap();
+    let here = process.record(&[]);
     assert_eq!(there.start, here.start);
     let days = |record: &Record| {
         let of = |text: &str| DateTime::parse_from_rfc3339(text).unwrap();

@@ -1,4 +1,5 @@
-//! Failures that may pass: with `--interval` each kind is reported once, the run goes on, and its exit code tells.
+//! Failures that may pass: with `--interval` each kind of failure is reported once, and the run goes on. Its exit code
+//! is 1 at the end.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
@@ -7,13 +8,12 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, SystemTime};
 
-use nix::fcntl::{Flock, FlockArg};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{PROCLINE, Tree, command, complaint, lacks, lines, skip};
+use crate::support::{Lock, PROCLINE, Tree, command, complaint, lacks, lines, skip};
 
-/// procline over the tree into `output`, often; it ends by itself after a minute or so, whatever a test waits for.
+/// procline over the tree into `output`, at a short interval. It ends by itself after about a minute, even if the test
+/// waits for something else.
 fn often(tree: &Tree, output: &Path, arguments: &[&str]) -> Command {
     times(6000, tree, output, arguments)
 }
@@ -24,7 +24,7 @@ fn times(count: u32, tree: &Tree, output: &Path, arguments: &[&str]) -> Command 
     command
 }
 
-/// Waits for the report, mends what is wrong, waits for records, and ends it: the whole of standard error.
+/// Waits for the report, repairs the cause, waits for records, and ends the run. Returns the whole standard error.
 fn report(command: &mut Command, output: &Path, mend: impl FnOnce()) -> String {
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
@@ -37,7 +37,7 @@ fn report(command: &mut Command, output: &Path, mend: impl FnOnce()) -> String {
         assert!(child.try_wait().unwrap().is_none(), "ended: {errors}");
         sleep(Duration::from_millis(1));
     }
-    kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     stderr.read_to_string(&mut errors).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(1), "{errors}");
     assert!(!lines(&fs::read(output).unwrap()).is_empty());
@@ -62,7 +62,7 @@ fn a_missing_directory() {
 }
 
 #[test]
-fn a_file_that_is_no_file() {
+fn a_directory_in_place_of_the_file() {
     let tree = Tree::copy();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out");
@@ -71,13 +71,13 @@ fn a_file_that_is_no_file() {
     is_one_line(&errors, "is a directory");
 }
 
-/// The lock stays taken over many intervals: one thread waits for it, and it is reported once.
+/// The lock stays taken for many intervals. One thread waits for it, and it is reported once.
 #[test]
 fn a_lock() {
     let tree = Tree::copy();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out");
-    let mut lock = Some(Flock::lock(File::create(&path).unwrap(), FlockArg::LockExclusive).unwrap());
+    let mut lock = Some(Lock::take(&path));
     let mut child = often(&tree, &path, &["--timeout", "100ms"]).stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut errors = String::new();
@@ -86,7 +86,7 @@ fn a_lock() {
     let threads = || fs::read_dir(format!("/proc/{}/task", child.id())).unwrap().count();
     for _ in 0..50 {
         sleep(Duration::from_millis(10));
-        // The main thread, the one that waits, and a worker that may just look.
+        // The main thread, the thread that waits, and a worker that may be taking a snapshot.
         assert!(threads() <= 3);
     }
     lock.take();
@@ -94,7 +94,7 @@ fn a_lock() {
         assert!(child.try_wait().unwrap().is_none());
         sleep(Duration::from_millis(1));
     }
-    kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     stderr.read_to_string(&mut errors).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(1));
     is_one_line(&errors, "is locked");
@@ -123,7 +123,7 @@ fn an_old_file_that_cannot_be_removed() {
     assert_eq!(written, 20);
 }
 
-/// A full disk, then room again.
+/// A disk is full, and has space again later.
 #[test]
 fn no_space() {
     if lacks("no_space", true, &["unshare", "mount", "sh", "dd"]) {
@@ -152,9 +152,9 @@ fn no_space() {
     assert!(!lines(&output.stdout).is_empty());
 }
 
-/// What cannot pass ends the run: a typed word, and a /proc that is none.
+/// A failure that cannot pass ends the run: a wrong option, or an invalid procfs.
 #[test]
-fn what_cannot_pass_is_the_end() {
+fn a_failure_that_cannot_pass_ends_the_run() {
     let tree = Tree::copy();
     let folder = tempfile::tempdir().unwrap();
     let mut command = often(&tree, &folder.path().join("out"), &["--label", "pid=1"]);
@@ -165,7 +165,7 @@ fn what_cannot_pass_is_the_end() {
     assert!(code == 1 && errors.contains("proc/uptime"), "{errors}");
 }
 
-/// A process that cannot be read for a reason of the machine's is reported once, and the others go on.
+/// A process that cannot be read is reported once, and the records of the others go on.
 #[test]
 fn a_process_that_cannot_be_read() {
     let tree = Tree::copy();

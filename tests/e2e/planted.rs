@@ -1,5 +1,5 @@
-//! `--output` in a directory where others may make files: what another user put there is not written to. The kernel's
-//! own rules (fs.protected_regular) apply only to O_CREAT, which nothing here depends on.
+//! `--output` in a directory where others may make files: procline does not write to a file that another user made
+//! there. The kernel's own protection (fs.protected_regular) applies only to O_CREAT. No check here depends on it.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -19,14 +19,14 @@ fn directory(mode: u32, owner: u32) -> tempfile::TempDir {
     folder
 }
 
-/// A file of that owner which everybody may write to.
+/// A file of this owner that every user may write to.
 fn file(path: &Path, owner: u32) {
     fs::write(path, "whole\n").unwrap();
     chown(path, Some(owner), Some(owner)).unwrap();
     fs::set_permissions(path, Permissions::from_mode(0o666)).unwrap();
 }
 
-/// A run of that user over this tree, into the file.
+/// procline as this user, over the tree and into the file.
 fn run(tree: &Tree, program: &Path, user: u32, path: &Path) -> Command {
     fs::set_permissions(tree.path(""), Permissions::from_mode(0o755)).unwrap();
     let inner = tree.procline(&["--fields", "pid", "--pid", "1"]);
@@ -43,7 +43,8 @@ fn a_file_that_another_user_made_is_refused_in_a_shared_directory() {
         return;
     }
     let (tree, (_folder, program)) = (Tree::copy(), program_for_all());
-    // The directory's mode and owner, the file's owner, who runs, and the reason.
+    // The mode and owner of the directory, the owner of the file, the user who runs procline, and the reason for a
+    // refusal.
     for (mode, owner, of, user, why) in [
         (0o1777, 0, NOBODY, 0, Some("anyone may make files")),
         (0o1777, 0, SOMEBODY, NOBODY, Some("anyone may make files")),
@@ -72,7 +73,7 @@ fn a_file_that_another_user_made_is_refused_in_a_shared_directory() {
             assert_eq!(fs::read(&path).unwrap(), b"whole\n{\"pid\":1}\n", "{case}");
         }
     }
-    // What it makes there itself, it appends to again; nobody else does, be it root.
+    // A user appends again to a file that it made there. No other user does, root included.
     let folder = directory(0o1777, 0);
     let path = folder.path().join("new");
     for _ in 0..2 {
@@ -83,7 +84,7 @@ fn a_file_that_another_user_made_is_refused_in_a_shared_directory() {
     assert_eq!(fs::read(&path).unwrap(), b"{\"pid\":1}\n{\"pid\":1}\n");
 }
 
-/// Otherwise a link of our name would have us write to whatever file it is.
+/// Without this check, a hard link would make procline write to any file.
 #[test]
 fn a_hard_link_that_another_user_may_have_made_is_refused() {
     const TEST: &str = "a_hard_link_that_another_user_may_have_made_is_refused";
@@ -107,7 +108,7 @@ fn a_hard_link_that_another_user_may_have_made_is_refused() {
             assert!(code == 1 && errors.contains(why) && errors.contains("2 hard links"), "{mode:o}: {errors}");
             assert!(errors.contains(path.to_str().unwrap()) && errors.contains("belongs to user 0"), "{errors}");
             assert_eq!(fs::read(&target).unwrap(), b"whole\n", "{mode:o}");
-            // Alone it is a file as others are.
+            // The file has one link again, and is written to.
             fs::remove_file(&target).unwrap();
         }
         quiet(&mut run(&tree, &program, 0, &path));

@@ -1,4 +1,4 @@
-//! The fields on request, held against the system's own tools: ps, ls, readlink, and psutil.
+//! The fields on request, compared with the system's own tools: ps, ls, readlink and psutil.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,18 +6,18 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Map, Value};
 
-use crate::support::{Actor, command, has_kernel_threads, lacks, lines, procline, program_for_all, quiet, skip};
+use crate::support::{TestProcess, command, has_kernel_threads, lacks, lines, procline, program_for_all, quiet, skip};
 
 type Fields = Map<String, Value>;
 
-/// One process with all its fields, as the program given prints it.
+/// All fields of one process, as this program prints them.
 fn fields_of(command: &mut Command, pid: u32) -> Fields {
     let output = quiet(command.args(["--fields", "all", "--sample", "1ms", "--timeout", "5m"]));
     let mut all = lines(&output).into_iter().map(|line| serde_json::from_str::<Fields>(line).unwrap());
     all.find(|fields| fields["pid"] == pid).expect("the process")
 }
 
-/// The text of a number or of a string.
+/// A number or a string as text.
 fn text(fields: &Fields, name: &str) -> String {
     match fields.get(name) {
         Some(Value::String(text)) => text.clone(),
@@ -30,7 +30,7 @@ fn output_of(program: &str, arguments: &[&str]) -> String {
     String::from_utf8(quiet(&mut command(program, arguments))).unwrap().trim().to_owned()
 }
 
-/// Ours and the format of ps that says the same.
+/// Each field with the equivalent format of ps.
 const AS_PS: &[(&str, &str)] = &[
     ("ppid", "ppid"),
     ("uid", "uid"),
@@ -49,41 +49,41 @@ const AS_PS: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn as_ps_has_them() {
-    if Actor::lacks("as_ps_has_them") {
+fn equal_to_ps() {
+    if TestProcess::lacks("equal_to_ps") {
         return;
     }
-    for role in
+    for kind in
         ["plain", "nice", "negative_nice", "session_leader", "threads", "foreground", "uid_without_name", "zombie"]
     {
-        let actor = Actor::play(role);
-        let fields = fields_of(&mut procline(&[]), actor.pid);
+        let process = TestProcess::start(kind);
+        let fields = fields_of(&mut procline(&[]), process.pid);
         let columns: Vec<_> = AS_PS.iter().flat_map(|(_, theirs)| ["-o".to_owned(), format!("{theirs}=")]).collect();
         let columns: Vec<_> = columns.iter().map(String::as_str).collect();
-        let ps = output_of("ps", &[&["-p", &actor.pid.to_string()], &columns[..]].concat());
-        // A zombie's name has a second word.
+        let ps = output_of("ps", &[&["-p", &process.pid.to_string()], &columns[..]].concat());
+        // ps prints a second word after a zombie's name.
         let ps: Vec<_> = ps.trim_end_matches(" <defunct>").split_whitespace().collect();
         assert_eq!(ps.len(), AS_PS.len(), "{ps:?}");
         for ((ours, _), theirs) in AS_PS.iter().zip(ps) {
-            assert_eq!(text(&fields, ours), theirs, "{role}: {ours}");
+            assert_eq!(text(&fields, ours), theirs, "{kind}: {ours}");
         }
         let seconds = |text: String| text.parse::<u64>().unwrap();
-        let etimes = || seconds(output_of("ps", &["-o", "etimes=", "-p", &actor.pid.to_string()]));
+        let etimes = || seconds(output_of("ps", &["-o", "etimes=", "-p", &process.pid.to_string()]));
         let before = etimes();
-        let elapsed = fields_of(&mut procline(&[]), actor.pid)["elapsed"].as_f64().unwrap();
-        assert!((before..=etimes()).contains(&(elapsed as u64)), "{role}: {elapsed}");
+        let elapsed = fields_of(&mut procline(&[]), process.pid)["elapsed"].as_f64().unwrap();
+        assert!((before..=etimes()).contains(&(elapsed as u64)), "{kind}: {elapsed}");
     }
 }
 
 #[test]
-fn as_the_files_of_proc_have_them() {
-    if Actor::lacks("as_the_files_of_proc_have_them") {
+fn equal_to_the_files_of_proc() {
+    if TestProcess::lacks("equal_to_the_files_of_proc") {
         return;
     }
-    for role in ["plain", "threads", "mlock"] {
-        let actor = Actor::play(role);
-        let proc = |name: &str| format!("/proc/{}/{name}", actor.pid);
-        let fields = fields_of(&mut procline(&[]), actor.pid);
+    for kind in ["plain", "threads", "mlock"] {
+        let process = TestProcess::start(kind);
+        let proc = |name: &str| format!("/proc/{}/{name}", process.pid);
+        let fields = fields_of(&mut procline(&[]), process.pid);
         assert_eq!(text(&fields, "exe"), output_of("readlink", &[&proc("exe")]));
         assert_eq!(text(&fields, "cwd"), output_of("readlink", &[&proc("cwd")]));
         assert_eq!(text(&fields, "fds"), output_of("ls", &[&proc("fd")]).lines().count().to_string());
@@ -101,23 +101,23 @@ fn as_the_files_of_proc_have_them() {
         assert_eq!(fields["args"], Value::Array(arguments));
         let boot_id = output_of("cat", &["/proc/sys/kernel/random/boot_id"]);
         let start = fs::read_to_string(proc("stat")).unwrap().split(' ').nth(21).unwrap().to_owned();
-        assert_eq!(text(&fields, "entity_id"), format!("{boot_id}-{}-{start}", actor.pid));
+        assert_eq!(text(&fields, "entity_id"), format!("{boot_id}-{}-{start}", process.pid));
         assert_eq!(fields["kernel_thread"], false);
     }
-    let zombie = Actor::play("zombie");
+    let zombie = TestProcess::start("zombie");
     let fields = fields_of(&mut procline(&[]), zombie.pid);
     for name in ["exe", "args", "uss", "pss", "swap"] {
         assert!(!fields.contains_key(name), "{name} of a zombie: {fields:?}");
     }
-    if has_kernel_threads("as_the_files_of_proc_have_them") {
+    if has_kernel_threads("equal_to_the_files_of_proc") {
         assert_eq!(fields_of(&mut procline(&[]), 2)["kernel_thread"], true);
     }
 }
 
 #[test]
-fn as_psutil_has_them() {
-    const TEST: &str = "as_psutil_has_them";
-    if Actor::lacks(TEST) {
+fn equal_to_psutil() {
+    const TEST: &str = "equal_to_psutil";
+    if TestProcess::lacks(TEST) {
         return;
     }
     let script = "import json, sys, psutil\n\
@@ -131,48 +131,52 @@ fn as_psutil_has_them() {
         skip(TEST, "psutil (PyPI) is not installed");
         return;
     }
-    for role in ["plain", "mlock", "threads"] {
-        let actor = Actor::play(role);
+    for kind in ["plain", "mlock", "threads"] {
+        let process = TestProcess::start(kind);
         let psutil = || {
-            let text = output_of("python3", &["-c", script, &actor.pid.to_string()]);
+            let text = output_of("python3", &["-c", script, &process.pid.to_string()]);
             serde_json::from_str::<BTreeMap<String, u64>>(&text).unwrap()
         };
-        let ours = fields_of(&mut procline(&[]), actor.pid);
+        let ours = fields_of(&mut procline(&[]), process.pid);
         for (name, value) in psutil() {
-            assert_eq!(ours[&name], value, "{role}: {name}");
+            assert_eq!(ours[&name], value, "{kind}: {name}");
         }
     }
 }
 
-/// What is shared counts by its share, and whoever reads that shares the C library at least: pss is held to a reader
-/// that is as small as procline, and within a hundredth.
+/// PSS divides shared memory among its users, and each program that reads it shares at least the C library. So pss is
+/// compared with awk, a reader as small as procline, and may differ by 1 %.
 #[test]
-fn pss_as_another_reader_has_it() {
-    if Actor::lacks("pss_as_another_reader_has_it") || lacks("pss_as_another_reader_has_it", true, &["awk"]) {
+fn pss_is_near_the_value_of_another_reader() {
+    if TestProcess::lacks("pss_is_near_the_value_of_another_reader")
+        || lacks("pss_is_near_the_value_of_another_reader", true, &["awk"])
+    {
         return;
     }
-    let actor = Actor::play("mlock");
-    let path = format!("/proc/{}/smaps_rollup", actor.pid);
+    let process = TestProcess::start("mlock");
+    let path = format!("/proc/{}/smaps_rollup", process.pid);
     let pss = || output_of("awk", &["/^Pss:/ { print $2 }", &path]).parse::<f64>().unwrap();
     let framed = || {
-        let (before, ours, after) = (pss(), fields_of(&mut procline(&[]), actor.pid)["pss"].as_f64().unwrap(), pss());
+        let (before, ours, after) = (pss(), fields_of(&mut procline(&[]), process.pid)["pss"].as_f64().unwrap(), pss());
         (before.min(after) * 0.99..=before.max(after) * 1.01).contains(&ours)
     };
-    // Others that share its memory come and go.
+    // Other processes that share the memory start and end.
     assert!((0..50).any(|_| framed()));
 }
 
-/// Without rights, what is not for this user is left out, and nothing else changes.
+/// Without rights, a field that the user may not read is omitted, and nothing else changes.
 #[test]
 fn without_rights_each_is_left_out() {
-    if Actor::lacks("without_rights_each_is_left_out") || lacks("without_rights_each_is_left_out", true, &["setpriv"]) {
+    if TestProcess::lacks("without_rights_each_is_left_out")
+        || lacks("without_rights_each_is_left_out", true, &["setpriv"])
+    {
         return;
     }
     let (_folder, program) = program_for_all();
-    let actor = Actor::play("plain");
-    let mut whole = fields_of(&mut procline(&[]), actor.pid);
+    let process = TestProcess::start("plain");
+    let mut whole = fields_of(&mut procline(&[]), process.pid);
     let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", program.to_str().unwrap()];
-    let mut part = fields_of(&mut command("setpriv", &nobody), actor.pid);
+    let mut part = fields_of(&mut command("setpriv", &nobody), process.pid);
     for name in [
         "exe",
         "cwd",
@@ -190,7 +194,7 @@ fn without_rights_each_is_left_out() {
         assert!(whole.remove(name).is_some(), "{name} with rights");
         assert!(!part.contains_key(name), "{name} without rights");
     }
-    // What goes on while two programs run.
+    // These change between the two runs.
     for name in ["timestamp", "elapsed", "cpu"] {
         part[name] = whole[name].clone();
     }

@@ -1,14 +1,14 @@
-//! Without rights: what that user may see, as ps has it, and no noise.
+//! Without rights: procline shows a user the same processes as ps, and reports nothing.
 
 use std::collections::BTreeSet;
 use std::process::Command;
 
 use crate::support::{command, lacks, program_for_all, quiet, records};
 
-/// A user that has no name, and no processes but those of this test.
+/// A user without a name, and without processes outside this test.
 const USER: &str = "4242421";
 
-/// Runs a program as that user, where /proc is mounted so.
+/// Runs a program as this user. /proc is mounted with this option.
 fn as_the_user(option: &str, program: &[&str]) -> Command {
     let script = "mount -t proc -o \"$0\" proc /proc && exec \"$@\"";
     let user = ["setpriv", &format!("--reuid={USER}"), &format!("--regid={USER}"), "--clear-groups"];
@@ -27,23 +27,23 @@ fn another_user_sees_what_ps_lets_it_see() {
         return;
     }
     let (_folder, program) = program_for_all();
-    let actor = crate::support::Actor::play("plain");
+    let process = crate::support::TestProcess::start("plain");
     for (option, sees_all) in [("hidepid=0", true), ("hidepid=1", false), ("hidepid=2", false)] {
         let before = pids_by_ps(option);
         let found = records(&quiet(&mut as_the_user(option, &[program.to_str().unwrap()])));
         let after = pids_by_ps(option);
         let ours: BTreeSet<_> = found.iter().map(|record| record.pid).collect();
-        // Those that both runs of ps saw, this run saw.
+        // A process that both runs of ps printed is in this run, too.
         assert!(before.intersection(&after).all(|pid| ours.contains(pid)), "{option}");
-        assert_eq!(ours.contains(&actor.pid), sees_all, "{option}");
+        assert_eq!(ours.contains(&process.pid), sees_all, "{option}");
         assert_eq!(ours.contains(&1), sees_all, "{option}");
         if sees_all {
-            // A stranger's process has all its default fields.
-            let stranger = found.iter().find(|record| record.pid == actor.pid).unwrap();
+            // Another user's process has all default fields.
+            let stranger = found.iter().find(|record| record.pid == process.pid).unwrap();
             let whole = (&stranger.user, &stranger.rss, &stranger.stat, &stranger.command);
             assert!(matches!(whole, (Some(_), Some(1..), Some(_), Some(_))), "{stranger:?}");
         } else {
-            // Its own; this test may run more than once at a time.
+            // The process is this user's own. Another run of this test may have one at the same time.
             assert!(
                 !found.is_empty() && found.iter().all(|it| it.user.as_deref() == Some(USER)),
                 "{option}: {found:?}"

@@ -1,4 +1,4 @@
-//! `--procfs` and `--rootfs`: whose names the users have, and that no link leads out of the other machine's root.
+//! `--procfs` and `--rootfs`: users get the names of the other machine, and no link leads out of its root.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::support::{PROCLINE, Tree, command, complaint, fixture, lacks, lines, procline, quiet};
 
-/// The user of process 1, which is uid 0.
+/// The user of process 1, whose uid is 0.
 fn user(command: &mut Command) -> String {
     let output = quiet(command.args(["--fields", "user", "--pid", "1"]));
     let record: serde_json::Value = serde_json::from_str(lines(&output)[0]).unwrap();
@@ -14,13 +14,13 @@ fn user(command: &mut Command) -> String {
 }
 
 #[test]
-fn users_of_another_machine_are_its_own() {
+fn another_machine_has_its_own_users() {
     let proc = fixture("proc");
-    // Not this machine's: uid 0 there may be called anything.
+    // The names of this machine are not used: uid 0 may have another name there.
     assert_eq!(user(procline(&[]).arg("--procfs").arg(&proc)), "0");
     assert_eq!(user(procline(&[]).env("HOST_PROC", &proc)), "0");
     assert_eq!(user(procline(&[]).arg("--procfs").arg(&proc).arg("--rootfs").arg(fixture("root"))), "root");
-    // A root without etc/passwd: a minimal container's.
+    // A root without etc/passwd, as a minimal container has.
     let empty = tempfile::tempdir().unwrap();
     assert_eq!(user(procline(&[]).arg("--procfs").arg(&proc).arg("--rootfs").arg(empty.path())), "0");
     let mut command = procline(&["--fields", "user,pid", "--rootfs", "/nonexistent"]);
@@ -28,7 +28,7 @@ fn users_of_another_machine_are_its_own() {
     assert!(code == 1 && errors.contains("/nonexistent"), "{errors}");
 }
 
-/// A tree whose etc/passwd is a link, beside this file outside of its root.
+/// A tree whose etc/passwd is a link, with a file outside its root.
 fn linked(target: &str) -> Tree {
     let tree = Tree::copy();
     tree.write("outside", b"outside:x:0:0::/:/bin/sh\n");
@@ -39,7 +39,7 @@ fn linked(target: &str) -> Tree {
 }
 
 #[test]
-fn links_are_those_of_the_other_machine() {
+fn links_stay_in_the_root_of_the_other_machine() {
     for (target, expected) in [
         ("/run/passwd", "inside"),
         ("../run/passwd", "inside"),
@@ -52,7 +52,7 @@ fn links_are_those_of_the_other_machine() {
     }
 }
 
-/// A kernel or a sandbox without openat2(2): plain files are read, and links are refused.
+/// A kernel or a sandbox may lack openat2(2). Then plain files are read, and links are refused.
 #[test]
 fn without_openat2_no_link_is_followed() {
     if lacks("without_openat2_no_link_is_followed", false, &["strace"]) {

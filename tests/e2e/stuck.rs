@@ -1,27 +1,24 @@
-//! What blocks, and what goes while it is read, costs itself and nothing else.
+//! A process that blocks, or ends while it is read, affects no other record.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use nix::sys::stat::Mode;
-use nix::unistd::mkfifo;
+use crate::support::{Running, Tree, lacks, make_fifo, procline, quiet, records};
 
-use crate::support::{Running, Tree, lacks, procline, quiet, records};
-
-/// Makes the command line of these processes of the tree a FIFO; who holds what is returned writes to them.
+/// Replaces the command lines of these processes with FIFOs. If `written`, returns their writers.
 fn block(tree: &Tree, pids: &[u32], written: bool) -> Vec<File> {
     let make = |pid: &u32| {
         let path = tree.path(&format!("proc/{pid}/cmdline"));
         fs::remove_file(&path).unwrap();
-        mkfifo(&path, Mode::S_IRWXU).unwrap();
+        make_fifo(&path);
         written.then(|| OpenOptions::new().read(true).write(true).open(path).unwrap())
     };
     pids.iter().filter_map(make).collect()
 }
 
 #[test]
-fn a_command_line_that_blocks_costs_only_itself() {
+fn a_command_line_that_blocks_affects_no_other_record() {
     for written in [false, true] {
         let tree = Tree::copy();
         let mut expected = records(&quiet(&mut tree.procline(&[])));
@@ -39,8 +36,8 @@ fn a_command_line_that_blocks_costs_only_itself() {
     }
 }
 
-/// After a second of stuck command lines in all, processes in uninterruptible sleep are not asked any more: 200 of them
-/// end long before 200 times the patience for one.
+/// After a second of stuck command lines, procline reads no more command lines of processes in uninterruptible sleep.
+/// So 200 of them end long before 200 times the limit for one.
 #[test]
 fn many_command_lines_that_block_are_given_up_together() {
     let tree = Tree::copy();
@@ -50,13 +47,14 @@ fn many_command_lines_that_block_are_given_up_together() {
             let text = text.replace("(bash) S", "(bash) D").replacen("1200", &pid.to_string(), 1);
             tree.write(&format!("proc/{pid}/{name}"), text.as_bytes());
         }
-        mkfifo(&tree.path(&format!("proc/{pid}/cmdline")), Mode::S_IRWXU).unwrap();
+        make_fifo(&tree.path(&format!("proc/{pid}/cmdline")));
     }
     let found = records(&quiet(&mut tree.procline(&["--timeout", "5m"])));
     let bracketed = found.iter().filter(|record| (5000..5200).contains(&record.pid));
     assert!(bracketed.clone().all(|record| record.command.as_deref() == Some("[bash]")));
     assert_eq!(bracketed.count(), 200);
-    // Those that were read before and after them are as ever, also one that sleeps so but could be read before.
+    // The processes before and after them have their usual records. One of them is also in uninterruptible sleep, but
+    // was read before.
     let golden = records(&quiet(&mut Tree::copy().procline(&[])));
     let command = |pid| found.iter().find(|record| record.pid == pid).unwrap().command.clone();
     for record in golden {
@@ -64,7 +62,7 @@ fn many_command_lines_that_block_are_given_up_together() {
     }
 }
 
-/// What a process has: threads, descriptors, and KiB of resident memory.
+/// The threads, descriptors and KiB of resident memory of a process.
 fn usage(pid: u32) -> [u64; 3] {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let number = |key: &str| {
@@ -75,8 +73,8 @@ fn usage(pid: u32) -> [u64; 3] {
     [number("Threads:"), descriptors, number("VmRSS:")]
 }
 
-/// A process that is stuck is tried once, and again only when it is no longer stuck: 20 of them cost 20 threads and 20
-/// descriptors, however many snapshots are taken.
+/// A stuck process is tried once, and again only after it is no longer stuck. So 20 of them cost 20 threads and 20
+/// descriptors, for any number of snapshots.
 #[test]
 fn a_thousand_snapshots_with_stuck_processes_cost_no_more_than_a_hundred() {
     const STUCK: u32 = 20;
@@ -100,7 +98,7 @@ fn a_thousand_snapshots_with_stuck_processes_cost_no_more_than_a_hundred() {
             assert_eq!(record["pid"], *expected, "snapshot {snapshot}");
             assert_eq!(record["command"] == "[bash]", *expected != 1200, "{line}");
         }
-        // A pipe holds some snapshots: those that are read here are not the last that were taken.
+        // A pipe holds several snapshots, so procline has taken more of them than are read here.
         if [100, SNAPSHOTS * 9 / 10].contains(&snapshot) {
             usages.push(usage(child.0.id()));
         }
@@ -109,15 +107,16 @@ fn a_thousand_snapshots_with_stuck_processes_cost_no_more_than_a_hundred() {
     assert!(child.0.wait().unwrap().success());
     let [first, last] = usages.try_into().unwrap();
     for [threads, descriptors, _] in [first, last] {
-        // Beside the stuck ones: the main thread, a worker, and one that has just ended.
+        // In addition to the stuck threads: the main thread, a worker, and one that has just ended.
         assert!((21..=23).contains(&threads), "{first:?} {last:?}");
-        // Beside theirs: standard streams, /proc and its list twice or thrice, what is being read, what was inherited.
+        // In addition to the stuck descriptors: the standard streams, /proc and its list two or three times, the file
+        // that is being read, and inherited ones.
         assert!((25..=35).contains(&descriptors), "{first:?} {last:?}");
     }
     assert!(last[2] <= first[2] + 1024, "{first:?} {last:?}");
 }
 
-/// Whoever is no longer stuck has its command line again.
+/// A process that is no longer stuck has its command line again.
 #[test]
 fn what_is_no_longer_stuck_is_read_again() {
     let tree = Tree::copy();
@@ -130,13 +129,13 @@ fn what_is_no_longer_stuck_is_read_again() {
     assert!(lines.by_ref().take(10).all(|line| line == r#"{"command":"[bash]"}"#));
     tree.write("proc/1200/new", &content);
     fs::rename(tree.path("proc/1200/new"), &fifo).unwrap();
-    // The worker reads the end of the FIFO, and comes back.
+    // The worker reads the end of the FIFO and returns.
     drop(writers);
     let found = lines.take(1_000_000).find(|line| line != r#"{"command":"[bash]"}"#);
     assert!(found.is_some_and(|line| line.starts_with(r#"{"command":"-bash"#)));
 }
 
-/// Processes come and go while they are read: each run succeeds, without a word, with valid lines.
+/// Processes start and end while procline reads them. Each run succeeds, reports nothing, and prints valid lines.
 #[test]
 fn runs_under_churn() {
     if lacks("runs_under_churn", false, &["sh", "true"]) {
@@ -150,16 +149,19 @@ fn runs_under_churn() {
     }
 }
 
-/// A name service that does not answer: the users that it alone knows are numbers, and the rest is there.
+/// A name service does not answer. Users that only it knows are printed as numbers, and all records are there.
 #[test]
-fn a_name_service_that_blocks_costs_only_its_names() {
-    let Some(extra) = crate::names::Extra::new("a_name_service_that_blocks_costs_only_its_names") else {
+fn a_name_service_that_blocks_affects_only_its_names() {
+    let Some(extra) = crate::names::Extra::new("a_name_service_that_blocks_affects_only_its_names") else {
         return;
     };
     fs::remove_file(extra.passwd()).unwrap();
-    mkfifo(&extra.passwd(), Mode::S_IRWXU).unwrap();
+    make_fifo(&extra.passwd());
     let found = records(&quiet(&mut extra.procline(&["--timeout", "5m"])));
-    let actors: Vec<_> = found.iter().filter(|record| record.user.as_deref() == Some("54321")).collect();
-    assert!(actors.len() >= 2 && actors.iter().all(|record| record.command.as_deref().unwrap().contains("cast.py")));
-    assert!(found.iter().any(|record| record.user.as_deref() == Some("root") && record.pid > actors[0].pid));
+    let processes: Vec<_> = found.iter().filter(|record| record.user.as_deref() == Some("54321")).collect();
+    assert!(
+        processes.len() >= 2
+            && processes.iter().all(|record| record.command.as_deref().unwrap().contains("test_process.py"))
+    );
+    assert!(found.iter().any(|record| record.user.as_deref() == Some("root") && record.pid > processes[0].pid));
 }

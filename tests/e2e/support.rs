@@ -1,12 +1,13 @@
-//! Starting programs, and judging what they print. The record is declared here a second time, so that a key or a type
-//! that changes in the program fails a test.
+//! Starts programs and checks what they print. The record is declared here a second time: a key or a type that changes
+//! in the program then fails a test.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use rustix::fs::{CWD, FlockOperation, Mode, flock, mkfifoat};
 use serde::Deserialize;
 use tempfile::TempDir;
 
@@ -15,7 +16,7 @@ use crate::limit::limit;
 /// The program under test.
 pub const PROCLINE: &str = env!("CARGO_BIN_EXE_procline");
 
-/// A process record, as a reader of it would declare it.
+/// A process record, as its reader would declare it.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
@@ -36,12 +37,12 @@ pub struct Record {
     pub command_truncated: Option<bool>,
 }
 
-/// The program, with the environment that it would have on a machine that never heard of it.
+/// The program in an environment without its own variables.
 pub fn procline(arguments: &[&str]) -> Command {
     command(PROCLINE, arguments)
 }
 
-/// A program in UTC and the C locale, without variables of ours.
+/// A program in UTC and the C locale, without procline's variables.
 pub fn command(program: &str, arguments: &[&str]) -> Command {
     limit();
     let mut command = Command::new(program);
@@ -50,17 +51,17 @@ pub fn command(program: &str, arguments: &[&str]) -> Command {
     command
 }
 
-/// The same command with no signal ignored: nohup, or a shell's `&`, may have the tests ignore some, and procline keeps
-/// what was ignored.
-pub fn heeding_signals(inner: &Command) -> Command {
+/// The same command with no signal ignored. nohup, or a shell's `&`, may start the tests with ignored signals, and
+/// procline keeps those ignored.
+pub fn with_default_signals(inner: &Command) -> Command {
     let mut command = command("env", &["--default-signal=HUP,INT,TERM"]);
     command.arg(inner.get_program()).args(inner.get_args());
     command
 }
 
-/// Runs a program that must succeed without a word on standard error, and returns what it printed.
+/// Runs a program, which must succeed and print nothing on standard error, and returns its output.
 pub fn quiet(command: &mut Command) -> Vec<u8> {
-    // On a machine that is busy enough, a snapshot of all processes takes longer than the program's own ten seconds.
+    // On a busy machine a snapshot of all processes takes longer than the default timeout of 10 s.
     let words: Vec<_> = command.get_args().filter_map(|word| word.to_str()).collect();
     let has_timeout = words.iter().any(|word| word.starts_with("--timeout"));
     let has_subcommand = words.first().is_some_and(|word| !word.starts_with('-'));
@@ -73,7 +74,7 @@ pub fn quiet(command: &mut Command) -> Vec<u8> {
     output.stdout
 }
 
-/// Every line of the output as a record, each of them valid.
+/// The records of the output. Each line must be valid.
 pub fn records(output: &[u8]) -> Vec<Record> {
     lines(output)
         .iter()
@@ -81,7 +82,7 @@ pub fn records(output: &[u8]) -> Vec<Record> {
         .collect()
 }
 
-/// The lines of the output, each held to what every line must be.
+/// The lines of the output. Each must have the form that every line has.
 pub fn lines(output: &[u8]) -> Vec<&str> {
     let text = std::str::from_utf8(output).expect("UTF-8");
     assert!(text.is_empty() || text.ends_with('\n'), "the last line is open");
@@ -93,7 +94,7 @@ pub fn lines(output: &[u8]) -> Vec<&str> {
     lines
 }
 
-/// What a failed run said: its exit code and the one line on standard error.
+/// The exit code of a failed run, and its one line on standard error.
 pub fn complaint(output: &Output) -> (i32, String) {
     let errors = String::from_utf8(output.stderr.clone()).unwrap();
     assert_eq!(errors.lines().count(), 1, "{errors:?}");
@@ -101,19 +102,20 @@ pub fn complaint(output: &Output) -> (i32, String) {
     (output.status.code().expect("an exit code"), errors)
 }
 
-/// Says, past the test harness's capture, that the caller cannot be tested here; also in the file that `.ci/run` names.
+/// Reports that a test cannot run here. The line also goes to the file that `.ci/run` names. The test harness does not
+/// capture it.
 pub fn skip(test: &str, why: &str) {
-    // One write each, and whole lines: the harness and other tests write there at the same time.
+    // One write per line: the harness and other tests write there at the same time.
     let line = format!("SKIPPED {test}: {}\n", why.split_whitespace().collect::<Vec<_>>().join(" "));
-    // The macros' output is only shown of tests that fail.
+    // The harness shows the output of macros only for tests that fail.
     let _ = std::io::stderr().write_all(line.as_bytes());
     if let Some(path) = std::env::var_os("PROCLINE_SKIPPED") {
-        let mut file = fs::File::options().append(true).create(true).open(path).unwrap();
+        let mut file = File::options().append(true).create(true).open(path).unwrap();
         file.write_all(line.as_bytes()).unwrap();
     }
 }
 
-/// Whether there are kernel threads to be seen; otherwise that part of the test is skipped.
+/// Whether this machine shows kernel threads. Otherwise reports that this part of the test is skipped.
 pub fn has_kernel_threads(test: &str) -> bool {
     let there = fs::read("/proc/2/comm").is_ok_and(|name| name == b"kthreadd\n");
     if !there {
@@ -122,7 +124,7 @@ pub fn has_kernel_threads(test: &str) -> bool {
     there
 }
 
-/// Whether the test must be skipped: it needs root, or programs that are not there.
+/// Whether the test must be skipped, because it needs root or a program that is not installed. Reports it.
 pub fn lacks(test: &str, root: bool, programs: &[&str]) -> bool {
     if root && !rustix::process::geteuid().is_root() {
         skip(test, "needs root");
@@ -138,7 +140,7 @@ pub fn lacks(test: &str, root: bool, programs: &[&str]) -> bool {
     false
 }
 
-/// A program that is ended with the test.
+/// A program that is killed when the test drops it.
 pub struct Running(pub Child);
 
 impl Running {
@@ -155,68 +157,86 @@ impl Drop for Running {
     }
 }
 
-/// A process of `cast.py` in its role.
-pub struct Actor {
+/// A process that `test_process.py` makes.
+pub struct TestProcess {
     pub pid: u32,
-    /// Its standard input keeps the role going.
-    director: Child,
+    /// The script, which keeps the process until its standard input ends.
+    pub supervisor: Child,
 }
 
-impl Actor {
-    /// Whether roles cannot be played here.
+impl TestProcess {
+    /// Whether the test must be skipped, because test processes cannot be made here.
     pub fn lacks(test: &str) -> bool {
         lacks(test, true, &["python3", "ps"])
     }
 
-    pub fn play(role: &str) -> Self {
-        Self::try_to_play(role).unwrap_or_else(|line| panic!("role {role}: {line}"))
+    pub fn start(kind: &str) -> Self {
+        Self::try_start(kind).unwrap_or_else(|line| panic!("test process {kind}: {line}"))
     }
 
-    /// What `cast.py` says if it cannot.
-    pub fn try_to_play(role: &str) -> Result<Self, String> {
+    /// The error is the line that `test_process.py` printed, and how it ended.
+    pub fn try_start(kind: &str) -> Result<Self, String> {
         limit();
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/cast.py");
-        let mut director = Command::new("python3")
-            .args(["-IS", script, role])
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/test_process.py");
+        let mut supervisor = Command::new("python3")
+            .args(["-IS", script, kind])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let mut line = String::new();
-        BufReader::new(director.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        BufReader::new(supervisor.stdout.take().unwrap()).read_line(&mut line).unwrap();
         match line.trim().parse() {
-            Ok(pid) => Ok(Actor { pid, director }),
-            Err(_) => Err(format!("{line:?}, {}", director.wait().unwrap())),
+            Ok(pid) => Ok(TestProcess { pid, supervisor }),
+            Err(_) => Err(format!("{line:?}, {}", supervisor.wait().unwrap())),
         }
     }
 
-    /// The process that keeps it.
-    pub fn director(&self) -> u32 {
-        self.director.id()
-    }
-
-    /// Its record in what procline prints of this machine, with the arguments given.
+    /// Its record in the output of procline with these arguments.
     pub fn record(&self, arguments: &[&str]) -> Record {
         let found = records(&quiet(&mut procline(arguments)));
-        found.into_iter().find(|record| record.pid == self.pid).expect("the actor's record")
+        found.into_iter().find(|record| record.pid == self.pid).expect("the record of the test process")
     }
 }
 
-impl Drop for Actor {
+impl Drop for TestProcess {
     fn drop(&mut self) {
-        drop(self.director.stdin.take());
-        let _ = self.director.wait();
+        drop(self.supervisor.stdin.take());
+        let _ = self.supervisor.wait();
     }
 }
 
-/// The letter of a process's state, if it is there.
+/// The letter of a process's state, `None` if the process is gone.
 pub fn state(pid: u32) -> Option<char> {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
     let end = stat.iter().rposition(|byte| *byte == b')')?;
     stat.get(end + 2).map(|letter| char::from(*letter))
 }
 
-/// A copy of the fixture tree, to be changed.
+/// A file that is locked until this is dropped.
+pub struct Lock(File);
+
+impl Lock {
+    pub fn take(path: &Path) -> Self {
+        let file = File::options().append(true).create(true).open(path).unwrap();
+        flock(&file, FlockOperation::LockExclusive).unwrap();
+        Lock(file)
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a child that another test is starting has it open, too, until it executes a
+        // program.
+        flock(&self.0, FlockOperation::Unlock).unwrap();
+    }
+}
+
+pub fn make_fifo(path: &Path) {
+    mkfifoat(CWD, path, Mode::RWXU).unwrap();
+}
+
+/// A copy of the fixture tree that a test may change.
 pub struct Tree(TempDir);
 
 impl Tree {
@@ -264,13 +284,13 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// A copy of the program where every user may run it.
+/// A copy of the program that every user may run.
 pub fn program_for_all() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let program = folder.path().join("procline");
-    // Not by this process: a child that another test starts meanwhile would hold the copy open for writing, and what is
-    // open for writing cannot be run (ETXTBSY).
+    // This process must not write the copy: a child that another test starts meanwhile would keep it open for writing,
+    // and such a file cannot be executed (ETXTBSY).
     quiet(command("cp", &["--", PROCLINE]).arg(&program));
     (folder, program)
 }

@@ -1,5 +1,5 @@
-//! What is typed wrongly: one sentence on standard error that says what to write, and exit code 2. And what may be typed
-//! twice.
+//! Wrong options: one sentence on standard error says what to write, and the exit code is 2. Also options that may be
+//! repeated.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -8,14 +8,14 @@ use std::process::{Command, Stdio};
 
 use crate::support::{Tree, complaint, lines, procline, quiet};
 
-/// The one line of a command that fails, held to be one on any terminal.
+/// The exit code and the one line of a command that fails. The line must have no control characters.
 fn failure(command: &mut Command) -> (i32, String) {
     let (code, errors) = complaint(&command.output().unwrap());
     assert!(!errors.trim_end_matches('\n').contains(char::is_control), "{errors:?}");
     (code, errors)
 }
 
-fn assert_told(mistakes: &[(&[&str], &str)]) {
+fn assert_reported(mistakes: &[(&[&str], &str)]) {
     for (arguments, sentence) in mistakes {
         let (code, errors) = failure(&mut procline(arguments));
         assert_eq!((code, errors.trim_end()), (2, format!("procline: {sentence}").as_str()), "{arguments:?}");
@@ -23,8 +23,8 @@ fn assert_told(mistakes: &[(&[&str], &str)]) {
 }
 
 #[test]
-fn an_option_that_is_not_there() {
-    assert_told(&[
+fn an_unknown_option() {
+    assert_reported(&[
         (&["--field", "pid"], "unexpected argument '--field'; did you mean '--fields'?"),
         (&["--sort", "rss"], "there is no --sort: write --top N --by FIELD"),
         (&["--sort=-rss"], "there is no --sort: write --top N --by FIELD"),
@@ -41,7 +41,7 @@ fn an_option_that_is_not_there() {
 
 #[test]
 fn an_option_without_its_value_or_its_companion() {
-    assert_told(&[
+    assert_reported(&[
         (&["--top"], "--top <N> needs a value"),
         (&["--by", "--top", "3"], "--by <FIELD> needs a value"),
         (&["--user", "root,"], "--user <USER> needs a value"),
@@ -58,7 +58,7 @@ fn an_option_without_its_value_or_its_companion() {
 }
 
 #[test]
-fn a_value_that_is_none() {
+fn an_invalid_value() {
     let duration = "expected a number with a unit (ms, s, m, h, d or w), such as 500ms, 10s or 5m";
     let units = "(units are ms, s, m, h, d and w)";
     let months = "M means months: write m for minutes, d for days or w for weeks, such as 5m or 30d";
@@ -107,7 +107,7 @@ fn a_value_that_is_none() {
         ),
     ] {
         let [option, value] = arguments;
-        assert_told(&[(&arguments, &format!("{option} '{value}': {reason}"))]);
+        assert_reported(&[(&arguments, &format!("{option} '{value}': {reason}"))]);
     }
 }
 
@@ -133,7 +133,7 @@ fn one_line_whatever_is_quoted() {
     let broken = OsStr::from_bytes(b"caf\xe9");
     let (code, errors) = failure(procline(&["--name"]).arg(broken));
     assert_eq!((code, errors.as_str()), (2, "procline: the argument 'caf\u{fffd}' is not valid UTF-8\n"));
-    // A path may well be so.
+    // A path may contain such bytes.
     let (code, errors) = failure(procline(&["--procfs"]).arg(broken));
     assert!(code == 1 && errors.contains("cannot open caf\u{fffd}"), "{errors}");
 }
@@ -178,7 +178,7 @@ fn the_last_of_a_repeated_option_counts_and_lists_collect() {
     assert!(lines(&fields).len() > 1);
 }
 
-/// Help and the version are what was asked for: standard output, exit code 0, and no word to a reader that is gone.
+/// Help and the version are normal output: standard output, exit code 0, and no message if the reader is gone.
 #[test]
 fn help_and_version_are_output() {
     for arguments in [&["--help"][..], &["-h"], &["--version"], &["fields", "--help"], &["help"]] {

@@ -1,4 +1,4 @@
-//! The Bicep files: read by a parser of the language; what they load, hand on and name is there.
+//! The Bicep files: a parser of the language reads them. The files, parameters and columns that they name exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::queries::ask;
 use super::{arguments, file, parse, path};
 
-/// Every file with this extension, by name.
+/// The name and text of every file with this extension.
 fn files(extension: &str) -> Vec<(String, String)> {
     let names = fs::read_dir(path("")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut files: Vec<_> =
@@ -18,12 +18,12 @@ fn files(extension: &str) -> Vec<(String, String)> {
     files
 }
 
-/// A Bicep file as its parser sees it, `None` if the test must be skipped.
+/// A Bicep file as the parser sees it, `None` if the test must be skipped.
 fn bicep(test: &str, name: &str) -> Option<Value> {
     Some(parse(test, "bicep", &file(name))?.unwrap_or_else(|error| panic!("{name}: {error}")))
 }
 
-/// The values of this key, however deep.
+/// The values of this key at any depth.
 fn all<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a Value>) {
     match value {
         Value::Object(map) => {
@@ -35,12 +35,12 @@ fn all<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a Value>) {
     }
 }
 
-/// `variable.property`, as the parser has it.
+/// `variable.property` as the parser represents it.
 fn property(variable: &str, property: &str) -> Value {
     json!({"operator": {"type": "property_accessor", "operands": {"operand_1": variable, "operand_2": property}}})
 }
 
-/// The parameters that must be given, and those that may be.
+/// The required parameters, and all parameters.
 fn parameters(template: &Value) -> (BTreeSet<String>, BTreeSet<String>) {
     let parameters = template["parameters"].as_object().unwrap();
     let required = parameters.iter().filter(|(_, parameter)| parameter["default"].is_null());
@@ -69,7 +69,7 @@ fn bicep_parses_and_finds_its_files() {
     assert!(loads, "nothing that a file loads is found");
 }
 
-/// A parameter file is a line that names its template, and lines that give its parameters.
+/// The first line of a parameter file names its template. The other lines set its parameters.
 #[test]
 fn parameter_files_fit_their_templates() {
     let test = "parameter_files_fit_their_templates";
@@ -78,12 +78,12 @@ fn parameter_files_fit_their_templates() {
         let template = using.strip_prefix("using './").and_then(|rest| rest.strip_suffix('\'')).expect(using);
         assert_eq!(format!("{template}param"), name);
         let Some(template) = bicep(test, template) else { return };
-        // The parser knows templates only; a parameter with a value is written there as a variable is.
+        // The parser knows templates only. It accepts these lines as variables.
         let variables = rest.replace("param ", "var ");
         let parsed = parse(test, "bicep", &variables).unwrap().unwrap_or_else(|error| panic!("{name}: {error}"));
         let given: BTreeSet<_> = parsed["variables"].as_object().unwrap().keys().cloned().collect();
         let (required, _) = parameters(&template);
-        // What has to be filled in, and nothing else; and no value of anyone's.
+        // The file sets exactly the required parameters, and leaves their values empty for the user.
         assert_eq!(given, required, "{name}");
         for variable in parsed["variables"].as_object().unwrap().values() {
             assert!(variable["value"] == "" || variable["value"] == json!([]), "{name}: {variable}");
@@ -91,7 +91,8 @@ fn parameter_files_fit_their_templates() {
     }
 }
 
-/// The rule reads what the units write, as JSON, and fills the table that is made before it, by our columns and transforms.
+/// The rule reads the unit's files as JSON, and writes to the table, which Azure creates first, with our columns and
+/// transforms.
 #[test]
 fn the_rule_reads_what_the_units_write() {
     let Some(template) = bicep("the_rule_reads_what_the_units_write", "machines.bicep") else { return };
@@ -123,10 +124,11 @@ fn the_rule_reads_what_the_units_write() {
     assert!(!written.contains('%') && glob::Pattern::new(pattern).unwrap().matches(&written), "{pattern}: {written}");
 }
 
-/// What the alert measures and splits by are columns of its query, and each placeholder is there to be replaced.
+/// The columns that the alert measures and splits by are columns of its query. Each placeholder occurs where it is
+/// replaced.
 #[test]
-fn what_bicep_names_is_there() {
-    let test = "what_bicep_names_is_there";
+fn the_names_in_bicep_exist() {
+    let test = "the_names_in_bicep_exist";
     let Some(template) = bicep(test, "watch.bicep") else { return };
     let criterion = &template["resources"]["alert"]["config"]["properties"]["criteria"]["allOf"][0];
     let replaced = &criterion["query"]["function"]["parameters"];
@@ -146,7 +148,7 @@ fn what_bicep_names_is_there() {
     }
 }
 
-/// The check itself is known to bite.
+/// The check finds mistakes.
 #[test]
 fn wrong_bicep_is_refused() {
     let text = file("machines.bicep");

@@ -1,11 +1,11 @@
-# Boots the machine's own systemd in namespaces of its own, over a copy-on-write view of the root file system, so that units
-# can be run for real and nothing stays behind. Usage: boot.sh FOLDER, whose content will be at /srv.
-# 77 is the exit code for a machine on which this cannot be done.
+# Boots the machine's own systemd in new namespaces, over a copy-on-write view of the root file system. Units run for
+# real in it, and leave nothing behind. Usage: boot.sh FOLDER. The content of FOLDER is at /srv. The exit code is 77 if
+# this machine cannot do it.
 set -eu
 cannot() { echo "$1" >&2; exit 77; }
 
 if [ "${2-}" = '' ]; then
-    # A control group for systemd to rule over. This shell leaves it again, to remove it in the end.
+    # A control group for systemd to manage. This shell leaves it again, and removes it at the end.
     own=$(sed -n 's/^0:://p' /proc/self/cgroup)
     [ -n "$own" ] || cannot 'no control groups of version 2'
     groups=$(mktemp -d)
@@ -29,7 +29,7 @@ mount -t overlay -o "lowerdir=/,upperdir=$root/upper,workdir=$root/work" overlay
 cd "$root/root"
 
 mount -t proc proc proc
-# The kernel's settings are the machine's.
+# The kernel's settings are shared with the machine.
 mount --bind proc/sys proc/sys
 mount -o remount,bind,ro proc/sys
 mount -t sysfs -o ro sysfs sys
@@ -47,22 +47,22 @@ mknod -m 666 dev/tty c 5 0
 ln -s pts/ptmx dev/ptmx
 ln -s /proc/self/fd dev/fd
 
-# Nothing of the machine's own is started: only what a unit's default dependencies ask for, and the journal.
+# Starts none of the machine's own services, only the default dependencies of a unit, and the journal.
 rm -rf etc/systemd/system usr/lib/systemd/system/*.wants usr/lib/systemd/system/*.requires
 rm -rf usr/lib/systemd/system-generators etc/systemd/system-generators
 mkdir etc/systemd/system
-# journald with this one would switch on the kernel's auditing.
+# This socket would make journald switch on the kernel's auditing.
 ln -s /dev/null etc/systemd/system/systemd-journald-audit.socket
 printf '[Unit]\nRequires=basic.target\nAfter=basic.target\nWants=systemd-journald.service\n' >etc/systemd/system/test.target
 
-# It has never heard of procline.
+# Nothing of procline is installed.
 rm -rf var/log/procline usr/bin/procline usr/lib/systemd/system/procline.* usr/lib/sysusers.d/procline.conf etc/cron.d/procline
-# By this a test knows that it is within, and not on the machine.
+# This file tells a test that it is inside, and not on the machine.
 touch run/procline-test
 rm -rf srv
 cp -r "$1" srv
 chmod 755 srv
-# Not chroot: a unit that has mounts of its own needs / to be the root of the mount namespace.
+# chroot is not enough: a unit with mounts of its own needs / to be the root of the mount namespace.
 pivot_root . mnt
 cd /
 umount -l /mnt

@@ -1,11 +1,12 @@
-// Reads {"tables": {table: [{name, type}]}, "queries": {name: text}} on standard input and prints of each query what Kusto's own
-// parser and binder say: {name: {problems, operators, functions, columns}}. argv[2] is the folder of the npm package.
+// Reads {"tables": {table: [{name, type}]}, "queries": {name: text}} on standard input. Prints what Kusto's own parser
+// and binder report about each query: {name: {problems, operators, functions, columns}}. argv[2] is the folder of the
+// npm package.
 'use strict';
 const fs = require('fs');
 const path = require('path');
 
 const folder = process.argv[2];
-// Both files put what they define on the global object.
+// Both files define their names on the global object.
 require(path.join(folder, 'bridge.min.js'));
 require(path.join(folder, 'Kusto.Language.Bridge.min.js'));
 const { KustoCode, GlobalState, Symbols, Syntax } = Kusto.Language;

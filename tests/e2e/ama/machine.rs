@@ -1,4 +1,4 @@
-//! The machine's own systemd, booted in namespaces of its own by `boot.sh`.
+//! The machine's own systemd, booted by `boot.sh` in new namespaces.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -6,8 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Map, Value};
 use tempfile::TempDir;
 
@@ -21,7 +20,7 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// Boots one whose /srv looks like a checkout after a release build, unless the test must be skipped.
+    /// Boots a machine whose /srv looks like a checkout after a release build; `None` if the test must be skipped.
     pub(super) fn boot(test: &str) -> Option<Self> {
         let programs = ["unshare", "nsenter", "mount", "systemctl", "setpriv", "runuser"];
         if lacks(test, true, &programs) {
@@ -41,7 +40,7 @@ impl Machine {
             fs::copy(entry.path(), at("ama").join(entry.file_name())).unwrap();
         }
         fs::copy(PROCLINE, at("target/release/procline")).unwrap();
-        // The tests run as root, and the machine may not have it.
+        // The tests run as root, and sudo may not be installed.
         fs::write(at("bin/sudo"), "#!/bin/sh\nexec \"$@\"\n").unwrap();
         fs::set_permissions(at("bin/sudo"), fs::Permissions::from_mode(0o755)).unwrap();
 
@@ -59,7 +58,7 @@ impl Machine {
                 return None;
             }
             if Instant::now() > until {
-                // Nothing of ours is in it yet.
+                // So far the machine has nothing of ours that could be the cause.
                 skip(test, &format!("systemd does not come up here: {}", machine.journal()));
                 return None;
             }
@@ -68,7 +67,8 @@ impl Machine {
         Some(machine)
     }
 
-    /// The first process in it. What was started is boot.sh; its child is unshare, and the child of that becomes systemd.
+    /// The first process in the machine. The started program is boot.sh. Its child is unshare, whose child becomes
+    /// systemd.
     fn systemd(&self) -> Option<i32> {
         child(self.boot.id().cast_signed()).and_then(child)
     }
@@ -77,14 +77,14 @@ impl Machine {
         Some(enter(self.systemd()?, script))
     }
 
-    /// What a script in it, run in /srv, prints; it must succeed.
+    /// Runs a script in /srv of the machine, which must succeed, and returns what it prints.
     pub(super) fn run(&self, script: &str) -> String {
         let output = self.enter(script).expect("systemd");
         assert!(output.status.success(), "{script}\n{output:?}\n{}", self.journal());
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Whether a script in it succeeds.
+    /// Whether a script succeeds in the machine.
     pub(super) fn succeeds(&self, script: &str) -> bool {
         self.enter(script).is_some_and(|output| output.status.success())
     }
@@ -94,7 +94,7 @@ impl Machine {
         output.map_or_else(String::new, |output| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// The records of one snapshot in today's file: the latest.
+    /// The records of the latest snapshot in today's file.
     pub(super) fn rows(&self) -> Vec<Map<String, Value>> {
         let rows = rows(&self.run("cat /var/log/procline/*.jsonl"));
         let latest = rows.iter().map(|row| row["timestamp"].as_str().unwrap().to_owned()).max().unwrap();
@@ -104,9 +104,9 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        // Its whole namespace ends with it, and then boot.sh, which removes the control group.
-        if let Some(systemd) = self.systemd() {
-            let _ = kill(Pid::from_raw(systemd), Signal::SIGKILL);
+        // The whole namespace ends with systemd. boot.sh then removes the control group and ends.
+        if let Some(systemd) = self.systemd().and_then(Pid::from_raw) {
+            let _ = kill_process(systemd, Signal::KILL);
         }
         let _ = self.boot.wait();
     }
@@ -117,11 +117,11 @@ fn child(pid: i32) -> Option<i32> {
     fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?.split(' ').next()?.parse().ok()
 }
 
-/// A shell in the namespaces of this process.
+/// Runs a shell in the namespaces of this process.
 fn enter(pid: i32, script: &str) -> Output {
     let pid = pid.to_string();
     let within = ["--target", &pid, "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"];
-    // Before boot.sh is done, its / is still the machine's own, which no script may touch.
+    // Until boot.sh is ready, / is still the machine's own root, which no script may touch.
     let script = format!(
         "test -e /run/procline-test || exit 1
         cd /srv

@@ -1,4 +1,4 @@
-//! Every KQL text, wherever it stands, is read by Kusto's own parser and bound to the table's columns.
+//! Kusto's own parser reads every KQL text and binds it to the columns of the table.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Column, blocks, column, columns, feed, file, tool};
 use crate::support::{command, lacks};
 
-/// What `kql.js` says of a query.
+/// What `kql.js` reports about a query.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Answer {
@@ -18,19 +18,19 @@ pub(super) struct Answer {
     pub columns: Vec<Column>,
 }
 
-/// What a transform may use: of Azure Monitor's list, what these two need and a little more.
+/// What a transform may use: the part of Azure Monitor's list that these two need, and a little more.
 const OPERATORS: [&str; 5] =
     ["ExtendOperator", "FilterOperator", "ProjectOperator", "ProjectAwayOperator", "ProjectRenameOperator"];
 const FUNCTIONS: [&str; 8] = ["todatetime", "toint", "tolong", "tostring", "toreal", "totimespan", "tobool", "strcat"];
 
-/// What Kusto says of the queries, `None` if the test must be skipped.
+/// What Kusto reports about the queries, `None` if the test must be skipped.
 pub(super) fn ask(test: &str, queries: &BTreeMap<String, String>) -> Option<BTreeMap<String, Answer>> {
     if lacks(test, false, &["node"]) {
         return None;
     }
     let package = tool(test, "node_modules/@kusto/language-service-next")?;
     let mut table = columns("procline");
-    // What every table of a workspace has.
+    // Every table of a workspace has these columns.
     table.extend([column("_ResourceId", "string"), column("TenantId", "string"), column("Type", "string")]);
     let heartbeat = [column("TimeGenerated", "datetime"), column("Computer", "string"), column("Category", "string")];
     let operation = ["Category", "Operation", "Level", "Detail"].map(|name| column(name, "string"));
@@ -43,10 +43,10 @@ pub(super) fn ask(test: &str, queries: &BTreeMap<String, String>) -> Option<BTre
     Some(serde_json::from_str(&output).unwrap_or_else(|error| panic!("{error}: {output}")))
 }
 
-/// The queries that people and Azure run, by where they stand.
+/// The queries that people and Azure run, each with the name of its file.
 fn queries() -> BTreeMap<String, String> {
     let mut queries = BTreeMap::from([("alert.kql".to_owned(), file("alert.kql"))]);
-    // A blank line parts queries, as in the editor of Log Analytics.
+    // A blank line separates queries, as in the editor of Log Analytics.
     let text = file("queries.kql");
     queries.extend(text.split("\n\n").enumerate().map(|(n, text)| (format!("queries.kql {n}"), text.to_owned())));
     let page = blocks("NO-ROWS.md", "kusto").into_iter();
@@ -56,7 +56,7 @@ fn queries() -> BTreeMap<String, String> {
         let parameters = item["content"]["parameters"].as_array().into_iter().flatten();
         for part in parameters.chain([&item["content"]]) {
             if let Some(query) = part["query"].as_str() {
-                // The page puts the machines chosen in place of its parameter, and * for all.
+                // The page replaces its parameter with the chosen machines, or with * for all.
                 let query = query.replace("{Computer}", "'*', 'web-1'");
                 let name = part["name"].as_str().or(item["name"].as_str()).unwrap();
                 assert!(queries.insert(format!("workbook.json {name}"), query).is_none(), "two {name}");
@@ -71,9 +71,9 @@ fn transforms() -> BTreeMap<String, String> {
 }
 
 #[test]
-fn every_query_is_of_this_table() {
+fn every_query_fits_the_table() {
     let queries = queries();
-    let Some(answers) = ask("every_query_is_of_this_table", &queries) else { return };
+    let Some(answers) = ask("every_query_fits_the_table", &queries) else { return };
     assert_eq!(answers.len(), queries.len());
     for (name, answer) in answers {
         assert!(answer.problems.is_empty(), "{name}: {:?}", answer.problems);
@@ -89,7 +89,7 @@ fn the_transforms_yield_the_tables() {
         assert!(answer.problems.is_empty(), "{name}: {:?}", answer.problems);
         assert_eq!(foreign(answer), Vec::<&str>::new(), "{name}");
         let mut yielded = answer.columns.clone();
-        // Kusto's name for it; tables and streams call it boolean.
+        // Kusto calls the type bool. Tables and streams call it boolean.
         yielded.iter_mut().filter(|column| column.r#type == "bool").for_each(|column| column.r#type = "boolean".into());
         let mut table = columns(list);
         yielded.sort();
@@ -101,14 +101,14 @@ fn the_transforms_yield_the_tables() {
     }
 }
 
-/// What of a transform Azure Monitor would refuse.
+/// What a transform uses although Azure Monitor would refuse it.
 fn foreign(answer: &Answer) -> Vec<&str> {
     let operators = answer.operators.iter().filter(|name| !OPERATORS.contains(&name.as_str()));
     let functions = answer.functions.iter().filter(|name| !FUNCTIONS.contains(&name.as_str()));
     operators.chain(functions).map(String::as_str).collect()
 }
 
-/// The check itself is known to bite.
+/// The check finds mistakes.
 #[test]
 fn a_wrong_query_is_found() {
     let wrong = [
@@ -134,9 +134,9 @@ fn a_wrong_query_is_found() {
     }
 }
 
-/// The page has a picture of each thing it promises.
+/// The page has a chart for each thing that it promises.
 #[test]
-fn the_workbook_has_its_pictures() {
+fn the_workbook_has_its_charts() {
     let workbook: Value = serde_json::from_str(&file("workbook.json")).unwrap();
     let items = workbook["items"].as_array().unwrap();
     for (name, picture) in
@@ -144,7 +144,7 @@ fn the_workbook_has_its_pictures() {
     {
         let item = items.iter().find(|item| item["name"] == name).expect(name);
         assert_eq!(item["content"]["visualization"], picture, "{name}");
-        // Either the time chosen on the page, or one of its own.
+        // A query uses either the time chosen on the page, or one of its own.
         let chosen = item["content"]["timeContextFromParameter"] == "TimeRange";
         assert!(chosen != item["content"]["timeContext"]["durationMs"].is_u64(), "{name}");
     }

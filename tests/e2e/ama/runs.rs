@@ -1,4 +1,5 @@
-//! The machine's side, run for real: the README's steps, the timer, the crontab and cloud-init under a systemd of their own.
+//! The parts on the machine, run for real under a booted systemd: the README's steps, the timer, the crontab and
+//! cloud-init.
 
 use std::time::{Duration, Instant};
 
@@ -8,14 +9,14 @@ use super::machine::{Machine, rows};
 use super::{blocks, file, parse};
 use crate::support::lacks;
 
-/// What of a record is the same as long as the process does not change.
+/// The values of a record that stay the same as long as the process does not change.
 fn lasting(row: &Map<String, Value>) -> Vec<Option<Value>> {
     ["pid", "start", "user", "uid", "ppid", "name", "command", "tty", "Computer"]
         .map(|key| row.get(key).cloned())
         .into()
 }
 
-/// The README's steps, as they stand there, on a machine that has never heard of procline.
+/// The README's steps, exactly as they are printed there, on a machine without procline.
 #[test]
 fn the_readmes_steps_bring_lines() {
     let Some(machine) = Machine::boot("the_readmes_steps_bring_lines") else { return };
@@ -25,7 +26,7 @@ fn the_readmes_steps_bring_lines() {
     assert_eq!(machine.run("systemctl is-enabled procline.timer || true"), "disabled\n");
     machine.run(enable);
 
-    // Of every user's processes.
+    // There must also be a process of another user.
     machine.run(
         "setpriv --reuid=65534 --regid=65534 --clear-groups sleep 1000 >/dev/null 2>&1 &
         until grep -q sleep /proc/$!/comm; do sleep 0.01; done",
@@ -41,7 +42,7 @@ fn the_readmes_steps_bring_lines() {
         assert!(written.contains(row), "{row:?}");
     }
 
-    // As adm the agent gets in; nobody else does, and nothing but the lines is written anywhere.
+    // The agent reads the files as a member of adm. No other user can, and nothing but the records is written.
     let modes = machine.run("stat -c '%a %U %G' /var/log/procline /var/log/procline/*");
     assert_eq!(modes, "2750 procline adm\n640 procline adm\n");
     machine.run("useradd --system --groups adm agent");
@@ -49,26 +50,26 @@ fn the_readmes_steps_bring_lines() {
     assert!(!machine.succeeds("runuser -u nobody -- ls /var/log/procline"));
     assert_eq!(machine.run("journalctl --sync; journalctl --quiet --unit procline.service --output cat"), "");
 
-    // Old files of this name go, and no others.
+    // Retention removes old files of this name, and no others.
     machine.run("cd /var/log/procline && touch -d '10 days ago' 2020-01-01.jsonl other.jsonl");
     machine.run("systemctl start procline.service");
     assert!(machine.succeeds("cd /var/log/procline && test ! -e 2020-01-01.jsonl && test -e other.jsonl"));
     machine.run("rm /var/log/procline/other.jsonl");
 
-    // The page for those who have no rows: its commands are right, too.
+    // The commands on the page for missing rows work, too.
     for step in blocks("NO-ROWS.md", "sh").iter().flat_map(|block| block.lines()) {
         machine.run(step);
     }
 }
 
-/// The timer starts the service, again and again.
+/// The timer starts the service repeatedly.
 #[test]
-fn the_timer_ticks() {
-    let Some(machine) = Machine::boot("the_timer_ticks") else { return };
+fn the_timer_starts_the_service_repeatedly() {
+    let Some(machine) = Machine::boot("the_timer_starts_the_service_repeatedly") else { return };
     machine.run(&blocks("README.md", "sh")[0]);
     let next = machine.run("systemctl show --value -p NextElapseUSecRealtime procline.timer");
     assert!(next.contains(":00 "), "{next}");
-    // A minute is long: the same timer, each second.
+    // A minute is too long for a test: the same timer runs every second.
     let quick = "[Timer]\\nOnCalendar=\\nOnCalendar=*:*:*\\nAccuracySec=1ms\\n";
     machine.run("systemctl stop procline.timer procline.service; mkdir -p /etc/systemd/system/procline.timer.d");
     machine.run(&format!("printf '{quick}' >/etc/systemd/system/procline.timer.d/quick.conf; systemctl daemon-reload"));
@@ -81,7 +82,7 @@ fn the_timer_ticks() {
     }
 }
 
-/// When it fails, the unit fails, and the journal says why, once.
+/// A run that fails makes the unit fail, and the journal gives the reason once.
 #[test]
 fn a_failure_is_in_the_journal() {
     let Some(machine) = Machine::boot("a_failure_is_in_the_journal") else { return };
@@ -95,7 +96,7 @@ fn a_failure_is_in_the_journal() {
     assert_eq!(journal.lines().filter(|line| line.starts_with("procline: ")).count(), 1, "{journal}");
 }
 
-/// What the unit's comments advise: capabilities for what is of other users' processes, and a group where /proc is hidden.
+/// What the unit's comments advise: capabilities to read other users' processes, and a group if /proc is hidden.
 #[test]
 fn the_units_advice_is_right() {
     let Some(machine) = Machine::boot("the_units_advice_is_right") else { return };
@@ -121,14 +122,14 @@ fn the_units_advice_is_right() {
 
     machine.run("groupadd --system --gid 987 seers; mount -o remount,hidepid=2,gid=987 /proc");
     assert_eq!(systemd(&run("SupplementaryGroups=seers")), Some(1));
-    // As cron runs it.
+    // cron starts it without the unit's groups.
     let as_the_user = || rows(&machine.run("runuser -u procline -- procline --fields pid"));
     assert_eq!(systemd(&as_the_user()), None);
     machine.run("usermod --append --groups seers procline");
     assert_eq!(systemd(&as_the_user()), Some(1));
 }
 
-/// The crontab's command, as cron would run it, in the directory that the README makes for it.
+/// The crontab's command, run as cron would run it, in the directory that the README's steps create.
 #[test]
 fn cron_writes_the_same_file() {
     let Some(machine) = Machine::boot("cron_writes_the_same_file") else { return };
@@ -140,7 +141,7 @@ fn cron_writes_the_same_file() {
     let line = cron.lines().find(|line| !line.starts_with('#')).unwrap();
     let words: Vec<_> = line.splitn(7, ' ').collect();
     assert_eq!(words[..6], ["*", "*", "*", "*", "*", "procline"]);
-    // cron takes \% as %, and cuts the command at a bare one.
+    // cron replaces \% with %, and ends the command at a bare %.
     let command = words[6].replace("\\%", "%");
     assert_eq!(words[6].matches('%').count(), words[6].matches("\\%").count());
     machine.run(&format!("cat >command <<'END'\n{command}\nEND\nrunuser -u procline -- sh command"));
@@ -150,7 +151,7 @@ fn cron_writes_the_same_file() {
     assert!(machine.succeeds("test $(stat -c '%a %U' /etc/cron.d/procline | tr -d ' ') = 644root"));
 }
 
-/// What cloud-init would run at a first start, with a package that has what ours has.
+/// What cloud-init would run at the first boot, with a package that has the same files as ours.
 #[test]
 fn cloud_init_installs_and_enables() {
     let test = "cloud_init_installs_and_enables";
@@ -174,7 +175,7 @@ fn cloud_init_installs_and_enables() {
     let sum = machine.run("sha256sum procline.deb");
     let (sum, _) = sum.split_once(' ').unwrap();
     let script = config.unwrap()["runcmd"][0].as_str().unwrap().replace("PACKAGE_URL", "file:///srv/procline.deb");
-    // cloud-init writes the commands into a file for sh.
+    // cloud-init writes the commands to a file and runs it with sh.
     let first_start =
         |sum: &str| format!("cat >runcmd <<'END'\n{}\nEND\nsh runcmd", script.replace("PACKAGE_SHA256", sum));
 

@@ -1,4 +1,4 @@
-//! The units and cloud-init, checked by the tools of their kind.
+//! The units and cloud-init, checked by systemd and by the schema of cloud-init.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use crate::support::{PROCLINE, command, lacks};
 
 const UNITS: [&str; 2] = ["procline.service", "procline.timer"];
 
-/// What systemd says of the units, changed so; the program is the one under test.
+/// What systemd reports about the units after this change. They start the program under test.
 fn verify(change: (&str, &str)) -> (bool, String) {
     let folder = tempfile::tempdir().unwrap();
     let units = UNITS.map(|name| {
@@ -25,13 +25,13 @@ fn systemd_finds_no_fault_with_the_units() {
         return;
     }
     assert_eq!(verify(("", "")), (true, String::new()));
-    // It succeeds on keys that it does not know: the check is known to bite all the same.
+    // systemd succeeds on keys that it does not know, but prints a line. So the check finds mistakes.
     for (right, wrong) in [("User=", "Usr="), ("OnCalendar=minutely", "OnCalendar=minutly"), (PROCLINE, "/nowhere")] {
         assert!(!verify((right, wrong)).1.is_empty(), "{wrong}");
     }
 }
 
-/// Of 10, where 10 is a service without any protection.
+/// The exposure level is at most 2.0. A service without any protection has 10.
 #[test]
 fn the_service_is_hardened() {
     if lacks("the_service_is_hardened", false, &["systemd-analyze"]) {
@@ -44,7 +44,7 @@ fn the_service_is_hardened() {
     }
 }
 
-/// What would blind a process lister, or hide its files from the agent, is in no unit.
+/// No unit has a setting that hides processes from procline, or its files from the agent.
 #[test]
 fn no_unit_hides_processes() {
     for line in UNITS.map(file).join("\n").lines().filter(|line| !line.starts_with('#')) {
@@ -55,8 +55,8 @@ fn no_unit_hides_processes() {
 }
 
 #[test]
-fn cloud_init_is_of_its_schema() {
-    let test = "cloud_init_is_of_its_schema";
+fn cloud_init_fits_its_schema() {
+    let test = "cloud_init_fits_its_schema";
     let Some(schema) =
         tool(test, "cloud-init/usr/lib/python3/dist-packages/cloudinit/config/schemas/schema-cloud-config-v1.json")
     else {
@@ -72,7 +72,7 @@ fn cloud_init_is_of_its_schema() {
         let output = check.arg(&schema).arg(config).output().unwrap();
         assert_eq!(output.status.success(), good, "{output:?}");
     }
-    // This schema lets keys pass that it does not know.
+    // This schema accepts keys that it does not know.
     let Some(config) = parse(test, "yaml", &text) else { return };
     let keys: Vec<_> = config.unwrap().as_object().unwrap().keys().cloned().collect();
     assert_eq!(keys, ["runcmd"]);

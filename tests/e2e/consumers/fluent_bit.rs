@@ -11,7 +11,7 @@ use crate::support::{Tree, skip};
 
 const FOLDER: &str = "fluent-bit";
 
-/// The program, if it can run commands.
+/// The program, `None` if it cannot run commands.
 fn fluent_bit(test: &str) -> Option<PathBuf> {
     let program = consumer(test, "FLUENT_BIT", "fluent-bit")?;
     let help = Command::new(&program).arg("--help").output().unwrap();
@@ -22,7 +22,7 @@ fn fluent_bit(test: &str) -> Option<PathBuf> {
     Some(program)
 }
 
-/// A shipped config in the folder of a test, beside the parsers that it names.
+/// Writes a shipped config to the folder of a test, beside the parsers that it names.
 fn prepare(folder: &TempDir, name: &str, change: impl Fn(Shipped) -> Shipped) -> PathBuf {
     let parsers = "procline-parsers.conf";
     fs::copy(shipped(FOLDER).join(parsers), folder.path().join(parsers)).unwrap();
@@ -31,7 +31,7 @@ fn prepare(folder: &TempDir, name: &str, change: impl Fn(Shipped) -> Shipped) ->
     config
 }
 
-/// What the stdout output has printed.
+/// What the stdout output printed.
 fn events(log: &Path) -> Vec<Event> {
     let parse = |line: &str| {
         let mut record: super::Record = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
@@ -41,7 +41,7 @@ fn events(log: &Path) -> Vec<Event> {
     text(log).lines().filter(|line| line.starts_with('{')).map(parse).collect()
 }
 
-/// Its stdout output has microseconds.
+/// The stdout output prints microseconds.
 fn microseconds(timestamp: &str) -> String {
     timestamp.replace('Z', "000Z")
 }
@@ -51,7 +51,7 @@ fn assert_without_complaint(agent: &Agent) {
     assert!(!log.contains("[ warn]") && !log.contains("[error]"), "{log}");
 }
 
-/// A shipped config by itself, and as an include of one that is there already.
+/// Runs a shipped config by itself, and as an include of another config.
 fn runs(test: &str, name: &str, [interval, often]: [&str; 2], own: &str) {
     let Some(program) = fluent_bit(test) else {
         return;
@@ -93,7 +93,7 @@ fn fluent_bit_from_the_edge_to_the_aggregator() {
     let Some(program) = fluent_bit("fluent_bit_from_the_edge_to_the_aggregator") else {
         return;
     };
-    // Two of a program, so two folders: each has its own log.
+    // Each process has its own folder, and so its own log.
     let (far, near, tree) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), hard_tree());
     let printed = printed(&tree, &[]);
     let port = format!("port: {}", free_port());
@@ -107,7 +107,7 @@ fn fluent_bit_from_the_edge_to_the_aggregator() {
             .with("host: aggregator.example.com", "host: 127.0.0.1")
             .with("port: 24224", &port)
     });
-    // It needs no procline where the aggregator is.
+    // The aggregator needs no procline.
     let nothing = Tree::copy();
     let mut receiving = Agent::start(&program, &["-c".as_ref(), aggregator.as_ref()], &far, &nothing);
     let log = receiving.log.clone();
@@ -119,7 +119,7 @@ fn fluent_bit_from_the_edge_to_the_aggregator() {
     assert_without_complaint(&sending);
 }
 
-/// As they are shipped, by its own check, which knows the properties of each plugin.
+/// Fluent Bit's own check accepts the files as they ship. It knows the properties of each plugin.
 #[test]
 fn fluent_bit_accepts_every_config() {
     let Some(program) = fluent_bit("fluent_bit_accepts_every_config") else {
@@ -134,13 +134,13 @@ fn fluent_bit_accepts_every_config() {
         let mut check = Command::new(&program);
         check.arg("--dry-run").arg("-c").arg(&path).current_dir(shipped(FOLDER)).env("PROCLINE_CLIENT_SECRET", "x");
         let output = check.output().unwrap();
-        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        assert!(output.status.success() && said.contains("test is successful"), "{name}: {said}");
-        assert!(!said.contains("[ warn]") && !said.contains("[error]"), "{name}: {said}");
+        let report = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(output.status.success() && report.contains("test is successful"), "{name}: {report}");
+        assert!(!report.contains("[ warn]") && !report.contains("[error]"), "{name}: {report}");
     }
 }
 
-/// What a value of the shipped files has to be, without the program.
+/// What the values in the shipped files must be. This test does not need Fluent Bit.
 #[test]
 fn the_longest_line_fits_and_the_two_forms_are_the_same() {
     let help = String::from_utf8(crate::support::quiet(&mut crate::support::procline(&["--help"]))).unwrap();
@@ -148,7 +148,7 @@ fn the_longest_line_fits_and_the_two_forms_are_the_same() {
     let (_, after) = after.split_once("[default: ").unwrap();
     let longest: usize = after.split(']').next().unwrap().parse().unwrap();
     let read = |name: &str| fs::read_to_string(shipped(FOLDER).join(name)).unwrap();
-    // Words of a text, without comments and case: `name: value` and `Name value` alike.
+    // The words of a text without comments, in lower case: `name: value` and `Name value` are equal.
     let words = |text: &str| -> Vec<String> {
         let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
         lines

@@ -1,4 +1,4 @@
-//! Fluentd 1.x with fluentd/process.conf, and 0.12 with the legacy agent's.
+//! Fluentd 1.x with fluentd/process.conf, and Fluentd 0.12 with the config of the legacy agent.
 
 use std::fs;
 use std::path::Path;
@@ -8,12 +8,12 @@ use serde_json::Value;
 use super::{Agent, Event, Shipped, assert_carried, consumer, hard_tree, printed, shipped, text};
 use crate::support::{PROCLINE, command};
 
-/// Its check of a config.
+/// Fluentd's own check of a config.
 fn dry_run(program: &Path, arguments: &[&str], config: &Path) {
     let mut check = command(program.to_str().unwrap(), arguments);
     let output = check.arg("--dry-run").arg("-c").arg(config).output().unwrap();
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert!(output.status.success() && !said.contains("[warn]") && !said.contains("[error]"), "{said}");
+    let report = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success() && !report.contains("[warn]") && !report.contains("[error]"), "{report}");
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn fluentd_emits_every_record() {
     let config = folder.path().join("process.conf");
     Shipped::read("fluentd/process.conf").with_procline().with("run_interval 60s", "run_interval 1s").write(&config);
     let mut agent = Agent::start(&program, &["-c".as_ref(), config.as_ref()], &folder, &tree);
-    // The form of its stdout output: a time with zone, the tag, the record.
+    // The stdout output prints a time with zone, the tag, and the record.
     let log = agent.log.clone();
     let events = agent.wait_for(2 * printed.len(), || {
         let parse = |line: &str| {
@@ -38,7 +38,7 @@ fn fluentd_emits_every_record() {
     });
     assert_carried(events, &printed, |timestamp| {
         let time = chrono::DateTime::parse_from_rfc3339(timestamp).unwrap();
-        // The agent's zone.
+        // The offset of `ZONE`.
         let zone = chrono::FixedOffset::east_opt(9 * 3600).unwrap();
         time.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S.%9f %z").to_string()
     });
@@ -46,7 +46,7 @@ fn fluentd_emits_every_record() {
     assert!(!log.contains("[warn]") && !log.contains("[error]"), "{log}");
 }
 
-/// The agent's own output plugin is not to be had; `out_oms_api.rb` stands for it, and writes what it would send.
+/// The agent's own output plugin is not available. `out_oms_api.rb` replaces it, and writes what the plugin would send.
 #[test]
 fn fluentd_0_12_sends_what_the_script_sent() {
     let Some(program) = consumer("fluentd_0_12_sends_what_the_script_sent", "FLUENTD_0_12", "fluentd-0.12") else {
@@ -75,11 +75,11 @@ fn fluentd_0_12_sends_what_the_script_sent() {
     let mut events = Vec::new();
     for post in &posts {
         assert_eq!((&post["log_type"], &post["time_generated_field"]), (&"process".into(), &"timestamp".into()));
-        // The event's time is that of arrival, in whole seconds, whatever the zone.
+        // The event's time is the time of arrival, in whole seconds, in any zone.
         let (time, now) = (post["event_time"].as_i64().unwrap(), chrono::Utc::now().timestamp());
         assert!(begin <= time && time <= now, "{begin} {time} {now}");
         let record = post["record"].as_object().unwrap().clone();
-        // What the service takes for TimeGenerated is in the record, and within that second or the ones before.
+        // The service takes TimeGenerated from the record. That time is in the same second, or earlier.
         let timestamp = record["timestamp"].as_str().unwrap().to_owned();
         let taken = chrono::NaiveDateTime::parse_from_str(&timestamp, "%Y-%m-%dT%H:%M:%S%.6f").unwrap();
         assert!((begin..=time).contains(&taken.and_utc().timestamp()), "{taken} {time}");
@@ -87,7 +87,7 @@ fn fluentd_0_12_sends_what_the_script_sent() {
     }
     assert!(events.iter().any(|event| event.record["pid"] == "1"), "the first process");
     assert_carried(events, &printed, str::to_owned);
-    // Its buffers are where the config says, under its own name.
+    // The buffers have their own name, in the directory that the config names.
     let buffers: Vec<_> = fs::read_dir(path("state")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     let own = |name: &std::ffi::OsString| name.to_str().unwrap().starts_with("out_oms_api_process");
     assert!(buffers.iter().all(own), "{buffers:?}");

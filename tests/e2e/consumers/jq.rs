@@ -1,4 +1,4 @@
-//! jq: every record through it, and the recipes of contrib/README.md.
+//! jq reads every record, and the recipes of contrib/README.md work.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Record, hard_tree, printed, shipped};
 use crate::support::{PROCLINE, Tree, command, lacks, quiet};
 
-/// What a shell prints for a line, with procline over the tree and contrib/ as the working directory.
+/// What the shell prints for a command line. procline reads the tree, and contrib/ is the working directory.
 fn shell(tree: &Tree, line: &str) -> String {
     let folder = std::path::Path::new(PROCLINE).parent().unwrap().display();
     let mut command = command("sh", &["-c", &format!("PATH={folder}:$PATH; {line}")]);
@@ -19,7 +19,7 @@ fn parsed(output: &str) -> Vec<Value> {
     serde_json::Deserializer::from_str(output).into_iter().collect::<Result<_, _>>().unwrap()
 }
 
-/// jq 1.6 prints 0.0 as 0: it has one kind of number.
+/// jq 1.6 prints 0.0 as 0: it has only one type of number.
 fn one_kind_of_number(value: &Value) -> Value {
     match value {
         Value::Number(number) => json!(number.as_f64().unwrap()),
@@ -49,13 +49,13 @@ fn jq_reads_every_record() {
         let found: Vec<_> = without_time(parsed(&shell(&tree, line))).iter().map(one_kind_of_number).collect();
         assert_eq!(found, expected, "{line}");
     }
-    // The types, as jq sees them, one set for all records.
+    // jq sees one set of types in all records.
     let types = shell(&tree, "procline | jq -c 'del(.command_truncated) | map_values(type)' | sort -u");
     let shape = parsed(&types);
     assert!(shape.len() == 1 && shape[0]["cpu"] == "number" && shape[0]["command"] == "string", "{types}");
 }
 
-/// Each recipe has what it must print worked out here, from the records.
+/// The expected output of each recipe is computed here from the records.
 #[test]
 fn the_recipes_of_contrib() {
     if lacks("the_recipes_of_contrib", false, &["sh", "jq"]) {

@@ -1,5 +1,5 @@
-# Stands for the OMS agent's output of this name in a test: as that one, it buffers the record and takes the log type from
-# the tag; what that one posts to the service, this one appends to a file, along with the event's time.
+# Replaces the OMS agent's output plugin of this name in a test. Like that plugin it buffers the record and takes the
+# log type from the tag. It appends to a file what the plugin would post to the service, with the event's time.
 require 'json'
 
 module Fluent
@@ -19,7 +19,7 @@ module Fluent
                  'event_time' => time, 'record' => record }
         lines << JSON.generate(post) << "\n"
       end
-      # In the agent's working directory.
+      # The file is in the agent's working directory.
       File.open('sent.jsonl', 'ab') { |file| file.write(lines) }
     end
   end

@@ -23,11 +23,11 @@ fn rsyslog_follows_a_file_and_forwards_its_lines() {
         .with("\"logs.example.com\"", "\"127.0.0.1\"")
         .with("\"514\"", &format!("{port:?}"))
         .write(path("procline.conf").as_ref());
-    // What the agent's own file has: a folder for the state, and the include.
+    // The main config of an installation sets a folder for the state, and includes the others.
     let main = format!("global(workDirectory={:?})\ninclude(file={:?})\n", path(""), path("procline.conf"));
     fs::write(path("main.conf"), main).unwrap();
 
-    // One snapshot is there at the start, and one comes later; between them, a line that a kill has torn.
+    // The file has one snapshot at the start. A line that a kill has torn follows, and then a second snapshot.
     const TORN: &str = "{\"user\":\"root\",\"pid\":1,\"comm";
     let lines = path("today.jsonl");
     let append = || assert!(quiet(&mut tree.procline(&["--output", &lines])).is_empty());
@@ -64,7 +64,7 @@ fn rsyslog_follows_a_file_and_forwards_its_lines() {
         events.push(Event { time: time.to_owned(), record });
         untouched.push(line.to_owned() + "\n");
     }
-    // Not a byte is another.
+    // No byte is changed.
     assert_eq!(untouched.concat(), given);
     assert_carried(events, &printed, str::to_owned);
 }

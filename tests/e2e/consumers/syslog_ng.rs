@@ -1,4 +1,4 @@
-//! syslog-ng with contrib/syslog-ng.conf: it runs procline, and writes files by day.
+//! syslog-ng with contrib/syslog-ng.conf: it runs procline, and writes one file per day.
 
 use std::fs;
 
@@ -17,7 +17,8 @@ fn syslog_ng_runs_it_and_writes_its_lines() {
         .with("--interval 60s", "--interval 1s")
         .with("/var/log/procline/", &path("lines/"))
         .write(path("procline.conf").as_ref());
-    // Beside the include: a second destination of the same source and parser, which tells what they made of each line.
+    // Beside the include this config has a second destination for the same source and parser. It shows how they
+    // understood each line.
     let main = format!(
         "@version: 3.38\n@include {:?}\n\
          destination d_seen {{ file({:?} template(\"${{S_ISODATE}} ${{.procline.pid}} ${{PROGRAM}} ${{MESSAGE}}\\n\") \
@@ -48,7 +49,7 @@ fn syslog_ng_runs_it_and_writes_its_lines() {
         assert_eq!(message, written, "the two destinations differ");
         let record: super::Record = serde_json::from_str(message).unwrap_or_else(|error| panic!("{error}: {line}"));
         assert_eq!((name, pid), ("procline", record["pid"].to_string().as_str()));
-        // The files are by the day of the event, in UTC.
+        // The day in a file's name is the event's day in UTC.
         let day = record["timestamp"].as_str().unwrap().split('T').next().unwrap();
         assert!(text(path(&format!("lines/{day}.jsonl")).as_ref()).contains(message));
         events.push(Event { time: time.to_owned(), record });

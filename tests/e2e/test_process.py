@@ -1,6 +1,7 @@
-"""Plays processes that are hard to read, for the tests: `cast.py ROLE` makes one, prints its pid once it is ready, and
-keeps it as it is until standard input ends. All but zombies and the traced are stopped then, so that nothing moves.
-A process that ends too early is told in place of its pid. None outlives the one that made it."""
+"""Makes processes that are hard to read, for the tests. `test_process.py KIND` makes one, prints its pid once it is
+ready, and keeps it unchanged until standard input ends. The process is stopped, so that nothing in it changes. Only
+zombies and the traced process are not stopped. If the process ends too early, a line about that is printed instead of
+the pid. It never outlives the script."""
 import ctypes
 import mmap
 import os
@@ -19,9 +20,9 @@ PTRACE_TRACEME = 0
 MLOCK_ONFAULT = 1
 SYS_EXIT = {"x86_64": 60, "aarch64": 93}.get(platform.machine())
 SYS_MLOCK2 = {"x86_64": 325, "aarch64": 284}.get(platform.machine())
-# pause(2); where there is none, ppoll(2) in its place. As text, since that is what it is compared with.
+# The number of pause(2), or of ppoll(2) where pause does not exist. It is text, because it is compared with text.
 SYS_PAUSE = {"x86_64": "34", "aarch64": "73"}.get(platform.machine())
-# In seconds; no role takes so long to learn.
+# In seconds; no process takes so long to be ready.
 PATIENCE = 300
 
 
@@ -34,23 +35,23 @@ def name(comm):
     check(libc.prctl(PR_SET_NAME, ctypes.c_char_p(comm), 0, 0, 0))
 
 
-def die_with_director():
+def die_with_supervisor():
     check(libc.prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0))
-    if os.getppid() != director:
+    if os.getppid() != supervisor:
         os._exit(1)
 
 
 def get_ready():
-    """Ends a role that stays in Python: says so, and waits for what comes."""
-    # The kernel forgets it when the user changes.
-    die_with_director()
+    """Reports that the process is ready, and sleeps. Only processes that stay in Python call this."""
+    # Once more: the kernel forgets the signal when the user changes.
+    die_with_supervisor()
     os.write(done, b"x")
     while True:
         time.sleep(100000)
 
 
 def arguments():
-    """Where the arguments of this process are: proc_pid_stat(5), fields 48 and 49."""
+    """The addresses of this process's arguments: proc_pid_stat(5), fields 48 and 49."""
     with open("/proc/self/stat", "rb") as stat:
         words = stat.read().rpartition(b")")[2].split()
     return int(words[45]), int(words[46])
@@ -84,14 +85,14 @@ def mlock_onfault():
 
 
 def empty_argv():
-    # Since Linux 5.18 the kernel makes of none an empty one; cat waits for its input.
+    # Since Linux 5.18 the kernel replaces an empty argv with one empty argument. cat waits for its input.
     program = (ctypes.c_char_p * 1)(None)
     check(libc.execve(b"/bin/cat", program, program))
 
 
 def no_arguments():
-    # They can be lost: without the memory that they were in, /proc/PID/cmdline is empty. The main thread's stack may be on
-    # the same page: so it goes to sleep for good, and another thread, which has a stack of its own, does the rest.
+    # Without the memory of the arguments, /proc/PID/cmdline is empty. The main thread's stack may be on the same page.
+    # So this thread sleeps forever, and another thread, with a stack of its own, unmaps the page.
     threading.Thread(target=lose_arguments, daemon=True).start()
     while True:
         libc.pause()
@@ -134,7 +135,7 @@ def command_of_5_mb():
     os.execv("/bin/cat", [b"cat", b"-", *words])
 
 
-ROLES = {
+KINDS = {
     "plain": lambda: None,
     "zombie": lambda: os._exit(0),
     "zombie_leader": zombie_leader,
@@ -162,10 +163,10 @@ ROLES = {
     "groups_1000": lambda: os.setgroups(list(range(100000, 101000))),
     "groups_65000": lambda: os.setgroups(list(range(100000, 165000))),
     "command_of_5_mb": command_of_5_mb,
-    # One that fails.
+    # This one fails.
     "ends": lambda: os.kill(os.getpid(), signal.SIGSEGV),
 }
-# The state that shows that the role is played, where it is not that of a stopped process.
+# The state in which a process is ready, if not T (stopped).
 STATES = {"zombie": "Z", "zombie_leader": "Z", "traced": "t"}
 
 
@@ -175,58 +176,58 @@ def state(pid):
 
 
 def move_to_a_terminal():
-    """Goes on as the leader of a new terminal's session, whose foreground group its children belong to."""
+    """Continues as the session leader of a new terminal. Its children are in the foreground group."""
     kept = [os.dup(0), os.dup(1)]
     leader, _ = pty.fork()
     if leader:
-        # If this one is ended, the terminal hangs up, which ends the leader.
+        # If this process is killed, the terminal hangs up, and that ends the leader.
         sys.exit(os.waitstatus_to_exitcode(os.waitpid(leader, 0)[1]))
-    # Its standard error stays the terminal: one that nobody has open any more is nobody's.
+    # Standard error stays the terminal: if nobody had the terminal open, no process would belong to it.
     for target, source in enumerate(kept):
         os.dup2(source, target)
 
 
-def act(role):
-    die_with_director()
-    # Whoever runs the tests may be nice.
+def become(kind):
+    die_with_supervisor()
+    # The tests may run with another nice value.
     os.setpriority(os.PRIO_PROCESS, 0, 0)
-    kept = ROLES[role]()
+    kept = KINDS[kind]()
     get_ready()
 
 
-def direct(role, actor):
-    if role not in STATES:
-        # A byte from a role that stays in Python; the pipe's end from one that became another program, or ended.
+def supervise(kind, process):
+    if kind not in STATES:
+        # A process that stays in Python writes a byte. One that executes another program, or ends, closes the pipe.
         os.read(ready, 1)
-        os.kill(actor, signal.SIGSTOP)
-    if role == "traced":
-        os.waitpid(actor, os.WUNTRACED)
-    expected = STATES.get(role, "T")
-    while (now := state(actor)) != expected:
+        os.kill(process, signal.SIGSTOP)
+    if kind == "traced":
+        os.waitpid(process, os.WUNTRACED)
+    expected = STATES.get(kind, "T")
+    while (now := state(process)) != expected:
         if now in "ZX":
-            print("its process ended:", os.waitstatus_to_exitcode(os.waitpid(actor, 0)[1]))
+            print("the test process ended:", os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
             sys.exit(1)
         time.sleep(0.001)
-    print(actor, flush=True)
+    print(process, flush=True)
     signal.alarm(0)
     sys.stdin.read()
-    os.kill(actor, signal.SIGKILL)
-    # When this process ends, nothing is left of it.
-    while os.WIFSTOPPED(os.waitpid(actor, 0)[1]):
+    os.kill(process, signal.SIGKILL)
+    # When the script ends, nothing is left of the process.
+    while os.WIFSTOPPED(os.waitpid(process, 0)[1]):
         pass
 
 
-role = sys.argv[1]
-if role == "foreground":
+kind = sys.argv[1]
+if kind == "foreground":
     move_to_a_terminal()
 elif os.getpgrp() != os.getpid():
-    # Away from the terminal in which the tests are run: in its foreground group every role would have a +.
+    # Leave the terminal of the tests: in its foreground group every process would have a + in STAT.
     os.setsid()
-director = os.getpid()
+supervisor = os.getpid()
 signal.alarm(PATIENCE)
 ready, done = os.pipe()
-actor = os.fork()
-if actor == 0:
-    act(role)
+process = os.fork()
+if process == 0:
+    become(kind)
 os.close(done)
-direct(role, actor)
+supervise(kind, process)
