@@ -103,7 +103,14 @@ fn text(rows: &[Row]) -> String {
     rows.iter().map(line).collect()
 }
 
+/// The fields of the default list, then those on request.
 fn markdown(rows: &[Row]) -> String {
+    let (default, others): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.default);
+    let tables = [default, others].into_iter().filter(|rows| !rows.is_empty()).map(|rows| markdown_table(&rows));
+    tables.collect::<Vec<_>>().join("\n")
+}
+
+fn markdown_table(rows: &[&Row]) -> String {
     let renamed = rows.iter().any(|row| row.field.is_some());
     let head = if renamed {
         "| name | field | type | unit | meaning |\n|---|---|---|---|---|\n"
