@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_fits_is_untouched_and_one_byte_more_is_cut() {
+    fn a_line_that_fits_is_unchanged_and_one_byte_more_is_truncated() {
         let text = "x".repeat(1000);
         let (_, whole) = cut(&text, 0);
         assert_eq!(cut(&text, whole), (text.clone(), whole));
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn head_and_tail_stay_and_of_plain_text_all_the_room_is_used() {
+    fn head_and_tail_stay_and_plain_text_uses_the_whole_limit() {
         let text = format!("/usr/bin/java {} com.example.Main", "-cp x ".repeat(2000));
         let (short, length) = cut(&text, 1024);
         assert!(short.starts_with("/usr/bin/java -cp") && short.ends_with("com.example.Main"), "{short}");
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_string_is_next_when_the_command_was_not_enough() {
+    fn the_longest_string_is_truncated_after_the_command() {
         let long = Long { user: "u".repeat(5000), command: b"cat".to_vec(), ..Long::default() };
         let (value, length) = json(&long, 1024);
         assert_eq!(length, 1024);
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_give_up_those_in_the_middle() {
+    fn arguments_in_the_middle_are_removed() {
         let args = (0..500).map(|place| format!("word\"{place}").into_bytes()).collect();
         let long = Long { command: b"cat".to_vec(), args, ..Long::default() };
         let (value, length) = json(&long, 1024);
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_was_cut_when_read_says_so_without_a_limit() {
+    fn a_command_truncated_when_read_is_marked_without_a_limit() {
         let long = Long { command: b"a\xe2\x80\xa6b".to_vec(), ..Long::default() };
         let written = "{\"user\":\"\",\"command\":\"a…b\",\"pid\":7,\"was_cut\":true}\n";
         assert_eq!(line(&long, true, 0, false), written.as_bytes());

@@ -311,7 +311,7 @@ mod tests {
         {
             assert_eq!(stat_number(text.as_bytes(), position), expected, "({position})");
         }
-        // The words up to the state, which are no numbers, and positions after the last field.
+        // The words up to the state are not numbers. The other positions are after the last field.
         for position in [0, 1, 2, 3, 27, usize::MAX] {
             assert_eq!(stat_number(text.as_bytes(), position), None, "({position})");
         }

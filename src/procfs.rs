@@ -95,7 +95,7 @@ impl Procfs {
 /// The largest number of digits in a pid.
 const DIGITS_MAX: usize = 10;
 
-/// Longer than a pid with the longest file name that is used here.
+/// The size of a path's buffer: enough for a pid with the longest file name used here.
 const PATH_MAX: usize = 32;
 
 /// The files of one process: `PID/…`. Each file is opened by its path, because a descriptor of the directory would cost
@@ -128,19 +128,19 @@ impl ProcessFiles<'_> {
     pub fn read_ends(&mut self, name: &str, text: &mut Vec<u8>, head: usize, max: usize) -> io::Result<bool> {
         let file = self.open(name)?;
         text.clear();
-        let mut whole = true;
+        let mut is_complete = true;
         let read = loop {
             let read = fill(&file, text, 2 * max);
             if let Some(surplus) = text.len().checked_sub(max).filter(|surplus| *surplus > 0) {
                 text.drain(head..head + surplus);
-                whole = false;
+                is_complete = false;
             }
             if !matches!(read, Ok(false)) {
                 break read;
             }
         };
         sys::close(file);
-        read.map(|_| whole)
+        read.map(|_| is_complete)
     }
 
     /// The process's effective user, from the owner of its directory. That is right even if the process is not dumpable
@@ -272,9 +272,9 @@ fn fill(file: &OwnedFd, text: &mut Vec<u8>, max: usize) -> io::Result<bool> {
         if text.capacity() == text.len() {
             text.reserve(text.len().max(4096));
         }
-        let room = text.capacity() - text.len();
+        let free = text.capacity() - text.len();
         let read = retry_on_intr(|| rustix::io::read(file, spare_capacity(text)))?;
-        if read < room {
+        if read < free {
             return Ok(true);
         }
     }
@@ -343,9 +343,10 @@ mod tests {
             std::fs::write(folder.path().join("7/file"), &content).unwrap();
             for capacity in [0, 10, 4096] {
                 let mut text = Vec::with_capacity(capacity);
-                let whole = procfs.process(7).read_ends("file", &mut text, 70, 100).unwrap();
-                assert_eq!(whole, length <= 100, "{length}");
-                let expected = if whole { content.clone() } else { [&content[..70], &content[length - 30..]].concat() };
+                let is_complete = procfs.process(7).read_ends("file", &mut text, 70, 100).unwrap();
+                assert_eq!(is_complete, length <= 100, "{length}");
+                let expected =
+                    if is_complete { content.clone() } else { [&content[..70], &content[length - 30..]].concat() };
                 assert_eq!(text, expected, "{length}");
             }
         }

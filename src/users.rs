@@ -128,7 +128,7 @@ last:x:12:12";
     }
 
     #[test]
-    fn the_service_is_asked_for_what_the_file_lacks() {
+    fn the_service_is_asked_for_ids_that_the_file_lacks() {
         let mut names = Names::new(Source::Here("nonexistent", Some(|id| (id == 7).then(|| "seven".to_owned()))));
         assert_eq!([&*names.name(7), &*names.name(8)], ["seven", "8"]);
     }

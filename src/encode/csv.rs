@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_character_takes_no_fewer_bytes_than_it_has_and_no_row_has_two_lines() {
+    fn every_character_takes_at_least_its_own_bytes_and_a_row_is_one_line() {
         let all = ('\0'..='\u{2fff}').chain('\u{fff0}'..='\u{10010}');
         for c in all {
             let mut out = Vec::new();
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_are_those_of_json_and_backslashes_stay() {
+    fn control_characters_are_escaped_as_in_json_and_backslashes_stay() {
         let mut out = Vec::new();
         row(&mut out, ["a\nb\r\n\tc", "C:\\n", "\u{1b}[1m\x7f\u{9b}é", "\0"]);
         assert_eq!(out, "a\\nb\\r\\n\\tc,C:\\n,\\u001b[1m\\u007f\\u009bé,\\u0000\n".as_bytes());

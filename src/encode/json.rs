@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn every_character_reads_back_and_takes_no_fewer_bytes_than_it_has() {
+    fn every_character_reads_back_and_takes_at_least_its_own_bytes() {
         let all = ('\0'..='\u{2fff}').chain('\u{fff0}'..='\u{10010}');
         for c in all {
             // Test the character alone, at both ends of a longer text, and after a chunk.

@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn alternatives_and_all_filters_together() {
+    fn any_value_of_a_filter_and_all_filters_must_match() {
         let host = Host::default();
         let alice = Process { user: Some("alice".into()), uid: Some(1000), pid: 7, ..process("cat", &["cat"]) };
         let filter = |edit: fn(&mut Filter, fn(&str) -> Pattern)| {

@@ -233,7 +233,7 @@ impl Search<'_> {
         if depth > MAX_DEPTH {
             return;
         }
-        // If a script begins with an assignment, its value ends at a blank. So this is not for scripts.
+        // If a script begins with an assignment, the value ends at a blank. So this is not for scripts with blanks.
         if !script || !self.text[unit.clone()].iter().any(u8::is_ascii_whitespace) {
             while let Some(end) = self.leading(&unit) {
                 // Another key may follow a `;` or `&`.

@@ -1,4 +1,4 @@
-//! A terminal's name, from its device number. Pure: the caller reads the list of drivers, only if a number needs it.
+//! A terminal's name, from its device number. Pure. It asks for the list of drivers only if a number needs it.
 
 use std::borrow::Cow;
 
@@ -90,7 +90,7 @@ pty_slave            /dev/pts      136 0-1048575 pty:slave
     }
 
     #[test]
-    fn the_common_ones_need_no_list() {
+    fn common_terminals_need_no_list_of_drivers() {
         for number in [0, device(136, 3), device(4, 1), device(4, 64)] {
             name(number, || unreachable!());
         }

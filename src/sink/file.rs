@@ -153,7 +153,7 @@ fn set_mode(created: &OwnedFd, mode: u32) -> Result<(), Errno> {
     fchmod(created, Mode::from_raw_mode(current & 0o7000 | mode))
 }
 
-/// Returns the file if it is a regular one: only there do appended lines stay.
+/// Returns the file if it is a regular one. Lines that are appended to other files may be lost.
 fn regular(path: &Path, opened: Result<OwnedFd, Errno>) -> anyhow::Result<OwnedFd> {
     let kind = |stat: Stat| FileType::from_raw_mode(stat.st_mode);
     let found = match &opened {

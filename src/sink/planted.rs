@@ -5,7 +5,7 @@
 
 use rustix::fs::Stat;
 
-/// The reason why `user` must not write to a file in a directory. None if there is none.
+/// The reason why `user` must not write to a file in a directory. None if `user` may write to it.
 pub fn objection(file: &Stat, directory: &Stat, user: u32) -> Option<String> {
     let may = |bit| directory.st_mode & bit != 0;
     let who = if may(0o002) {

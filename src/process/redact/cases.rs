@@ -283,7 +283,7 @@ fn all() -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
 }
 
 #[test]
-fn the_table() {
+fn every_row_of_the_table() {
     let mut redactor = Redactor::new(&[]);
     let mut wrong = Vec::new();
     for (before, after) in all() {
@@ -320,7 +320,7 @@ fn every_secret_has_a_trigger() {
 }
 
 #[test]
-fn words_of_the_user() {
+fn the_users_words_are_secret_too() {
     let words = ["Kennwort", "my-pin", "session_id", "mot_clé", ""].map(String::from);
     let mut redactor = Redactor::new(&words);
     for (before, after) in [
@@ -362,7 +362,7 @@ fn bytes_of_any_kind_and_nuls_anywhere() {
 }
 
 #[test]
-fn hostile_lines_end() {
+fn masking_hostile_lines_ends() {
     for piece in [
         "a",
         "=",

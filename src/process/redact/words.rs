@@ -8,9 +8,10 @@ const WORDS: &str = "password passwd passphrase mysql_pwd access_token auth_toke
 
 /// Words that make a key secret only as its last part: `db_token` but not `token_count`, `DB_PASS` but not `bypass`.
 const LAST_WORDS: [&str; 3] = ["token", PWD, PASS];
-/// This may also be the working directory: `PWD=/home`.
+/// The last word that may also name the working directory: `PWD=/home`.
 const PWD: &str = "pwd";
-/// This may also be a number: `ffmpeg -pass 1`. So a flag `-pass` with a separate value is not secret.
+/// The last word whose value may also be a number: `ffmpeg -pass 1`. So a flag `-pass` with a separate value is not
+/// secret.
 pub const PASS: &str = "pass";
 
 /// The value of this key is not secret as a whole: it begins with a scheme.
