@@ -1,16 +1,16 @@
-// The whole demo in a resource group of its own: a workspace with table, rule, alert and workbook page, and a virtual machine
-// with the Azure Monitor Agent, on which cloud-init installs procline.
+// The whole demo in a new resource group: a workspace with table, rule, alert and workbook page, and a virtual machine with the
+// Azure Monitor Agent. cloud-init installs procline on the machine.
 
-@description('Name of the machine, and beginning of the other names.')
+@description('Name of the machine. The other names begin with it.')
 param name string = 'procline'
 
-@description('Public SSH key of the machine\'s administrator; there is no password.')
+@description('Public SSH key of the machine\'s administrator. There is no password.')
 param sshPublicKey string
 
 @description('Address of the procline package (.deb) that the machine installs.')
 param packageUrl string
 
-@description('SHA-256 of that package, in hexadecimal digits.')
+@description('SHA-256 checksum of the package, in hexadecimal digits.')
 @minLength(64)
 @maxLength(64)
 param packageSha256 string
@@ -35,13 +35,13 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
   }
 }
 
-// What the agent signs in as.
+// The identity that the agent signs in with.
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = {
   name: '${name}-agent'
   location: location
 }
 
-// The machine reaches out, for the package and to Azure Monitor, and nothing reaches in: the default rules deny it.
+// The machine downloads the package and sends to Azure Monitor. The default rules deny all connections from outside.
 resource firewall 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
   name: '${name}-firewall'
   location: location
@@ -187,6 +187,6 @@ module watch 'watch.bicep' = {
     programName: 'sshd'
     location: location
   }
-  // The table comes first, so that the page finds it.
+  // The workbook page needs the table.
   dependsOn: [rows]
 }

@@ -1,21 +1,21 @@
-// Rows from machines that exist: the table, the rule that fills it from the files of procline, and the association of
-// machines with the rule. Deploy it into the resource group of the workspace and the machines, which need the Azure
-// Monitor Agent and an identity, and procline with its timer.
+// Rows from existing machines: the table, the rule that fills it from procline's files, and the association of the machines
+// with the rule. Deploy it into the resource group of the workspace and the machines. Each machine needs the Azure Monitor
+// Agent, an identity, and procline with its timer.
 
 @description('The Log Analytics workspace, in this resource group.')
 param workspaceName string
 
-@description('Virtual machines of this resource group that the rule is for.')
+@description('Virtual machines in this resource group to associate with the rule.')
 param machineNames array
 
-@description('Region of the rule and the endpoint: that of the workspace.')
+@description('Region of the rule and the endpoint. It must be the region of the workspace.')
 param location string = resourceGroup().location
 
-@description('Columns of the table: procline has our field names, ps the nine of a table that was filled from ps.')
+@description('Columns of the table: procline for procline\'s field names, ps for the nine columns of a table filled from ps.')
 @allowed(['procline', 'ps'])
 param layout string = 'procline'
 
-@description('Whether a data collection endpoint is made for the rule.')
+@description('Whether to create a data collection endpoint for the rule.')
 param withEndpoint bool = true
 
 var columns = loadJsonContent('columns.json')
@@ -95,7 +95,7 @@ resource rule 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
       }
     ]
   }
-  // The rule is refused before its table is there.
+  // Azure refuses the rule if its table does not exist.
   dependsOn: [table]
 }
 

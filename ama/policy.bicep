@@ -1,18 +1,18 @@
-// Many machines: has the built-in initiative install the Azure Monitor Agent on every Linux virtual machine and scale set of
-// the subscription, with a managed identity, and associate each with the rule that machines.bicep made. It does not
-// install procline.
+// All machines of a subscription: the built-in initiative installs the Azure Monitor Agent on every Linux virtual machine and
+// scale set, with a managed identity. It associates each with the rule that machines.bicep created. It does not install
+// procline.
 targetScope = 'subscription'
 
-@description('Resource id of the rule: the output ruleId of machines.bicep.')
+@description('Resource id of the rule. machines.bicep prints it as the output ruleId.')
 param ruleId string
 
-@description('Region of the assignment\'s identity, and of the resource group that the initiative makes.')
+@description('Region of the assignment\'s identity, and of the resource group that the initiative creates.')
 param location string = deployment().location
 
 // "Deploy Linux Azure Monitor Agent with user-assigned managed identity-based auth and associate with Data Collection Rule"
 var initiative = 'babf8e94-780b-4b4d-abaa-4830136a8725'
 
-// What its policies ask for: Contributor, and User Access Administrator for the identities that they assign.
+// The roles that its policies need: Contributor, and User Access Administrator to assign identities.
 var roles = ['b24988ac-6180-42a0-ab88-20f7382dd24c', '18d7d88d-d35e-4fb5-a5c3-7773c20a72d9']
 
 resource assignment 'Microsoft.Authorization/policyAssignments@2025-03-01' = {

@@ -1,13 +1,13 @@
-// What looks at the rows: an alert for a program that a machine should run and does not, and a workbook page. Deploy it into
-// the workspace's resource group, for a table with our field names.
+// An alert for a program that should run on a machine but does not, and a workbook page. Deploy it into the workspace's resource
+// group. The table must have procline's field names.
 
 @description('The Log Analytics workspace, in this resource group.')
 param workspaceName string
 
-@description('The program that must run on each machine: the value of its column name.')
+@description('The program that must run on each machine: its value in the column name.')
 param programName string
 
-@description('Resource ids of the action groups that are told.')
+@description('Resource ids of the action groups to notify.')
 param actionGroupIds array = []
 
 param location string = resourceGroup().location
@@ -56,7 +56,7 @@ resource alert 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
     actions: {
       actionGroups: actionGroupIds
     }
-    // The table may be some minutes old and still unknown to the query service.
+    // The query service may not know the table until some minutes after its creation.
     skipQueryValidation: true
   }
 }

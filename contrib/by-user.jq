@@ -1,4 +1,4 @@
-# What each user's processes take together, most memory first: procline | jq -cs -f by-user.jq
+# The total CPU and memory of each user's processes, highest memory first: procline | jq -cs -f by-user.jq
 group_by(.user)
 | map({
     user: .[0].user,

@@ -1,5 +1,5 @@
-//! A record as bytes: the one place that knows of encodings. `json` and `csv` write one line each; what a stream has
-//! around its lines is here.
+//! Encodings: records as bytes. `json` and `csv` write one line each. This file writes what surrounds the lines in a
+//! stream.
 
 mod csv;
 pub mod json;
@@ -7,18 +7,18 @@ pub mod json;
 use crate::record::{Record, Value};
 use crate::sink::line_format::LineFormat;
 
-/// How records are written.
+/// The encoding of records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// One object per line.
     Json,
-    /// One array of objects, each on a line of its own.
+    /// One array of objects, each on its own line.
     Array,
-    /// A header, then one row per record, RFC 4180. A cell is empty where a value is absent.
+    /// A header, then one row per record, RFC 4180. The cell of an absent value is empty.
     Csv {
         /// The names of the columns.
         columns: Vec<String>,
-        /// Whether the header is still to be written.
+        /// Whether the header must still be written.
         head: bool,
     },
 }
@@ -29,7 +29,7 @@ impl Encoding {
         Encoding::Csv { columns, head: true }
     }
 
-    /// The encoding for what follows in the same stream: it has its header already.
+    /// The encoding for more records in the same stream, which already has its header.
     pub fn continued(self) -> Self {
         match self {
             Encoding::Csv { columns, .. } => Encoding::Csv { columns, head: false },
@@ -37,7 +37,7 @@ impl Encoding {
         }
     }
 
-    /// What a file of such lines must know of them.
+    /// The format of the lines, for a file that they are appended to.
     pub fn line_format(&self) -> LineFormat {
         match self {
             Encoding::Json | Encoding::Array => LineFormat::default(),
@@ -49,7 +49,7 @@ impl Encoding {
         }
     }
 
-    /// Appends the record, and the newline at its end.
+    /// Appends the record and a newline.
     pub fn line<R>(&self, out: &mut Vec<u8>, record: &Record<'_, R>) {
         match self {
             Encoding::Json | Encoding::Array => json::record(out, record),
@@ -57,7 +57,7 @@ impl Encoding {
         }
     }
 
-    /// What comes before a record, which is the `first` or not.
+    /// Appends the text before a record, which may be the `first`.
     pub fn before(&self, first: bool, out: &mut Vec<u8>) {
         match self {
             Encoding::Array => out.push(if first { b'[' } else { b',' }),
@@ -66,7 +66,7 @@ impl Encoding {
         }
     }
 
-    /// What comes after the last record; with `none`, there was no record.
+    /// Appends the text after the last record. `none` tells whether there was no record.
     pub fn end(&self, none: bool, out: &mut Vec<u8>) {
         if none {
             self.before(true, out);
@@ -77,7 +77,7 @@ impl Encoding {
     }
 }
 
-/// A cell for every column, from values that stand in the columns' order.
+/// A cell for every column. The record's values must have the order of the columns.
 fn cells<'a, R>(record: &'a Record<'_, R>, columns: &'a [String]) -> impl Iterator<Item = Vec<u8>> + 'a {
     let mut values = record.rows().peekable();
     columns.iter().map(move |column| {
@@ -90,7 +90,7 @@ fn cell(value: &Value<'_>) -> Vec<u8> {
     if let Some(text) = value.text() {
         return text.into_owned().into_bytes();
     }
-    // A number as JSON has it, and a list or an object as JSON text.
+    // Numbers are written as in JSON. Lists and objects are JSON text.
     json::text(value)
 }
 
@@ -102,7 +102,7 @@ mod tests {
     use crate::record::schema::{Aliases, Column, Schema};
     use crate::record::{Field, Kind, Truncation, Type, truncate};
 
-    /// What a record that is too long may have in it.
+    /// A record that may be too long.
     #[derive(Default)]
     struct Long {
         user: String,
@@ -137,7 +137,7 @@ mod tests {
         truncation: Truncation { first: &["command", "args"], mark: "was_cut", doc: "" },
     };
 
-    /// The line of a record that may be cut already when it is read.
+    /// The line of a record. `cut` tells whether the command was already truncated when it was read.
     fn line(long: &Long, cut: bool, max: usize, is_csv: bool) -> Vec<u8> {
         let columns: Vec<_> = TABLE.iter().filter_map(|field| Column::of(field, Schema::Procline)).collect();
         let layout = Layout::new(&KIND, &columns, Schema::Procline, &[]).unwrap();
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_fits_is_untouched_and_one_byte_more_is_cut() {
+    fn a_line_that_fits_is_unchanged_and_one_byte_more_is_truncated() {
         let text = "x".repeat(1000);
         let (_, whole) = cut(&text, 0);
         assert_eq!(cut(&text, whole), (text.clone(), whole));
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn head_and_tail_stay_and_of_plain_text_all_the_room_is_used() {
+    fn head_and_tail_stay_and_plain_text_uses_the_whole_limit() {
         let text = format!("/usr/bin/java {} com.example.Main", "-cp x ".repeat(2000));
         let (short, length) = cut(&text, 1024);
         assert!(short.starts_with("/usr/bin/java -cp") && short.ends_with("com.example.Main"), "{short}");
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_string_is_next_when_the_command_was_not_enough() {
+    fn the_longest_string_is_truncated_after_the_command() {
         let long = Long { user: "u".repeat(5000), command: b"cat".to_vec(), ..Long::default() };
         let (value, length) = json(&long, 1024);
         assert_eq!(length, 1024);
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_give_up_those_in_the_middle() {
+    fn arguments_in_the_middle_are_removed() {
         let args = (0..500).map(|place| format!("word\"{place}").into_bytes()).collect();
         let long = Long { command: b"cat".to_vec(), args, ..Long::default() };
         let (value, length) = json(&long, 1024);
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_was_cut_when_read_says_so_without_a_limit() {
+    fn a_command_truncated_when_read_is_marked_without_a_limit() {
         let long = Long { command: b"a\xe2\x80\xa6b".to_vec(), ..Long::default() };
         let written = "{\"user\":\"\",\"command\":\"a…b\",\"pid\":7,\"was_cut\":true}\n";
         assert_eq!(line(&long, true, 0, false), written.as_bytes());

@@ -1,16 +1,16 @@
-//! The text of files in /proc, as numbers. Pure: bytes in, values out; no byte sequence makes it panic.
+//! Parses the text of files in /proc. Every function is pure: bytes in, values out. No byte sequence makes one panic.
 
 use std::sync::LazyLock;
 
 use memchr::memmem::{self, Finder};
 use memchr::{memchr, memrchr};
 
-/// /proc/PID/stat, proc_pid_stat(5): what more than a field's row uses of it. A row has [`stat_number`].
+/// The numbers of /proc/PID/stat that are used in several places, proc_pid_stat(5). A field's row uses [`stat_number`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stat {
     /// (3) One letter: R, S, D, Z, T, t, X, I …
     pub state: u8,
-    /// (4) The parent.
+    /// (4) The parent's pid.
     pub ppid: i64,
     /// (5) The process group.
     pub pgrp: i64,
@@ -30,25 +30,25 @@ pub struct Stat {
     pub nice: i64,
     /// (20) The number of threads.
     pub num_threads: i64,
-    /// (22) When it started, in clock ticks after boot.
+    /// (22) The start time, in clock ticks after boot.
     pub starttime: u64,
     /// (23) Virtual memory, in bytes.
     pub vsize: u64,
 }
 
 impl Stat {
-    /// Clock ticks of CPU time, of all threads.
+    /// CPU time of all threads, in clock ticks.
     pub fn cpu_ticks(&self) -> u64 {
         self.utime.saturating_add(self.stime)
     }
 }
 
-/// /proc/PID/stat as its `comm` and the rest; none if it is not of that form.
+/// Parses /proc/PID/stat into its `comm` and its numbers. None if the text has another form.
 pub fn stat(text: &[u8]) -> Option<(&[u8], Stat)> {
     let (comm, rest) = stat_parts(text)?;
     let [b' ', state, rest @ ..] = rest else { return None };
     let mut numbers = Numbers(rest);
-    // Fields in the order of the file; what stands between those used is passed over.
+    // The order is the order in the file. `past` skips the numbers that are not used.
     let stat = Stat {
         state: *state,
         ppid: numbers.signed()?,
@@ -68,48 +68,49 @@ pub fn stat(text: &[u8]) -> Option<(&[u8], Stat)> {
     Some((comm, stat))
 }
 
-/// Whether a `stat` is that of a thread which is not a process's first, as the kernel tells it: its `exit_signal`, the
-/// 38th field, is -1 (`thread_group_leader` in the kernel's include/linux/sched/signal.h).
+/// Whether a `stat` belongs to a thread other than the first of its process. Its `exit_signal`, the 38th field, is then
+/// -1 (`thread_group_leader` in the kernel's include/linux/sched/signal.h).
 pub fn is_thread(stat: &[u8]) -> bool {
     stat_number(stat, 38) == Some(-1)
 }
 
-/// The number at this place of /proc/PID/stat, counted as in proc_pid_stat(5): `(10) minflt`. One that no signed 64-bit
-/// column could hold stops at the largest that it can.
-pub fn stat_number(text: &[u8], place: usize) -> Option<i64> {
+/// The number at `position` in /proc/PID/stat, counted as in proc_pid_stat(5): `(10) minflt`. A number too large for a
+/// signed 64-bit column becomes the largest that fits.
+pub fn stat_number(text: &[u8], position: usize) -> Option<i64> {
     let (_, rest) = stat_parts(text)?;
-    // The fourth is the first number; a blank and the state are before it.
-    Numbers(rest.get(2..)?).past(place.checked_sub(4)?).saturating()
+    // The fourth field is the first number, after a blank and the state.
+    Numbers(rest.get(2..)?).past(position.checked_sub(4)?).saturating()
 }
 
-/// `comm`, and what follows it.
+/// Splits `stat` into `comm` and the text after it.
 ///
-/// `comm` may itself hold blanks, parentheses and newlines: the rest begins after the last `)`.
+/// `comm` may contain blanks, parentheses and newlines, so the rest begins after the last `)`.
 fn stat_parts(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let open = memchr(b'(', text)?;
     let close = memrchr(b')', text)?;
     Some((text.get(open + 1..close)?, text.get(close + 1..)?))
 }
 
-/// /proc/PID/status, proc_pid_status(5): what more than a field's row uses of it. A row has [`keyed`].
+/// The values of /proc/PID/status that are used in several places, proc_pid_status(5). A field's row uses [`keyed`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Status {
     /// `Uid:`, the first of the four: the real user.
     pub ruid: Option<u32>,
-    /// `Uid:`, the second: the effective user.
+    /// `Uid:`, the second of the four: the effective user.
     pub euid: Option<u32>,
     /// `Gid:`, the second of the four: the effective group.
     pub egid: Option<u32>,
-    /// `VmLck:` in KiB; 0 for a process without memory of its own, which has no such line.
+    /// `VmLck:` in KiB. 0 for a process without its own memory, which has no such line.
     pub vm_lck: u64,
-    /// `VmRSS:` in KiB; 0 likewise.
+    /// `VmRSS:` in KiB. 0 for a process without its own memory.
     pub vm_rss: u64,
 }
 
-/// /proc/PID/status. The kernel escapes newlines in `Name:`, which is the first line, so what begins another is a key.
+/// Parses /proc/PID/status. The first line is `Name:`, in which the kernel escapes newlines. So every other line begins
+/// with a key.
 pub fn status(text: &[u8]) -> Status {
-    // Looked for in the kernel's order: a look at each of the lines between them would be a sixth of the time that is
-    // spent on a process outside the kernel.
+    // Search for the keys in the kernel's order. Splitting the lines between them would take a sixth of the time that
+    // is spent on a process outside the kernel.
     static UID: LazyLock<Finder> = LazyLock::new(|| Finder::new("\nUid:"));
     static VM_LCK: LazyLock<Finder> = LazyLock::new(|| Finder::new("\nVmLck:"));
     static VM_RSS: LazyLock<Finder> = LazyLock::new(|| Finder::new("\nVmRSS:"));
@@ -128,12 +129,12 @@ pub fn status(text: &[u8]) -> Status {
     }
 }
 
-/// What follows a key.
+/// The text after a key.
 fn after<'a>(key: &Finder, text: &'a [u8]) -> Option<&'a [u8]> {
     text.get(key.find(text)? + key.needle().len()..)
 }
 
-/// /proc/PID/statm, proc_pid_statm(5): the second and third number, resident and shared pages.
+/// The resident and shared pages in /proc/PID/statm, proc_pid_statm(5): the second and third number.
 pub fn statm(text: &[u8]) -> Option<(u64, u64)> {
     let mut words = words(text).skip(1);
     Some((number(words.next()?)?, number(words.next()?)?))
@@ -145,7 +146,7 @@ pub fn private_memory(text: &[u8]) -> Option<u64> {
     private.into_iter().flatten().reduce(u64::saturating_add)
 }
 
-/// The path in /proc/PID/cgroup, cgroups(7), that tells most: that of version 2, else systemd's, else the first.
+/// The most useful path in /proc/PID/cgroup, cgroups(7): of version 2, else systemd's, else the first.
 pub fn cgroup(text: &[u8]) -> Option<&[u8]> {
     let lines = || {
         text.split(|byte| *byte == b'\n').filter_map(|line| {
@@ -158,18 +159,18 @@ pub fn cgroup(text: &[u8]) -> Option<&[u8]> {
     version_2.or_else(systemd).or_else(|| lines().next()).map(|(_, _, path)| path).filter(|path| !path.is_empty())
 }
 
-/// The container's id in a control group's path: 64 hexadecimal digits, as every runtime writes it.
+/// The container's id in a control group's path: every runtime writes it as 64 hexadecimal digits.
 pub fn container(cgroup: &[u8]) -> Option<&str> {
     let mut runs = cgroup.split(|byte| !byte.is_ascii_digit() && !(b'a'..=b'f').contains(byte));
     runs.rfind(|run| run.len() == 64).and_then(|run| std::str::from_utf8(run).ok())
 }
 
-/// A file that is one number: `oom_score`.
+/// The number in a file that has only one: `oom_score`.
 pub fn only_number(text: &[u8]) -> Option<i64> {
     Numbers(text).signed()
 }
 
-/// /proc/uptime, proc_uptime(5): hundredths of a second since boot.
+/// The time since boot from /proc/uptime, proc_uptime(5), in hundredths of a second.
 pub fn uptime_centiseconds(text: &[u8]) -> Option<u64> {
     let first = words(text).next()?;
     let point = memchr(b'.', first)?;
@@ -178,7 +179,7 @@ pub fn uptime_centiseconds(text: &[u8]) -> Option<u64> {
     seconds.checked_mul(100)?.checked_add(hundredths)
 }
 
-/// The number that follows `key` at the beginning of a line: `MemTotal:` in /proc/meminfo, `syscr:` in /proc/PID/io.
+/// The number after a `key` that begins a line: `MemTotal:` in /proc/meminfo, `syscr:` in /proc/PID/io.
 pub fn keyed(text: &[u8], key: &str) -> Option<u64> {
     memmem::find_iter(text, key).find_map(|start| {
         let (before, rest) = text.split_at(start);
@@ -188,7 +189,7 @@ pub fn keyed(text: &[u8], key: &str) -> Option<u64> {
     })
 }
 
-/// How many CPUs `/proc/stat` has a line of.
+/// The number of CPUs that have a line in `/proc/stat`.
 pub fn cpus(text: &[u8]) -> Option<u64> {
     let numbers = text.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"cpu"));
     let cpus = numbers.filter(|rest| rest.first().is_some_and(u8::is_ascii_digit)).count() as u64;
@@ -250,19 +251,19 @@ fn first_number(text: &[u8]) -> Option<u64> {
     words(text).next().and_then(number)
 }
 
-/// A decimal number of the type asked for, and nothing else.
+/// The decimal number that is the whole word. None if it does not fit the type.
 fn number<T: TryFrom<u64>>(word: &[u8]) -> Option<T> {
     let mut numbers = Numbers(word);
     let number = numbers.next();
     number.filter(|_| numbers.0.is_empty() && !word.starts_with(b" "))
 }
 
-/// Decimal numbers parted by blanks, one after the other. By hand: words split off and given to `str::parse` took a
+/// Reads decimal numbers separated by blanks. It is written by hand, because splitting words and `str::parse` took a
 /// tenth of the time that is spent on a process outside the kernel.
 struct Numbers<'a>(&'a [u8]);
 
 impl<'a> Numbers<'a> {
-    /// The next number, if there is one and it is of that type.
+    /// The next number. None if there is none, or if it does not fit the type.
     fn next<T: TryFrom<u64>>(&mut self) -> Option<T> {
         self.blanks();
         T::try_from(self.magnitude()?).ok()
@@ -278,7 +279,7 @@ impl<'a> Numbers<'a> {
         self.magnitude()?.try_into().ok()
     }
 
-    /// The next number; one that no signed 64-bit column could hold stops at the largest that it can.
+    /// The next number. One too large for a signed 64-bit column becomes the largest that fits.
     fn saturating(&mut self) -> Option<i64> {
         self.blanks();
         if self.0.starts_with(b"-") {
@@ -294,7 +295,7 @@ impl<'a> Numbers<'a> {
             number = number.wrapping_mul(10).wrapping_add((byte - b'0').into());
             digits += 1;
         }
-        // Numbers of as many digits compare as their text does.
+        // Numbers with the same number of digits compare like their text.
         let fits = digits < LARGEST.len() || digits == LARGEST.len() && self.0[..digits] <= *LARGEST;
         if digits == 0 || !fits || !matches!(self.0.get(digits), None | Some(b' ' | b'\t' | b'\n')) {
             return None;
@@ -309,7 +310,7 @@ impl<'a> Numbers<'a> {
         }
     }
 
-    /// The same, after so many numbers, whatever those are.
+    /// Skips `count` words, whatever they are.
     fn past(&mut self, count: usize) -> &mut Self {
         for _ in 0..count {
             self.blanks();
@@ -334,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn stat_is_read_by_place() {
+    fn stat_is_read_by_position() {
         let text = line("cat");
         let expected = Stat {
             state: b'S',
@@ -352,14 +353,14 @@ mod tests {
             vsize: 1_048_576,
         };
         assert_eq!(stat(text.as_bytes()), Some((b"cat".as_slice(), expected)));
-        for (place, expected) in
+        for (position, expected) in
             [(4, Some(1)), (10, Some(1)), (12, Some(3)), (18, Some(20)), (19, Some(-5)), (25, Some(i64::MAX))]
         {
-            assert_eq!(stat_number(text.as_bytes(), place), expected, "({place})");
+            assert_eq!(stat_number(text.as_bytes(), position), expected, "({position})");
         }
-        // Words before the comm's end, a letter, and beyond the last.
-        for place in [0, 1, 2, 3, 27, usize::MAX] {
-            assert_eq!(stat_number(text.as_bytes(), place), None, "({place})");
+        // The words up to the state are not numbers. The other positions are after the last field.
+        for position in [0, 1, 2, 3, 27, usize::MAX] {
+            assert_eq!(stat_number(text.as_bytes(), position), None, "({position})");
         }
     }
 
@@ -374,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_stat_is_none() {
+    fn text_of_another_form_is_none() {
         for text in ["", "(", ")", ")(", "42", "42 (cat", "42 (cat)", "42 (cat) S", "42 (cat) S 1 x 44", "1 () "] {
             assert_eq!(stat(text.as_bytes()), None, "{text:?}");
         }

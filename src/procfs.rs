@@ -1,4 +1,5 @@
-//! The only file that opens /proc: descriptors, reading, and the judgement of errors. It knows paths, not contents.
+//! The only file that opens /proc: it reads files and classifies errors. It knows paths, but not what the files
+//! contain.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,19 +13,20 @@ use rustix::io::{Errno, retry_on_intr};
 
 use crate::sys;
 
-/// A /proc, or a tree that looks like one. Paths are opened relative to its directory, which spares the kernel a walk.
+/// A /proc, or a copied tree that looks like one. Paths are opened relative to its directory: that saves the kernel a
+/// path lookup.
 pub struct Procfs {
     root: OwnedFd,
     path: PathBuf,
-    /// Whether it is the kernel's own, and not a copy: then a process's directory is owned by its effective user.
+    /// Whether it is the kernel's /proc and not a copy. In the kernel's, the effective user owns a process's directory.
     is_kernels: bool,
 }
 
 impl Procfs {
-    /// Opens the tree at `path`, or this machine's own.
+    /// Opens the tree at `path`, or this machine's /proc.
     ///
     /// # Errors
-    /// If it is no directory that can be opened.
+    /// If the path is not a directory, or cannot be opened.
     pub fn open(path: Option<&Path>) -> anyhow::Result<Self> {
         let path = path.unwrap_or(Path::new("/proc"));
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -34,7 +36,7 @@ impl Procfs {
         Ok(Procfs { root, path: path.to_owned(), is_kernels })
     }
 
-    /// Where it is mounted, for messages.
+    /// The path where it is mounted, for messages.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -42,9 +44,9 @@ impl Procfs {
     /// Reads a file about the machine: `uptime`, `meminfo`, `tty/drivers` …
     ///
     /// # Errors
-    /// If it cannot be read: the tree is then no proc filesystem, or not the whole of one.
+    /// If the file cannot be read: the tree is then not a proc filesystem, or an incomplete one.
     pub fn read_host(&self, name: &str) -> anyhow::Result<Vec<u8>> {
-        /// /proc/stat grows with CPUs and interrupts.
+        /// This is generous, because /proc/stat grows with CPUs and interrupts.
         const MAX: u64 = 16 << 20;
         let mut text = Vec::new();
         open(&self.root, name.as_bytes())
@@ -53,7 +55,7 @@ impl Procfs {
         Ok(text)
     }
 
-    /// Whether there is any process: a directory without one is no proc filesystem.
+    /// Whether there is any process. A directory without one is not a proc filesystem.
     ///
     /// # Errors
     /// If the directory cannot be listed.
@@ -64,8 +66,8 @@ impl Procfs {
     /// The files of one process.
     pub fn process(&self, pid: u32) -> ProcessFiles<'_> {
         let mut path = [0; PATH_MAX];
-        // From the last digit to the first, which then is moved to the beginning: the machinery of `write!` is as much
-        // again as all else that opening a file takes here.
+        // Write the digits backwards, then move them to the beginning. `write!` would double the cost of opening a file
+        // outside the kernel.
         let (mut start, mut left) = (DIGITS_MAX, pid);
         path[start] = b'/';
         while left > 0 || start == DIGITS_MAX {
@@ -90,14 +92,15 @@ impl Procfs {
     }
 }
 
-/// As many as a pid can have.
+/// The largest number of digits in a pid.
 const DIGITS_MAX: usize = 10;
 
-/// Longer than a pid and the longest of our names.
+/// The size of a path's buffer: enough for a pid with the longest file name used here.
 const PATH_MAX: usize = 32;
 
-/// The files of one process: `PID/…`, opened by path each time. A pid is given anew only after all others were, so
-/// between two reads no other process takes its place; a descriptor of its directory would cost more than it keeps.
+/// The files of one process: `PID/…`. Each file is opened by its path, because a descriptor of the directory would cost
+/// more than it saves. The path is safe: the kernel reuses a pid only after all others, so the pid still belongs to the
+/// same process at the next read.
 pub struct ProcessFiles<'a> {
     procfs: &'a Procfs,
     path: [u8; PATH_MAX],
@@ -105,43 +108,43 @@ pub struct ProcessFiles<'a> {
 }
 
 impl ProcessFiles<'_> {
-    /// Reads a file into `text`, which is emptied first, up to about `most` bytes.
+    /// Replaces `text` with the content of a file, up to about `max` bytes.
     ///
     /// # Errors
     /// Those of open(2) and read(2); see [`is_out_of_sight`].
-    pub fn read(&mut self, name: &str, text: &mut Vec<u8>, most: usize) -> io::Result<()> {
+    pub fn read(&mut self, name: &str, text: &mut Vec<u8>, max: usize) -> io::Result<()> {
         let file = self.open(name)?;
         text.clear();
-        let read = fill(&file, text, most);
+        let read = fill(&file, text, max);
         sys::close(file);
         read.map(|_| ())
     }
 
-    /// Reads a file like [`read`](Self::read), but of one longer than `most` keeps the first `head` bytes and the last
-    /// `most - head`. True says that nothing had to be left out.
+    /// Reads a file like [`read`](Self::read). If it is longer than `max`, keeps the first `head` bytes and the last
+    /// `max - head`. Returns whether the text is complete.
     ///
     /// # Errors
-    /// The same.
-    pub fn read_ends(&mut self, name: &str, text: &mut Vec<u8>, head: usize, most: usize) -> io::Result<bool> {
+    /// Those of [`read`](Self::read).
+    pub fn read_ends(&mut self, name: &str, text: &mut Vec<u8>, head: usize, max: usize) -> io::Result<bool> {
         let file = self.open(name)?;
         text.clear();
-        let mut whole = true;
+        let mut is_complete = true;
         let read = loop {
-            let read = fill(&file, text, 2 * most);
-            if let Some(surplus) = text.len().checked_sub(most).filter(|surplus| *surplus > 0) {
+            let read = fill(&file, text, 2 * max);
+            if let Some(surplus) = text.len().checked_sub(max).filter(|surplus| *surplus > 0) {
                 text.drain(head..head + surplus);
-                whole = false;
+                is_complete = false;
             }
             if !matches!(read, Ok(false)) {
                 break read;
             }
         };
         sys::close(file);
-        read.map(|_| whole)
+        read.map(|_| is_complete)
     }
 
-    /// The process's effective user, from the owner of its directory, which is that whatever `dumpable` says
-    /// (`task_dump_owner` in the kernel's fs/proc/base.c); none in a copied tree, where it is whoever copied it.
+    /// The process's effective user, from the owner of its directory. That is right even if the process is not dumpable
+    /// (`task_dump_owner` in the kernel's fs/proc/base.c). None in a copied tree, which belongs to whoever copied it.
     pub fn effective_uid(&self) -> Option<u32> {
         if !self.procfs.is_kernels {
             return None;
@@ -151,7 +154,7 @@ impl ProcessFiles<'_> {
         Some(statx.stx_uid)
     }
 
-    /// What a link points to: `exe`, `cwd`.
+    /// The target of a link: `exe`, `cwd`.
     ///
     /// # Errors
     /// Those of readlink(2).
@@ -160,7 +163,7 @@ impl ProcessFiles<'_> {
         Ok(rustix::fs::readlinkat(root, self.path_of(name)?, Vec::new())?.into_bytes())
     }
 
-    /// How many entries a directory has: `fd`.
+    /// The number of entries in a directory: `fd`.
     ///
     /// # Errors
     /// Those of open(2) and getdents64(2).
@@ -188,18 +191,19 @@ impl ProcessFiles<'_> {
     }
 }
 
-/// The processes of a tree, by ascending pid, read as they are asked for: nothing is held per process.
+/// The processes of a tree, by ascending pid. They are listed in chunks, so that memory does not grow with their
+/// number.
 pub struct Pids {
     root: OwnedFd,
     entries: Vec<u8>,
-    /// What one getdents64(2) gave, the next pid last.
+    /// The pids of one getdents64(2), in descending order: the next one is the last.
     chunk: Vec<u32>,
-    /// Whether the list has come to its end.
+    /// Whether the directory is read to its end.
     listed: bool,
 }
 
 impl Pids {
-    /// Goes on with these instead, in their order, and then ends.
+    /// Continues with only these pids, in their order.
     pub fn only(&mut self, mut pids: Vec<u32>) {
         pids.reverse();
         self.chunk = pids;
@@ -224,7 +228,7 @@ impl Pids {
             any = true;
             let entry = entry?;
             let name = entry.file_name().to_bytes();
-            // A number as the kernel writes it: in a copied tree there may be anything.
+            // Accept only a number as the kernel writes it: a copied tree may have any names.
             if name.iter().all(u8::is_ascii_digit) && !name.starts_with(b"0") {
                 self.chunk.extend(std::str::from_utf8(name).ok().and_then(|digits| digits.parse::<u32>().ok()));
             }
@@ -232,20 +236,20 @@ impl Pids {
                 break;
             }
         }
-        // The kernel lists ascending; the files of a copied tree come in any order.
+        // The kernel lists pids in ascending order, but the files of a copied tree come in any order.
         self.chunk.sort_unstable_by(|a, b| b.cmp(a));
         Ok(any)
     }
 }
 
-/// Whether an error on a process's `stat` means that there is nothing to tell of it: it is gone (at open `ENOENT`, at
-/// read `ESRCH`), or its files are not for this user (`hidepid=1`, proc(5)).
+/// Whether an error on a process's `stat` means that it has no record: it is gone (`ENOENT` from open, `ESRCH` from
+/// read), or this user may not see it (`hidepid=1`, proc(5)).
 pub fn is_out_of_sight(error: &io::Error) -> bool {
     let errno = error.raw_os_error().map(Errno::from_raw_os_error);
     matches!(errno, Some(Errno::NOENT | Errno::SRCH | Errno::ACCESS | Errno::PERM))
 }
 
-/// Whether the thread `tid` of this process is running, or would be if a CPU were free: then it is slow, not stuck.
+/// Whether the thread `tid` of this program is running or waits for a CPU. Such a thread is slow, but not stuck.
 pub fn is_running(tid: i32) -> bool {
     let Ok(text) = std::fs::read(format!("/proc/self/task/{tid}/stat")) else {
         return false;
@@ -258,18 +262,19 @@ fn open(root: &OwnedFd, path: &[u8]) -> io::Result<OwnedFd> {
     Ok(retry_on_intr(|| rustix::fs::openat(root, path, flags, Mode::empty()))?)
 }
 
-/// Appends what `file` holds to `text`, until that is `most` bytes long or a little more. True says that the file ended.
+/// Appends the content of `file` to `text`, until that has `max` bytes or a little more. Returns whether the file
+/// ended.
 ///
-/// A process's files are made anew for each reader: a read that gives less than there was room for was the last, and a
-/// second one to see that it gives nothing would be a tenth of the work.
-fn fill(file: &OwnedFd, text: &mut Vec<u8>, most: usize) -> io::Result<bool> {
-    while text.len() < most {
+/// The kernel generates a process's files for each reader. So a read that does not fill the buffer is the last one. One
+/// more read to confirm that would be a tenth of the work.
+fn fill(file: &OwnedFd, text: &mut Vec<u8>, max: usize) -> io::Result<bool> {
+    while text.len() < max {
         if text.capacity() == text.len() {
             text.reserve(text.len().max(4096));
         }
-        let room = text.capacity() - text.len();
+        let free = text.capacity() - text.len();
         let read = retry_on_intr(|| rustix::io::read(file, spare_capacity(text)))?;
-        if read < room {
+        if read < free {
             return Ok(true);
         }
     }
@@ -281,7 +286,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_process_may_do_to_its_files_and_what_only_the_machine_can() {
+    fn errors_of_a_process_are_told_from_errors_of_the_machine() {
         // ENOENT, ESRCH, EACCES, EPERM; then EIO, ENOMEM, EISDIR, ENFILE, EMFILE.
         for (errno, out_of_sight) in [
             (2, true),
@@ -312,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copied_tree_says_nothing_of_owners() {
+    fn a_copied_tree_does_not_tell_owners() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("7")).unwrap();
         std::fs::create_dir(folder.path().join("007")).unwrap();
@@ -327,7 +332,7 @@ mod tests {
         assert_eq!([pids.next().unwrap(), pids.next().unwrap()], [Some(7), None]);
     }
 
-    /// The length that a reader asks for does not matter to what it gets.
+    /// The capacity of the buffer does not change what is read.
     #[test]
     fn both_ends_of_a_file() {
         let folder = tempfile::tempdir().unwrap();
@@ -338,9 +343,10 @@ mod tests {
             std::fs::write(folder.path().join("7/file"), &content).unwrap();
             for capacity in [0, 10, 4096] {
                 let mut text = Vec::with_capacity(capacity);
-                let whole = procfs.process(7).read_ends("file", &mut text, 70, 100).unwrap();
-                assert_eq!(whole, length <= 100, "{length}");
-                let expected = if whole { content.clone() } else { [&content[..70], &content[length - 30..]].concat() };
+                let is_complete = procfs.process(7).read_ends("file", &mut text, 70, 100).unwrap();
+                assert_eq!(is_complete, length <= 100, "{length}");
+                let expected =
+                    if is_complete { content.clone() } else { [&content[..70], &content[length - 30..]].concat() };
                 assert_eq!(text, expected, "{length}");
             }
         }

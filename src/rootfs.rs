@@ -1,5 +1,5 @@
-//! Another machine's root directory, mounted here. Its files are found as that machine would find them: a link in it,
-//! absolute or upwards, never leads out of it.
+//! Another machine's root directory, mounted here. Paths are resolved as that machine would resolve them: a link,
+//! whether absolute or with `..`, never leads outside the root.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,7 +10,8 @@ use anyhow::Context;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, open, openat, openat2};
 use rustix::io::{Errno, retry_on_intr};
 
-/// How a file is opened: without waiting for the other end of a FIFO, nor becoming a terminal's owner.
+/// The flags to open a file with. They do not wait for the other end of a FIFO, and do not acquire a controlling
+/// terminal.
 const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
 /// The directory that stands for `/`.
@@ -21,7 +22,7 @@ impl Rootfs {
     /// Opens the directory at `path`.
     ///
     /// # Errors
-    /// If it is no directory that can be opened.
+    /// If the path is not a directory, or cannot be opened.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = open(path, flags, Mode::empty())
@@ -32,12 +33,12 @@ impl Rootfs {
     /// The content of a regular file, by its path below the root.
     ///
     /// # Errors
-    /// If it is not there, no regular file, or not for this user.
+    /// If the file is missing, is not a regular file, or is not readable for this user.
     pub fn read(&self, path: &str) -> io::Result<Vec<u8>> {
-        /// Far more than the users of a large site.
+        /// Far more than the users of a large site need.
         const MAX: u64 = 64 << 20;
         let file = match self.open_in_root(path) {
-            // Before Linux 5.6, or under a sandbox that does not know this system call.
+            // The system call is missing before Linux 5.6, and some sandboxes refuse it.
             Err(Errno::NOSYS | Errno::PERM) => self.open_without_links(path)?,
             opened => opened?,
         };
@@ -50,14 +51,14 @@ impl Rootfs {
     }
 
     fn open_in_root(&self, path: &str) -> Result<OwnedFd, Errno> {
-        /// A rename elsewhere while a link leads upwards: openat2(2), EAGAIN.
+        /// EAGAIN means that a rename raced with resolving `..`, openat2(2). It passes.
         const ATTEMPTS: usize = 100;
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         let open = || retry_on_intr(|| openat2(&self.0, path, FLAGS, Mode::empty(), resolve));
         (1..ATTEMPTS).map(|_| open()).find(|opened| !matches!(opened, Err(Errno::AGAIN))).unwrap_or_else(open)
     }
 
-    /// Level after level, none of which may be a link: a link that this process followed could lead out.
+    /// Opens one level after the other and refuses links: a link could lead outside the root.
     fn open_without_links(&self, path: &str) -> Result<OwnedFd, Errno> {
         let (directories, name) = path.rsplit_once('/').unwrap_or(("", path));
         let open = |directory: &OwnedFd, name: &str, flags| {

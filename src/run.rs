@@ -1,7 +1,7 @@
-//! Runs a job: once, or at an interval until it is stopped. It knows neither what a snapshot is about nor where records
-//! go. `job` is what a kind of record implements, `interval` says when the next snapshot is due, `signals` when to stop,
-//! and `watchdog` sees to it that nothing hangs one: by its worker's `steps`, the `stuck` ones of before, and what workers
-//! have `shared`.
+//! Runs a job once, or at an interval until it is stopped. It knows neither the content of a snapshot nor the
+//! destination. `job` is the trait that a kind of record implements. `interval` tells when the next snapshot is due,
+//! and `signals` when to stop. `watchdog` ensures that nothing hangs a snapshot: it watches a worker's `steps`, and
+//! remembers the `stuck` workers. `shared` is a value that only the current worker may change.
 
 mod interval;
 mod job;
@@ -20,21 +20,21 @@ pub use shared::Shared;
 use signals::Signals;
 use stuck::StuckWorkers;
 
-/// When snapshots are taken, and how long one may take.
+/// When to take snapshots, and how long each may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule {
-    /// Once, or again and again.
+    /// The interval between snapshots. None for a single snapshot.
     pub interval: Option<Interval>,
-    /// How long a snapshot may take; with an interval, how long it may wait for a lock.
+    /// How long a snapshot may take. With an interval, how long it may wait for a lock.
     pub timeout: Duration,
 }
 
-/// Takes one snapshot, or one at every interval. `job` makes a snapshot's job of what the last one left; `destination`
-/// says where records go now, in words.
+/// Takes one snapshot, or one at every interval. `job` creates the job of a snapshot from the values that the last one
+/// left. `destination` describes where records go now, for messages.
 ///
 /// # Errors
-/// What ended a snapshot other than its own end: a failure, a signal, or the timeout. With an interval, a failure that
-/// may pass is reported when it happens, and a signal that left no line unwritten is the end.
+/// If a failure, a signal or the timeout ends a snapshot. With an interval, a failure that may pass is reported when it
+/// happens, and the run continues. A signal that leaves no line unwritten ends the run without an error.
 pub fn run<J: Job>(
     schedule: Schedule,
     destination: impl Fn() -> String,
@@ -72,14 +72,14 @@ pub fn run<J: Job>(
     if failures.reported.is_empty() { Ok(()) } else { Err(Outcome::Reported) }
 }
 
-/// The failures of a run that goes on.
+/// The failures of a run that continues.
 #[derive(Default)]
 struct Failures {
     reported: Vec<Transient>,
 }
 
 impl Failures {
-    /// Reports the first of its kind.
+    /// Reports a failure if it is the first of its kind.
     fn report(&mut self, kind: Transient, error: &anyhow::Error) {
         if !self.reported.contains(&kind) {
             exit::report(error);

@@ -1,4 +1,4 @@
-//! The one module with `unsafe`: calls of the C library that rustix does not make safe.
+//! The only module with `unsafe`: system and C library calls for which rustix has no safe function.
 #![allow(unsafe_code)]
 
 use std::ffi::CStr;
@@ -6,44 +6,45 @@ use std::mem::MaybeUninit;
 use std::os::fd::{IntoRawFd, OwnedFd};
 use std::ptr;
 
-/// The name of a user as the system's name services have it, getpwuid_r(3); none where they know none or fail.
+/// The name of a user in the system's name services, getpwuid_r(3). None if they know none or fail.
 pub fn user_name(uid: u32) -> Option<String> {
     look_up(|buffer| {
         let mut entry = MaybeUninit::<libc::passwd>::uninit();
         let mut found = ptr::null_mut();
-        // SAFETY: the pointers are valid for the call, and the length is that of the buffer.
+        // SAFETY: the pointers are valid for the call, and the length is the buffer's length.
         let error =
             unsafe { libc::getpwuid_r(uid, entry.as_mut_ptr(), buffer.as_mut_ptr(), buffer.len(), &raw mut found) };
-        // SAFETY: on success `found` points to `entry`, whose name is a string within `buffer`; both are still here.
+        // SAFETY: on success `found` points to `entry`, and its name is a string in `buffer`. Both are still alive.
         let name = (error == 0 && !found.is_null()).then(|| unsafe { text((*found).pw_name) });
         (error, name)
     })
 }
 
-/// The name of a group likewise, getgrgid_r(3).
+/// The name of a group in the system's name services, getgrgid_r(3). None if they know none or fail.
 pub fn group_name(gid: u32) -> Option<String> {
     look_up(|buffer| {
         let mut entry = MaybeUninit::<libc::group>::uninit();
         let mut found = ptr::null_mut();
-        // SAFETY: as above.
+        // SAFETY: the same as in `user_name`.
         let error =
             unsafe { libc::getgrgid_r(gid, entry.as_mut_ptr(), buffer.as_mut_ptr(), buffer.len(), &raw mut found) };
-        // SAFETY: as above.
+        // SAFETY: the same as in `user_name`.
         let name = (error == 0 && !found.is_null()).then(|| unsafe { text((*found).gr_name) });
         (error, name)
     })
 }
 
-/// Whether the signal is ignored, sigaction(2): a shell starts `command &` with SIGINT ignored, nohup(1) with SIGHUP.
+/// Whether the signal is ignored, sigaction(2). A shell starts `command &` with SIGINT ignored, and nohup(1) ignores
+/// SIGHUP.
 pub fn is_ignored(signal: libc::c_int) -> bool {
     let mut action = MaybeUninit::<libc::sigaction>::uninit();
-    // SAFETY: no action is set; the pointer to the present one is valid for the call.
+    // SAFETY: the call sets no action, and the pointer for the current action is valid for the call.
     let error = unsafe { libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) };
-    // SAFETY: on success the present action was written there.
+    // SAFETY: on success the current action was written there.
     error == 0 && unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN
 }
 
-/// Calls with a buffer that grows until the entry fits: a group may have many members.
+/// Repeats `call` with a larger buffer until the entry fits: a group may have many members.
 fn look_up(call: impl Fn(&mut [libc::c_char]) -> (libc::c_int, Option<String>)) -> Option<String> {
     const MAX: usize = 16 << 20;
     let mut buffer = vec![0; 1024];
@@ -59,14 +60,14 @@ fn look_up(call: impl Fn(&mut [libc::c_char]) -> (libc::c_int, Option<String>)) 
 /// # Safety
 /// `string` must point to bytes that end with a NUL.
 unsafe fn text(string: *const libc::c_char) -> String {
-    // SAFETY: as the caller promises.
+    // SAFETY: the caller guarantees that the bytes end with a NUL.
     unsafe { CStr::from_ptr(string) }.to_string_lossy().into_owned()
 }
 
-/// Closes a descriptor by the bare system call. The C library's close(2) is a cancellation point, pthreads(7), which in
-/// a program of two threads costs as much again; what std does when a descriptor is dropped is that.
+/// Closes a descriptor with the plain system call. Dropping a descriptor calls the C library's close(2) instead. That
+/// is a cancellation point, pthreads(7), which doubles the cost in a program with two threads.
 pub fn close(descriptor: OwnedFd) {
-    // SAFETY: the descriptor is owned, open, and given away here, so that nobody uses or closes it again.
+    // SAFETY: the descriptor is owned and open, and is consumed here, so nothing uses or closes it again.
     unsafe { rustix::io::close(descriptor.into_raw_fd()) }
 }
 

@@ -1,5 +1,6 @@
-//! Names of users and groups: /etc/passwd and /etc/group first, then the system's other sources (LDAP, SSSD, systemd)
-//! through NSS; each id is looked up once. Those of another machine are in its root directory, and nowhere else.
+//! Names of users and groups. They come from /etc/passwd and /etc/group first, then from the system's other sources
+//! (LDAP, SSSD, systemd) through NSS. Each id is looked up once. The names of another machine come only from its root
+//! directory.
 
 use std::collections::HashMap;
 use std::fs;
@@ -8,21 +9,22 @@ use std::rc::Rc;
 use crate::rootfs::Rootfs;
 use crate::text::lossy;
 
-/// Asks the system's name services for the name of an id.
+/// A function that asks the system's name services for the name of an id.
 pub type Service = fn(u32) -> Option<String>;
 
-/// Where names come from: a file in the form of passwd(5) or group(5), by its path below a root directory.
+/// Where names come from. A path is relative to the root directory, and its file has the format of passwd(5) or
+/// group(5).
 pub enum Source<'a> {
     /// This machine's file, then its name services.
     Here(&'static str, Option<Service>),
     /// Another machine's file.
     Root(&'a Rootfs, &'static str),
-    /// Nowhere: an id of a machine whose root directory is not known.
+    /// No source: the machine's root directory is not known.
     Nowhere,
 }
 
 impl Source<'_> {
-    /// The file's text. A minimal root has no such file; nobody has a name there.
+    /// The file's text. A minimal root has no such file, so nobody has a name there.
     fn text(&self) -> Vec<u8> {
         match self {
             Source::Here(path, _) => fs::read(format!("/{path}")).unwrap_or_default(),
@@ -39,23 +41,23 @@ impl Source<'_> {
     }
 }
 
-/// Finds and keeps the names of users, or of groups.
+/// Looks up and caches the names of users, or of groups.
 pub struct Names<'a> {
     source: Source<'a>,
-    /// The file's text, once it was needed.
+    /// The file's text, read when it is first needed.
     text: Option<Vec<u8>>,
     known: HashMap<u32, Rc<str>>,
-    /// The one asked for last: mostly that of the next process, too.
+    /// The last lookup: the next process often has the same id.
     last: Option<(u32, Rc<str>)>,
 }
 
 impl<'a> Names<'a> {
-    /// Names from `source`.
+    /// An empty cache of the names in `source`.
     pub fn new(source: Source<'a>) -> Self {
         Names { source, text: None, known: HashMap::new(), last: None }
     }
 
-    /// The name of `id`, or its digits if it has none. May wait for a file or a name service.
+    /// The name of `id`, or its digits if it has none. This may wait for a file or a name service.
     pub fn name(&mut self, id: u32) -> Rc<str> {
         if let Some((last, name)) = &self.last
             && *last == id
@@ -79,13 +81,13 @@ impl<'a> Names<'a> {
     }
 }
 
-/// The first name that a text in the form of passwd(5) or group(5) gives to `id`: `name:password:id:…`.
+/// The first name for `id` in a text with the format of passwd(5) or group(5): `name:password:id:…`.
 pub fn name_in(text: &[u8], id: u32) -> Option<String> {
     text.split(|byte| *byte == b'\n').find_map(|line| {
         let mut parts = line.split(|byte| *byte == b':');
         let name = parts.next()?;
         let found: u32 = std::str::from_utf8(parts.nth(1)?).ok()?.parse().ok()?;
-        // `+` and `-` are directions to NSS, nsswitch.conf(5) "compat"; `#` is a comment.
+        // `+` and `-` begin instructions to NSS, nsswitch.conf(5) "compat". `#` begins a comment.
         let is_name = !name.is_empty() && !name.starts_with(b"+") && !name.starts_with(b"-") && !name.starts_with(b"#");
         (found == id && is_name).then(|| lossy(name).into_owned())
     })
@@ -126,7 +128,7 @@ last:x:12:12";
     }
 
     #[test]
-    fn the_service_is_asked_for_what_the_file_lacks() {
+    fn the_service_is_asked_for_ids_that_the_file_lacks() {
         let mut names = Names::new(Source::Here("nonexistent", Some(|id| (id == 7).then(|| "seven".to_owned()))));
         assert_eq!([&*names.name(7), &*names.name(8)], ["seven", "8"]);
     }

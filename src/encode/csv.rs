@@ -1,5 +1,5 @@
-//! CSV, RFC 4180: by the csv crate, which quotes what must be quoted. One row is one physical line: control characters
-//! are escaped as in JSON, so that a reader of lines loses none, and one torn row does not swallow the next.
+//! CSV, RFC 4180. The csv crate quotes cells that need quotes. One row is one physical line: control characters are
+//! escaped as in JSON. So a program that reads lines loses no row, and an incomplete row does not corrupt the next one.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use csv::WriterBuilder;
 use super::json;
 use crate::text::lossy;
 
-/// The character around cells. A row has an even number of them: one within a cell is doubled.
+/// The quote around cells. A row has an even number of quotes, because a quote in a cell is doubled.
 pub const QUOTE: u8 = b'"';
 
 /// Appends one row and its newline.
@@ -22,14 +22,15 @@ pub fn row<C: AsRef<[u8]>>(out: &mut Vec<u8>, cells: impl IntoIterator<Item = C>
         .and_then(|()| Ok(writer.flush()?));
     drop(writer);
     if written.is_err() {
-        // Writing to memory does not fail; were it to, half a row must not stay.
+        // Writing to memory does not fail. If it did, half a row must not stay.
         out.truncate(start);
     }
 }
 
-/// The text with its control characters as JSON escapes them.
+/// The text with its control characters escaped as in JSON.
 fn escaped(cell: &str) -> Cow<'_, str> {
-    // Rare, so looked for once, byte by byte: C0 and DEL, or the first byte of a C1 control in UTF-8.
+    // Control characters are rare, so check all bytes first: for C0 and DEL, and for the first byte of a C1 control in
+    // UTF-8.
     if !cell.bytes().any(|byte| byte.is_ascii_control() || byte == 0xc2) {
         return Cow::Borrowed(cell);
     }
@@ -49,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_character_takes_no_fewer_bytes_than_it_has_and_no_row_has_two_lines() {
+    fn every_character_takes_at_least_its_own_bytes_and_a_row_is_one_line() {
         let all = ('\0'..='\u{2fff}').chain('\u{fff0}'..='\u{10010}');
         for c in all {
             let mut out = Vec::new();
@@ -62,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_are_those_of_json_and_backslashes_stay() {
+    fn control_characters_are_escaped_as_in_json_and_backslashes_stay() {
         let mut out = Vec::new();
         row(&mut out, ["a\nb\r\n\tc", "C:\\n", "\u{1b}[1m\x7f\u{9b}é", "\0"]);
         assert_eq!(out, "a\\nb\\r\\n\\tc,C:\\n,\\u001b[1m\\u007f\\u009bé,\\u0000\n".as_bytes());

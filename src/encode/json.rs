@@ -1,7 +1,7 @@
-//! JSON, one object per line. A line holds no control character but its newline, so that neither a log pipeline nor a
-//! terminal meets one: serde_json escapes what RFC 8259 demands, this adds DEL and the C1 controls.
+//! JSON, one object per line. Control characters are escaped, because log pipelines and terminals may interpret them:
+//! serde_json escapes those of RFC 8259, and this file adds DEL and the C1 controls.
 //!
-//! Most of a record is names, and text with nothing to escape: both are written as they are. All else is serde_json's.
+//! Most of a record is names and text without anything to escape. This file copies both. serde_json writes the rest.
 
 use std::io::{self, Write};
 
@@ -17,12 +17,12 @@ pub fn record<R>(out: &mut Vec<u8>, record: &Record<'_, R>) {
     let start = out.len();
     match object(out, record) {
         Ok(()) => out.push(b'\n'),
-        // Writing to memory does not fail and every number is one; were it to, half a line must not stay.
+        // Writing to memory does not fail, and every number is finite. If it did fail, half a line must not stay.
         Err(_) => out.truncate(start),
     }
 }
 
-/// Whatever has a form in JSON, as such a text.
+/// A value as JSON text.
 pub fn text(value: &impl Serialize) -> Vec<u8> {
     let mut out = Vec::new();
     if any(&mut out, value).is_err() {
@@ -35,7 +35,7 @@ fn object<R>(out: &mut Vec<u8>, record: &Record<'_, R>) -> serde_json::Result<()
     out.push(b'{');
     let mut open: &[Name] = &[];
     record.each(|key, row| {
-        // The objects that end before this row, and those that begin with it.
+        // Close the objects that end before this row, and open those that begin with it.
         let common = key.common(open);
         out.extend(open[common..].iter().map(|_| b'}'));
         for object in &key.objects[common..] {
@@ -73,32 +73,32 @@ fn any(out: &mut Vec<u8>, value: &impl Serialize) -> serde_json::Result<()> {
     value.serialize(&mut Serializer::with_formatter(out, Controls))
 }
 
-/// Whether nothing in a text is to be escaped.
+/// Whether a text has nothing to escape.
 fn is_plain(text: &[u8]) -> bool {
     let (chunks, rest) = text.as_chunks::<16>();
-    // Without an early end within a chunk, so that the compiler takes all its bytes at once; few at a time are better
-    // looked up.
-    chunks.iter().all(|chunk| !chunk.iter().fold(false, |any, byte| any | is_odd(*byte)))
-        && !rest.iter().fold(false, |any, byte| any | ODD[usize::from(*byte)])
+    // A chunk is checked without an early exit, so that the compiler can check all its bytes at once. For the few bytes
+    // of the rest, a table is faster.
+    chunks.iter().all(|chunk| !chunk.iter().fold(false, |any, byte| any | may_need_escape(*byte)))
+        && !rest.iter().fold(false, |any, byte| any | MAY_NEED_ESCAPE[usize::from(*byte)])
 }
 
-/// Whether a byte may be one of a character to be escaped: also the first one of a C1 control (U+0080 to U+009F) in
-/// UTF-8, which is that of few other characters.
-const fn is_odd(byte: u8) -> bool {
+/// Whether a byte may belong to a character that must be escaped. 0xc2 is the first byte of the C1 controls (U+0080 to
+/// U+009F) in UTF-8, and of only a few other characters.
+const fn may_need_escape(byte: u8) -> bool {
     (byte < 0x20) | (byte == b'"') | (byte == b'\\') | (byte == 0x7f) | (byte == 0xc2)
 }
 
-const ODD: [bool; 256] = {
-    let mut odd = [false; 256];
+const MAY_NEED_ESCAPE: [bool; 256] = {
+    let mut table = [false; 256];
     let mut byte = 0;
-    while byte < odd.len() {
-        odd[byte] = is_odd(byte as u8);
+    while byte < table.len() {
+        table[byte] = may_need_escape(byte as u8);
         byte += 1;
     }
-    odd
+    table
 };
 
-/// Escapes the control characters that serde_json leaves as they are.
+/// Escapes the control characters that serde_json does not escape.
 struct Controls;
 
 impl Formatter for Controls {
@@ -132,10 +132,10 @@ mod tests {
     }
 
     #[test]
-    fn every_character_reads_back_and_takes_no_fewer_bytes_than_it_has() {
+    fn every_character_reads_back_and_takes_at_least_its_own_bytes() {
         let all = ('\0'..='\u{2fff}').chain('\u{fff0}'..='\u{10010}');
         for c in all {
-            // Alone, at both ends of a longer text, and after a chunk.
+            // Test the character alone, at both ends of a longer text, and after a chunk.
             for text in [c.to_string(), format!("{c}{}{c}", "x".repeat(40)), format!("{}{c}", "x".repeat(16))] {
                 let written = json(Value::Str(text.as_str().into()));
                 assert!(written.len() >= text.len() + 2, "{c:?}");
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn controls_between_other_text() {
+    fn controls_between_other_text_are_escaped() {
         assert_eq!(json(Value::Str("é\u{9b}31m\x7f\x7fâ\x1b".into())), "\"é\\u009b31m\\u007f\\u007fâ\\u001b\"");
         assert_eq!(json(Value::List(vec![b"\x7f", b"a"])), r#"["\u007f","a"]"#);
     }
@@ -197,13 +197,13 @@ mod tests {
     }
 
     #[test]
-    fn our_own_is_flat_whatever_dots_a_label_has() {
+    fn the_procline_schema_is_flat_even_if_a_label_has_dots() {
         let line = line(0.0, Schema::Procline, &["k8s.pod", "k8s.node"]);
         assert_eq!(line, r#"{"a":0.0,"b":1,"c":2,"f":true,"k8s.pod":"l","k8s.node":"l"}"#.to_owned() + "\n");
     }
 
     #[test]
-    fn what_is_of_one_object_stands_together_and_an_empty_one_is_left_out() {
+    fn keys_of_one_object_are_together_and_an_empty_object_is_omitted() {
         let object = r#""x":{"a":100.0,"y":{"c":2},"f":true}"#;
         assert_eq!(line(100.0, Schema::Otel, &[]), format!(r#"{{{object},"top":1}}"#) + "\n");
         let labels = r#""labels":{"k8s.pod":"l","site":"l"}"#;
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_json_cannot_say_is_left_out() {
+    fn numbers_that_json_cannot_represent_are_omitted() {
         for number in [f64::NAN, f64::INFINITY] {
             let without = r#"{"x":{"y":{"c":2},"f":true},"top":1}"#;
             assert_eq!(line(number, Schema::Otel, &[]), without.to_owned() + "\n");

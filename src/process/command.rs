@@ -2,25 +2,26 @@
 
 use memchr::{memchr, memchr_iter, memrchr};
 
-/// Stands where the middle of a very long command line was not read: the end of the argument that it cut.
+/// Replaces the middle of a very long command line, which is not read. It ends the argument that was cut.
 pub const GAP: &str = "…\0";
 
-/// Where the kernel cuts a name: `TASK_COMM_LEN` less the NUL, include/linux/sched.h. Only the arguments tell the rest.
+/// The length to which the kernel cuts a name: `TASK_COMM_LEN` without the NUL, include/linux/sched.h. The rest of the
+/// name is only in the arguments.
 pub const COMM_MAX: usize = 15;
 
-/// Appends the arguments joined by spaces: NULs between them become spaces, those at the end go.
+/// Appends the arguments joined by spaces. NULs between arguments become spaces, and NULs at the end are removed.
 pub fn join(arguments: &[u8], text: &mut Vec<u8>) {
     let end = arguments.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     let start = text.len();
     text.extend_from_slice(&arguments[..end]);
     for byte in &mut text[start..] {
-        // Stored either way: so the compiler takes many at a time.
+        // Every byte is stored, so that the compiler can process many at once.
         *byte = if *byte == 0 { b' ' } else { *byte };
     }
 }
 
-/// The arguments one by one; none if there are none, or if they are a title: a program that rewrites them leaves one
-/// string, which has no end of its own, or blanks in it and a tail of NULs.
+/// The list of arguments. None if there are none, or if the program replaced them with a title. A title is one string
+/// without a NUL at its end, or with blanks in it and several NULs after it.
 pub fn list(arguments: &[u8]) -> Option<Vec<&[u8]>> {
     let arguments = arguments.strip_suffix(b"\0")?;
     let first_end = memchr(0, arguments);
@@ -30,21 +31,21 @@ pub fn list(arguments: &[u8]) -> Option<Vec<&[u8]>> {
     (!is_title && !is_empty).then(|| arguments.split(|byte| *byte == 0).collect())
 }
 
-/// The process's name: `comm`, of which the kernel keeps 15 bytes, lengthened to the program's name in the first
-/// argument where that begins with it.
+/// The process's name. The kernel cuts `comm` to 15 bytes. A `comm` of that length is completed from the program's name
+/// in the first argument, if that begins with it.
 pub fn name<'a>(comm: &'a [u8], arguments: &'a [u8]) -> &'a [u8] {
     let first = memchr(0, arguments).map_or(arguments, |end| &arguments[..end]);
     let program = memrchr(b'/', first).map_or(first, |slash| &first[slash + 1..]);
     if comm.len() == COMM_MAX && program.starts_with(comm) { program } else { comm }
 }
 
-/// The `tail` of a command line whose middle was not read, without its first two arguments: the first has lost its
-/// beginning, and may be the secret whose flag was not read; the second may be the secret of the first.
+/// The `tail` of a command line whose middle was not read, without its first two arguments. The first has lost its
+/// beginning, and may be a secret whose flag was not read. The second may be the secret of the first.
 pub fn after_gap(tail: &[u8]) -> &[u8] {
     memchr_iter(0, tail).nth(1).map_or(&[], |end| &tail[end + 1..])
 }
 
-/// Appends what stands for a process without arguments: `[comm]`, as ps(1) has it.
+/// Appends the command of a process without arguments: `[comm]`, as in ps(1).
 pub fn bracket(comm: &[u8], defunct: bool, text: &mut Vec<u8>) {
     text.push(b'[');
     text.extend_from_slice(comm);
@@ -83,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tail_gives_up_two_arguments() {
+    fn a_tail_loses_its_first_two_arguments() {
         assert_eq!(after_gap(b"ssword\0secret\0rest\0more\0"), b"rest\0more\0");
         for tail in [b"".as_slice(), b"one", b"one\0two", b"one\0two\0"] {
             assert_eq!(after_gap(tail), b"", "{tail:?}");

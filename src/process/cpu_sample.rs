@@ -1,4 +1,4 @@
-//! CPU time some time ago, of every process: what `cpu_now` is measured against.
+//! The CPU times of all processes at an earlier time. `cpu_now` is measured against them.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -7,22 +7,22 @@ use crate::host::Host;
 use crate::parse::{self, Stat};
 use crate::procfs::Procfs;
 
-/// What was seen then.
+/// The CPU time of each process, by pid.
 #[derive(Debug, Default)]
 pub struct CpuSample {
-    then: HashMap<u32, Then>,
+    earlier: HashMap<u32, Earlier>,
 }
 
 #[derive(Debug)]
-struct Then {
-    /// With the pid, this tells a process from another one of the same number.
+struct Earlier {
+    /// Distinguishes a process from a later one with the same pid.
     starttime: u64,
     cpu_ticks: u64,
     at: Instant,
 }
 
 impl CpuSample {
-    /// Looks at every process now.
+    /// Samples every process now.
     ///
     /// # Errors
     /// If the processes cannot be listed.
@@ -31,7 +31,7 @@ impl CpuSample {
         let mut pids = procfs.pids()?;
         let mut text = Vec::with_capacity(4096);
         while let Some(pid) = pids.next()? {
-            // What cannot be read here is like a process that is not there yet.
+            // A process that cannot be read counts as one that has not started yet.
             let read = procfs.process(pid).read("stat", &mut text, 4096);
             if let Some((_, stat)) = read.ok().and_then(|()| parse::stat(&text)) {
                 sample.add(pid, &stat, Instant::now());
@@ -40,22 +40,23 @@ impl CpuSample {
         Ok(sample)
     }
 
-    /// Adds what was read of a process at some time.
+    /// Adds a process's CPU time, as read at a given time.
     pub fn add(&mut self, pid: u32, stat: &Stat, at: Instant) {
-        self.then.insert(pid, Then { starttime: stat.starttime, cpu_ticks: stat.cpu_ticks(), at });
+        self.earlier.insert(pid, Earlier { starttime: stat.starttime, cpu_ticks: stat.cpu_ticks(), at });
     }
 
-    /// The process's CPU time since then in percent of one CPU, to a tenth; that of its life if it was not there then.
+    /// The CPU that the process used since the sample, in percent of one CPU, rounded to a tenth. If it is not in the
+    /// sample, the CPU that it used since its start.
     pub fn cpu_since(&self, pid: u32, stat: &Stat, host: &Host) -> Option<f64> {
         let per_second = host.ticks_per_second as f64;
-        let (ticks, seconds) = match self.then.get(&pid).filter(|then| then.starttime == stat.starttime) {
-            Some(then) => (stat.cpu_ticks().saturating_sub(then.cpu_ticks), then.at.elapsed().as_secs_f64()),
+        let (ticks, seconds) = match self.earlier.get(&pid).filter(|earlier| earlier.starttime == stat.starttime) {
+            Some(earlier) => (stat.cpu_ticks().saturating_sub(earlier.cpu_ticks), earlier.at.elapsed().as_secs_f64()),
             None => {
                 let age = host.uptime_ticks.saturating_sub(stat.starttime);
                 (stat.cpu_ticks(), age as f64 / per_second)
             }
         };
-        // A process younger than a tick has used none that could be told.
+        // The CPU time of a process younger than a tick cannot be measured.
         let percent = if seconds > 0.0 { ticks as f64 / per_second / seconds * 100.0 } else { 0.0 };
         Some((percent * 10.0).round() / 10.0).filter(|percent| percent.is_finite())
     }
@@ -73,11 +74,11 @@ mod tests {
 
     fn sample(starttime: u64, cpu_ticks: u64, ago: Duration) -> CpuSample {
         let at = Instant::now().checked_sub(ago).unwrap();
-        CpuSample { then: HashMap::from([(7, Then { starttime, cpu_ticks, at })]) }
+        CpuSample { earlier: HashMap::from([(7, Earlier { starttime, cpu_ticks, at })]) }
     }
 
     #[test]
-    fn over_the_window_and_not_over_its_life() {
+    fn cpu_is_measured_over_the_window_and_not_since_the_start() {
         let sample = sample(100, 5000, Duration::from_secs(1000));
         let stat = Stat { starttime: 100, utime: 30_000, stime: 25_000, ..Stat::default() };
         assert_eq!(sample.cpu_since(7, &stat, &host()), Some(50.0));

@@ -1,5 +1,5 @@
-//! Which process is next: those asked for, or all of them; twice, if every process must be looked at before it is known
-//! which have a record.
+//! Which process is next. The cursor visits the processes of `--pid`, or all. It visits them twice if all must be read
+//! to know which have a record: the first pass is the survey.
 
 use std::io;
 
@@ -8,21 +8,21 @@ use super::filter::{Candidate, Filter};
 use crate::host::Host;
 use crate::procfs::{Pids, Procfs};
 
-/// Goes through the processes.
+/// A position in the list of processes.
 pub struct Cursor {
-    /// The process that is being gathered.
+    /// The process that is being read.
     in_hand: Option<u32>,
     pids: Pids,
-    /// The candidates, while they have to be known before the first record.
+    /// The candidates found so far, during a survey.
     survey: Option<Vec<Candidate>>,
-    /// Whether `pids` is what a survey selected.
+    /// Whether `pids` is the selection of a survey.
     surveyed: bool,
-    /// Whether there is any process: there is one in every proc filesystem.
+    /// Whether a process was found: every proc filesystem has one.
     any: bool,
 }
 
 impl Cursor {
-    /// Begins with the first process.
+    /// Begins before the first process.
     ///
     /// # Errors
     /// If the processes cannot be listed.
@@ -39,8 +39,8 @@ impl Cursor {
         Ok(Cursor { in_hand: None, pids, survey, surveyed: false, any: by_pid })
     }
 
-    /// The process to gather: the one that an abandoned worker left in hand, or the next. After the last of a survey
-    /// comes the first of what it selected.
+    /// The process to read: the one that an abandoned worker had in hand, or the next one. After a survey, the first
+    /// process of its selection follows.
     ///
     /// # Errors
     /// Those of getdents64(2).
@@ -59,33 +59,33 @@ impl Cursor {
         Ok(self.in_hand)
     }
 
-    /// The process that is being gathered.
+    /// The process that is being read.
     pub fn in_hand(&self) -> Option<u32> {
         self.in_hand
     }
 
-    /// Nothing more is to be done with the process in hand.
+    /// Marks the process in hand as done.
     pub fn done(&mut self) {
         self.in_hand = None;
     }
 
-    /// Whether it is not yet known which processes have a record.
+    /// Whether this is a survey: it is not yet known which processes have a record.
     pub fn is_survey(&self) -> bool {
         self.survey.is_some()
     }
 
-    /// Whether there is any process.
+    /// Whether a process was found.
     pub fn any(&self) -> bool {
         self.any
     }
 
-    /// Whether a process that was gathered has a record; a survey remembers it.
+    /// Whether a process has a record. During a survey none has, and the process may become a candidate.
     pub fn judge(&mut self, filter: &Filter, process: &Process, host: &Host) -> bool {
         if let Some(candidates) = &mut self.survey {
             candidates.extend(filter.candidate(process, host));
             return false;
         }
-        // A survey has judged it; but it may have become another program since.
+        // The survey selected this process, but it may have started another program since.
         if self.surveyed { !filter.excludes(process) } else { filter.matches(process, host) }
     }
 }

@@ -1,5 +1,5 @@
-//! Which processes have a record: those that match the filters, their descendants, the highest of these. Pure: it is
-//! given processes and reads nothing.
+//! Selects the processes that have a record: those that match the filters, their descendants, and the highest of these.
+//! Pure: it takes processes and reads no files.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -17,35 +17,36 @@ use crate::text::lossy;
 /// A filter that is given several times matches any of its values; different filters must all match.
 #[derive(Clone, Default)]
 pub struct Filter {
-    /// Names that are wanted.
+    /// Names to match.
     pub names: Vec<Pattern>,
-    /// Names that are not.
+    /// Names to exclude.
     pub excludes: Vec<Pattern>,
     /// Users, by name or by uid.
     pub users: Vec<String>,
     /// Process ids.
     pub pids: Vec<u32>,
-    /// Least CPU, in percent: of `cpu_now` where that is measured, else of `cpu`.
+    /// Minimum CPU, in percent: of `cpu_now` if it is measured, else of `cpu`.
     pub min_cpu: Option<f64>,
-    /// Whether kernel threads have no record.
+    /// Whether to exclude kernel threads.
     pub no_kernel_threads: bool,
-    /// Whether the descendants of what matches have one, too.
+    /// Whether to add the descendants of processes that match.
     pub children: bool,
-    /// Which of these have one, if not all.
+    /// Keeps only the highest of the selected processes.
     pub top: Option<Top>,
 }
 
 /// The processes with the highest values of a field.
 #[derive(Clone, Copy)]
 pub struct Top {
-    /// How many, at most.
+    /// The maximum number of processes.
     pub max: usize,
-    /// The numeric field that is compared.
+    /// The numeric field to compare.
     pub by: &'static Field<Process>,
 }
 
 impl Filter {
-    /// What has to be read of a process to judge it, of [`needs`](super::needs). With `measured`, `cpu_now` is.
+    /// What must be read of a process before it can be filtered: bits of [`needs`](super::needs). `measured` tells
+    /// whether `cpu_now` is measured.
     pub fn needs(&self, measured: bool) -> u32 {
         let by = self.top.map_or(0, |top| top.by.needs);
         let names = !self.names.is_empty() || !self.excludes.is_empty();
@@ -55,17 +56,17 @@ impl Filter {
             .fold(by, |all, (asked, needs)| if asked { all | needs } else { all })
     }
 
-    /// Whether every process must be looked at before the first has its record.
+    /// Whether all processes must be read before the first record can be written.
     pub fn surveys(&self) -> bool {
         self.children || self.top.is_some()
     }
 
-    /// Whether this process never has a record, also not as a descendant.
+    /// Whether this process never has a record, not even as a descendant.
     pub fn excludes(&self, process: &Process) -> bool {
         self.no_kernel_threads && process.is_kernel_thread() || matches_any(&self.excludes, process)
     }
 
-    /// Whether the filters match this process; descendants and the top aside.
+    /// Whether the filters match this process. Descendants and the top are not considered here.
     pub fn matches(&self, process: &Process, host: &Host) -> bool {
         let is_user = |user: &String| {
             process.user.as_deref() == Some(user.as_str()) || process.uid.is_some_and(|uid| uid.to_string() == *user)
@@ -73,7 +74,7 @@ impl Filter {
         let cpu = || process.cpu_now.unwrap_or_else(|| process.cpu(host));
         (self.pids.is_empty() || self.pids.contains(&process.pid))
             && (self.users.is_empty() || self.users.iter().any(is_user))
-            && self.min_cpu.is_none_or(|least| cpu() >= least)
+            && self.min_cpu.is_none_or(|min| cpu() >= min)
             && (self.names.is_empty() || matches_any(&self.names, process))
             && !self.excludes(process)
     }
@@ -83,8 +84,7 @@ fn matches_any(patterns: &[Pattern], process: &Process) -> bool {
     !patterns.is_empty() && names(process).iter().any(|name| patterns.iter().any(|pattern| pattern.matches(name)))
 }
 
-/// The words that `--name` is held against: the name, the program that the first argument names, and the script of an
-/// interpreter.
+/// The words that `--name` can match: the name, the program in the first argument, and the script of an interpreter.
 fn names(process: &Process) -> Vec<Cow<'_, str>> {
     let mut names = vec![lossy(command::name(&process.comm, &process.arguments))];
     if let Some(list) = command::list(&process.arguments) {
@@ -98,9 +98,9 @@ fn base(path: &[u8]) -> &[u8] {
     memrchr(b'/', path).map_or(path, |slash| &path[slash + 1..])
 }
 
-/// The script that an interpreter runs: its first argument that is no option, unless an option brings the program.
+/// The script that an interpreter runs: its first argument that is not an option. None if an option contains the code.
 fn script<'a>(arguments: &[&'a [u8]]) -> Option<&'a [u8]> {
-    /// By the beginning of its name, so that `python3.11` is one.
+    /// Names without version numbers, so that `python3.11` is an interpreter too.
     const INTERPRETERS: [&str; 15] = [
         "bash", "dash", "java", "ksh", "lua", "node", "perl", "php", "pypy", "python", "Rscript", "ruby", "sh",
         "tclsh", "zsh",
@@ -123,7 +123,7 @@ fn script<'a>(arguments: &[&'a [u8]]) -> Option<&'a [u8]> {
     None
 }
 
-/// What a survey keeps of a process until it is known which processes have a record.
+/// A process that may be selected, with the values that the selection needs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Candidate {
     pid: u32,
@@ -133,7 +133,7 @@ pub struct Candidate {
     key: Key,
 }
 
-/// The value by which candidates are compared. One that is not known is lower than any that is.
+/// The value by which candidates are compared. An unknown value is lower than any known one.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 enum Key {
     Absent,
@@ -145,7 +145,7 @@ impl From<Value<'_>> for Key {
     fn from(value: Value) -> Self {
         match value {
             Value::Int(number) => Key::Int(number),
-            // What is not finite could not be sorted, and is absent from a record too.
+            // A value that is not finite cannot be sorted. It is omitted from a record too.
             Value::Float(number) if number.is_finite() => Key::Float(number),
             _ => Key::Absent,
         }
@@ -153,10 +153,10 @@ impl From<Value<'_>> for Key {
 }
 
 impl Filter {
-    /// What to keep of a process; none of one that plays no part in the choice.
+    /// The process as a candidate. None if it cannot affect the selection.
     pub fn candidate(&self, process: &Process, host: &Host) -> Option<Candidate> {
         let matches = self.matches(process, host);
-        // One that does not match may still lead from a parent to its descendants.
+        // A process that does not match may still connect an ancestor with its descendants.
         (matches || self.children).then(|| Candidate {
             pid: process.pid,
             ppid: process.stat.ppid,
@@ -166,7 +166,7 @@ impl Filter {
         })
     }
 
-    /// The processes that have a record, in the order of the records.
+    /// Selects the processes that have a record, in the order of the records.
     pub fn select(&self, candidates: &[Candidate]) -> Vec<u32> {
         let mut selected: HashSet<u32> = candidates.iter().filter(|one| one.matches).map(|one| one.pid).collect();
         if self.children {
@@ -180,7 +180,7 @@ impl Filter {
                 left.extend(of_parent.into_iter().filter(|child| selected.insert(*child)));
             }
         }
-        // The children of an excluded one are descendants all the same.
+        // The children of an excluded process are still descendants.
         let has_record = |one: &&Candidate| !one.excluded && selected.contains(&one.pid);
         let mut selected: Vec<&Candidate> = candidates.iter().filter(has_record).collect();
         if let Some(top) = self.top {
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn alternatives_and_all_filters_together() {
+    fn any_value_of_a_filter_and_all_filters_must_match() {
         let host = Host::default();
         let alice = Process { user: Some("alice".into()), uid: Some(1000), pid: 7, ..process("cat", &["cat"]) };
         let filter = |edit: fn(&mut Filter, fn(&str) -> Pattern)| {
@@ -269,9 +269,9 @@ mod tests {
             one(6, 5, false, 3),
             one(7, 6, false, 3),
             one(8, 1, false, 8),
-            // A loop, as no kernel makes one.
+            // A loop, which no kernel creates.
             one(9, 9, true, 2),
-            // Excluded, and its child is not.
+            // An excluded process, and its child, which is not excluded.
             one(10, 9, false, 9),
             one(11, 10, false, 0),
         ];

@@ -1,5 +1,5 @@
-//! What has to be read for a field: the bits of [`Field::needs`](crate::record::Field::needs), and the table of the files
-//! that only fields on request need. `stat` is read of every process and has no bit.
+//! What must be read for a field: the bits of [`Field::needs`](crate::record::Field::needs), and the table of files
+//! that are read only if a field needs them. `stat` has no bit, because it is read for every process.
 
 pub use crate::host::needs::{BOOT_ID, BOOT_TIME, CPUS, MEM_TOTAL, UPTIME};
 
@@ -9,9 +9,9 @@ use crate::host::needs::FIRST_OWN;
 pub const UID: u32 = FIRST_OWN;
 /// The effective user's name.
 pub const USER: u32 = FIRST_OWN << 1;
-/// `status`, for what it alone tells of every process: real user, group, context switches.
+/// `status`, for values that no other file has: real user, group, context switches.
 pub const STATUS: u32 = FIRST_OWN << 2;
-/// The effective group's name, beside `status`.
+/// The effective group's name, which needs [`STATUS`] too.
 pub const GROUP: u32 = FIRST_OWN << 3;
 /// Resident memory.
 pub const RSS: u32 = FIRST_OWN << 4;
@@ -21,14 +21,14 @@ pub const LOCKED: u32 = FIRST_OWN << 5;
 pub const STATM: u32 = FIRST_OWN << 6;
 /// The command line.
 pub const COMMAND: u32 = FIRST_OWN << 7;
-/// The command line, where the kernel cut the name.
+/// The command line of processes whose name the kernel cut.
 pub const NAME: u32 = FIRST_OWN << 8;
 /// The terminal's name.
 pub const TTY: u32 = FIRST_OWN << 9;
-/// CPU time some time before.
+/// The CPU time in an earlier sample.
 pub const SAMPLE: u32 = FIRST_OWN << 10;
 
-/// The files in /proc/PID that are read only if a field needs them, each by the bit that [`file()`] gives.
+/// The files in /proc/PID that are read only if a field needs them. [`file()`] gives the bit of each.
 pub const FILES: &[File] = &[
     link("exe").with_memory(),
     link("cwd"),
@@ -41,22 +41,22 @@ pub const FILES: &[File] = &[
 
 /// One row of [`FILES`].
 pub struct File {
-    /// Its name.
+    /// The file's name.
     pub name: &'static str,
-    /// What is read of it.
+    /// What to read of it.
     pub content: Content,
-    /// Whether a process without memory has none, or an empty one: kernel threads, zombies.
+    /// Whether the file is missing or empty for processes without their own memory: kernel threads, zombies.
     pub needs_memory: bool,
 }
 
-/// What is read of a file.
+/// What to read of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// Its text.
+    /// The text.
     Text,
-    /// The path that it links to.
+    /// The target of the link.
     Link,
-    /// How many entries it has, in digits.
+    /// The number of entries, in digits.
     Entries,
 }
 
@@ -84,21 +84,21 @@ const FIRST_FILE: u32 = FIRST_OWN << 11;
 /// The bits of all [`FILES`].
 pub const ANY_FILE: u32 = !(FIRST_FILE - 1);
 
-/// The bit of the file at this place of [`FILES`].
-pub const fn of_place(place: usize) -> u32 {
-    FIRST_FILE << place
+/// The bit of the file at this index in [`FILES`].
+pub const fn of_place(index: usize) -> u32 {
+    FIRST_FILE << index
 }
 
-/// The bit of one of [`FILES`]. In a constant, a name that is not there does not compile.
+/// The bit of the file with this name in [`FILES`]. In a constant, an unknown name does not compile.
 pub const fn file(name: &str) -> u32 {
-    let mut place = 0;
-    while !is_same(FILES[place].name.as_bytes(), name.as_bytes()) {
-        place += 1;
+    let mut index = 0;
+    while !is_same(FILES[index].name.as_bytes(), name.as_bytes()) {
+        index += 1;
     }
-    of_place(place)
+    of_place(index)
 }
 
-/// `==`, which is not const.
+/// Like `==`, which is not a const function.
 const fn is_same(one: &[u8], other: &[u8]) -> bool {
     match (one, other) {
         ([a, one @ ..], [b, other @ ..]) => *a == *b && is_same(one, other),
@@ -111,13 +111,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_file_has_a_bit_of_its_own() {
+    fn every_file_has_a_unique_bit() {
         const CORE: u32 = UID | USER | STATUS | GROUP | RSS | LOCKED | STATM | COMMAND | NAME | TTY | SAMPLE | UPTIME;
         const MACHINE: u32 = BOOT_TIME | BOOT_ID | MEM_TOTAL | CPUS;
         assert_eq!(ANY_FILE & (CORE | MACHINE), 0);
-        for (place, row) in FILES.iter().enumerate() {
-            assert_eq!(file(row.name), of_place(place), "{}: stands once", row.name);
-            assert_eq!(of_place(place) & ANY_FILE, of_place(place));
+        for (index, row) in FILES.iter().enumerate() {
+            assert_eq!(file(row.name), of_place(index), "{} is in the table once", row.name);
+            assert_eq!(of_place(index) & ANY_FILE, of_place(index));
         }
         const { assert!(file("io") != file("exe")) };
     }

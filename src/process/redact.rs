@@ -1,9 +1,10 @@
-//! Secrets masked in command lines. It knows what a secret looks like, and nothing of processes or records.
+//! Masks secrets in command lines. It knows what a secret looks like, and nothing about processes or records.
 //!
-//! Two looks: a quick one over the whole command line for any of a few triggers, without which nothing can be masked,
-//! and then the rules, which go through it argument by argument. An argument with blanks (a script, a rewritten title)
-//! is a line of words by the same rules. Best effort: what does not look like a secret stays. What is secret is told by
-//! its rooms: `words` by its key, `programs` by the program whose flag it is, `shapes` by its own looks.
+//! There are two passes. The first is a quick search of the whole command line for a few triggers. Without a trigger
+//! there is nothing to mask. The second applies the rules, argument by argument. An argument with blanks (a script, a
+//! rewritten title) is a line of words, to which the same rules apply. This is best effort: text that does not look
+//! like a secret stays. Each module recognises one kind of secret: `words` by the key, `programs` by the program and
+//! its flag, `shapes` by the secret's own form.
 
 mod programs;
 mod shapes;
@@ -16,54 +17,54 @@ use std::ops::Range;
 use aho_corasick::packed::Searcher;
 use memchr::{memchr, memchr_iter, memchr2, memmem};
 
-use programs::{Speaker, is_operator};
-use words::{Words, is_of_key};
+use programs::{ProgramTracker, is_operator};
+use words::{Words, is_key_byte};
 
 const MASK: &[u8] = b"********";
 
-/// A flag that begins so takes no value: `--no-password`, `--ask-pass`.
+/// Beginnings of flags that take no value: `--no-password`, `--ask-pass`.
 const SWITCHES: [&str; 2] = ["no_", "ask_"];
 
-/// What stands before a credential in an Authorization header, where it may be a word of its own.
+/// The words before the credential in an Authorization header.
 const SCHEMES: [&str; 6] = ["apikey", "basic", "bearer", "digest", "negotiate", "token"];
 
-/// What one rule masked may have been in the way of another: so that masking again changes nothing.
-const MOST_ROUNDS: usize = 4;
+/// Masking is repeated, because a masked secret may have hidden another one. Masking the result again changes nothing.
+const MAX_ROUNDS: usize = 4;
 
-/// More than well-formed nesting of two kinds of quotes can reach.
-const MOST_DEPTH: usize = 8;
+/// Deeper than well-formed nesting of two kinds of quotes can be.
+const MAX_DEPTH: usize = 8;
 
 /// Masks secrets in argument lists.
 pub struct Redactor {
     words: Words,
-    /// Finds what a rule might want. None if it was given too many words: then the rules always look.
+    /// Finds the triggers of the rules. None if there are too many words: the rules then always run.
     triggers: Option<Searcher>,
     folded: Vec<u8>,
 }
 
 impl Redactor {
-    /// `words`: further secret words, matched like the built-in ones (case-insensitively, as a part of a key).
+    /// Masks with further secret words. They match like the built-in ones: case-insensitively, as a part of a key.
     pub fn new(words: &[String]) -> Self {
         let words = Words::new(words);
         let mut triggers: Vec<String> = words.triggers().map(str::to_owned).collect();
         triggers.extend(programs::triggers().chain(shapes::TRIGGERS).map(|trigger| trigger.replace('-', "_")));
-        // One that holds a shorter one is found by that; the fewer, the faster.
+        // A trigger that contains a shorter one is redundant, and fewer triggers are faster.
         triggers.sort_by_key(String::len);
-        let mut least: Vec<String> = Vec::new();
+        let mut minimal: Vec<String> = Vec::new();
         for trigger in triggers {
-            if !least.iter().any(|shorter| trigger.contains(shorter.as_str())) {
-                least.push(trigger);
+            if !minimal.iter().any(|shorter| trigger.contains(shorter.as_str())) {
+                minimal.push(trigger);
             }
         }
-        Redactor { words, triggers: Searcher::new(&least), folded: Vec::new() }
+        Redactor { words, triggers: Searcher::new(&minimal), folded: Vec::new() }
     }
 
-    /// The same bytes, with each secret value replaced by eight stars; borrowed where there was none.
+    /// Replaces each secret value with eight stars. The result is borrowed if there is no secret.
     ///
-    /// `arguments` is the content of /proc/PID/cmdline. The number of arguments in it never changes.
+    /// `arguments` is the content of /proc/PID/cmdline. The number of arguments never changes.
     pub fn mask<'a>(&mut self, arguments: &'a [u8]) -> Cow<'a, [u8]> {
         let mut masked = Cow::Borrowed(arguments);
-        for _ in 0..MOST_ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             fold(&masked, &mut self.folded);
             let marks = self.marks();
             if marks.is_empty() {
@@ -79,7 +80,7 @@ impl Redactor {
         masked
     }
 
-    /// Where the triggers are, in order. Of two that overlap only one is told: enough to know where none is.
+    /// The positions of the triggers, in order. If two overlap, only one is in the list: it tells only where none is.
     fn marks(&self) -> Vec<Range<usize>> {
         match &self.triggers {
             Some(triggers) => triggers.find_iter(&self.folded).map(|mark| mark.start()..mark.end()).collect(),
@@ -93,7 +94,7 @@ fn fold(text: &[u8], folded: &mut Vec<u8>) {
     folded.extend(text.iter().map(|byte| if *byte == b'-' { b'_' } else { byte.to_ascii_lowercase() }));
 }
 
-/// `text` with stars for what was found; none if nothing was.
+/// The text with stars in place of the ranges found. None if there are none.
 fn replace(text: &[u8], mut found: Vec<Range<usize>>) -> Option<Vec<u8>> {
     found.sort_by_key(|range| range.start);
     let mut found = found.into_iter().peekable();
@@ -101,7 +102,7 @@ fn replace(text: &[u8], mut found: Vec<Range<usize>>) -> Option<Vec<u8>> {
     let mut masked = Vec::with_capacity(text.len() + MASK.len());
     let mut end = 0;
     while let Some(mut secret) = found.next() {
-        // What two rules found, together or side by side, is one secret.
+        // Ranges that overlap or touch are one secret.
         while let Some(more) = found.next_if(|more| more.start <= secret.end) {
             secret.end = secret.end.max(more.end);
         }
@@ -113,13 +114,13 @@ fn replace(text: &[u8], mut found: Vec<Range<usize>>) -> Option<Vec<u8>> {
     Some(masked)
 }
 
-/// The rules, at work on one command line. Ranges are of `text`.
+/// Applies the rules to one command line. All ranges refer to `text`.
 struct Search<'a> {
     text: &'a [u8],
-    /// `text` in lower case and with `_` for `-`: keys are read here.
+    /// `text` in lower case, with `_` for `-`. Keys are compared in this form.
     folded: &'a [u8],
     words: &'a Words,
-    /// Where a secret word can be.
+    /// The positions of the triggers.
     marks: Vec<Range<usize>>,
     found: Vec<Range<usize>>,
 }
@@ -135,31 +136,31 @@ impl Search<'_> {
         self.line(&arguments, None, 0);
     }
 
-    /// The words of a command line: arguments, or words `within` an argument.
+    /// Applies the rules to the words of a line: to arguments, or to words `within` an argument.
     fn line(&mut self, words: &[Range<usize>], within: Option<&Range<usize>>, depth: usize) {
-        let mut speaker = Speaker::default();
+        let mut tracker = ProgramTracker::default();
         let mut script = true;
         for (at, word) in words.iter().enumerate().filter(|(_, word)| !word.is_empty()) {
             let text = &self.text[word.clone()];
-            speaker.hear(text);
+            tracker.advance(text);
             let next = words.get(at + 1).filter(|next| !is_operator(&self.text[(*next).clone()]));
-            let known = self.program_flag(speaker.program, word, next);
+            let known = self.program_flag(tracker.program, word, next);
             if let Some(next) = next.filter(|_| !known) {
                 let limit = within.map_or(next.end, |within| within.end);
                 self.flag(word, next);
                 self.header(word, next, words.get(at + 2), limit);
             }
             self.argument(word.clone(), script, depth);
-            // `-c`, `-lc`: what follows is a script.
+            // `-c`, `-lc`: the next argument is a script.
             script = text.len() < 6 && text.starts_with(b"-") && text.ends_with(b"c") && !text.starts_with(b"--");
         }
     }
 
-    /// `--key value`.
+    /// Masks the value of `--key value`.
     fn flag(&mut self, word: &Range<usize>, next: &Range<usize>) {
         let key = syntax::without_dashes(self.text, word);
         let folded = &self.folded[key.clone()];
-        let is_key = key.start > word.start && folded.iter().all(|byte| is_of_key(*byte));
+        let is_key = key.start > word.start && folded.iter().all(|byte| is_key_byte(*byte));
         let is_number = folded == words::PASS.as_bytes();
         let is_switch = SWITCHES.iter().any(|switch| folded.starts_with(switch.as_bytes()));
         let is_value = !self.text[next.clone()].starts_with(b"-");
@@ -168,7 +169,8 @@ impl Search<'_> {
         }
     }
 
-    /// `Key: value` in two words or, with a scheme, in three. In JSON the value may have blanks, up to `limit`.
+    /// Masks the value of `Key: value` in two words, or in three with a scheme. A value in JSON may have blanks, up to
+    /// `limit`.
     fn header(&mut self, word: &Range<usize>, next: &Range<usize>, after: Option<&Range<usize>>, limit: usize) {
         if !self.text[word.clone()].ends_with(b":") {
             return;
@@ -188,7 +190,7 @@ impl Search<'_> {
         }
     }
 
-    /// The flags of single programs. Whether `word` was one.
+    /// Masks the value of a flag that is secret only for this program. Returns whether `word` was such a flag.
     fn program_flag(&mut self, program: &[u8], word: &Range<usize>, next: Option<&Range<usize>>) -> bool {
         let text = &self.text[word.clone()];
         if program.is_empty() || !text.starts_with(b"-") {
@@ -200,7 +202,7 @@ impl Search<'_> {
                 Some([]) => next.filter(|_| rule.next).cloned(),
                 Some(_) if one_letter => Some(word.start + flag.len()..word.end),
                 Some([b'=', ..]) => Some(word.start + flag.len() + 1..word.end),
-                // Several letters behind one dash, this one last: `-su user:x`.
+                // Several letters after one dash, with this letter last: `-su user:x`.
                 None if one_letter && is_last_letter(text, flag) => next.filter(|_| rule.next).cloned(),
                 _ => None,
             };
@@ -216,7 +218,7 @@ impl Search<'_> {
         false
     }
 
-    /// `user:secret`, in quotes or not.
+    /// Masks the secret of `user:secret`, with or without quotes.
     fn add_after_colon(&mut self, value: Range<usize>) {
         let value = syntax::without_quotes(self.text, value);
         let text = &self.text[value.clone()];
@@ -226,15 +228,15 @@ impl Search<'_> {
         }
     }
 
-    /// One argument or word: what is masked without a look at its neighbours.
+    /// Masks the secrets that one argument or word contains by itself.
     fn argument(&mut self, mut unit: Range<usize>, script: bool, depth: usize) {
-        if depth > MOST_DEPTH {
+        if depth > MAX_DEPTH {
             return;
         }
-        // A script may begin with an assignment, which ends at a blank.
+        // If a script begins with an assignment, the value ends at a blank. So this is not for scripts with blanks.
         if !script || !self.text[unit.clone()].iter().any(u8::is_ascii_whitespace) {
             while let Some(end) = self.leading(&unit) {
-                // After a `;` or `&`, another key.
+                // Another key may follow a `;` or `&`.
                 unit.start = (end + 1).min(unit.end);
             }
         }
@@ -246,8 +248,8 @@ impl Search<'_> {
         }
     }
 
-    /// `key=value` or `Key: value` where the key is the beginning of an argument: blanks are part of the value.
-    /// Returns the end of what was masked.
+    /// Masks the value of `key=value` or `Key: value` if the key begins an argument. Blanks are then part of the value.
+    /// Returns the end of the masked value.
     fn leading(&mut self, unit: &Range<usize>) -> Option<usize> {
         let text = &self.text[unit.clone()];
         let at = unit.start + memchr2(b'=', b':', text)?;
@@ -267,7 +269,7 @@ impl Search<'_> {
         Some(end)
     }
 
-    /// A word: `key=value` anywhere in it, and what its quotes hold.
+    /// Masks the values of `key=value` anywhere in a word, and the secrets in its quotes.
     fn word(&mut self, word: &Range<usize>, script: bool, depth: usize) {
         let mut at = word.start;
         while at < word.end {
@@ -286,7 +288,7 @@ impl Search<'_> {
         }
     }
 
-    /// Masks the value after the `=` or `:` at `at`, if its key is secret, and returns where it ends.
+    /// Masks the value after the `=` or `:` at `at` if its key is secret. Returns the end of the value.
     fn value(&mut self, word: &Range<usize>, at: usize) -> Option<usize> {
         let (key, quoted) = syntax::key(self.text, word.start, at)?;
         let colon = self.text[at] == b':';
@@ -297,7 +299,7 @@ impl Search<'_> {
         } else if matches!(before, Some(b'?' | b'&')) && !colon && self.folded[key.clone()] == *b"sig" {
             at + 1..syntax::value_end(self.text, at + 1, word.end, false)
         } else {
-            // `volume:secret:ro` has no key in its middle, and `/path/secret=x` none at all.
+            // `secret` is not a key in `volume:secret:ro`, nor in `/path/secret=x`.
             let slash = before == Some(b'/') && (key.start - 1 != word.start);
             if slash || colon && before == Some(b':') || !self.is_secret(&key, at + 1, colon) {
                 return None;
@@ -311,7 +313,7 @@ impl Search<'_> {
 
     fn is_secret(&self, key: &Range<usize>, value: usize, colon: bool) -> bool {
         let folded = &self.folded[key.clone()];
-        // Cheaper than the words one by one, and most keys end here.
+        // This check is cheaper than comparing every word, and it rules out most keys.
         let mark = self.marks.partition_point(|mark| mark.end <= key.start);
         if self.marks.get(mark).is_none_or(|mark| mark.start >= key.end) {
             return false;
@@ -321,11 +323,11 @@ impl Search<'_> {
     }
 
     fn is_authorization(&self, key: &Range<usize>) -> bool {
-        // Also `Proxy-Authorization`, and curl's `-HAuthorization`.
+        // This matches `Proxy-Authorization` and curl's `-HAuthorization` too.
         self.folded[key.clone()].ends_with(words::AUTHORIZATION.as_bytes())
     }
 
-    /// Masks a value; of an Authorization header what follows the scheme, if there is one.
+    /// Masks a value. In an Authorization header, the scheme before the credential stays.
     fn add_value(&mut self, key: &Range<usize>, value: Range<usize>) {
         let text = &self.text[value.clone()];
         let scheme = text.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-').count();
@@ -342,7 +344,7 @@ impl Search<'_> {
     }
 }
 
-/// Whether `text` is `-xyz`, the `z` that of `flag`.
+/// Whether `text` has several letters after one dash, and the last is the letter of `flag`.
 fn is_last_letter(text: &[u8], flag: &str) -> bool {
     let is_letters = |letters: &[u8]| letters.iter().all(u8::is_ascii_alphabetic);
     text.get(1..).is_some_and(is_letters) && text.last() == flag.as_bytes().last()

@@ -1,11 +1,11 @@
-//! A terminal's name, from its device number. Pure: the list of drivers is asked for only where a number needs it.
+//! A terminal's name, from its device number. Pure. It asks for the list of drivers only if a number needs it.
 
 use std::borrow::Cow;
 
 use crate::text::lossy;
 
-/// The name of the terminal with the device number `tty_nr`, without `/dev/`; `?` for none and for one that no driver
-/// claims. `drivers` is the text of /proc/tty/drivers.
+/// The name of the terminal with the device number `tty_nr`, without `/dev/`. `?` for no terminal, and for a number
+/// that no driver has. `drivers` is the text of /proc/tty/drivers.
 pub fn name<'a>(tty_nr: u32, drivers: impl FnOnce() -> &'a [u8]) -> Cow<'static, str> {
     // The kernel's new_encode_dev(), include/linux/kdev_t.h.
     let major = (tty_nr >> 8) & 0xfff;
@@ -19,19 +19,19 @@ pub fn name<'a>(tty_nr: u32, drivers: impl FnOnce() -> &'a [u8]) -> Cow<'static,
     }
 }
 
-/// A line of /proc/tty/drivers: `pty_slave  /dev/pts  136 0-1048575 pty:slave`.
+/// The name from the driver's line in /proc/tty/drivers: `pty_slave  /dev/pts  136 0-1048575 pty:slave`.
 fn by_driver(drivers: &[u8], major: u32, minor: u32) -> Option<String> {
-    /// Its devices (tty, console, ptmx, ttyprintk) have no number in their names.
+    /// The devices with this major number (tty, console, ptmx, ttyprintk) have no number in their names.
     const UNNUMBERED: u32 = 5;
     let drivers = lossy(drivers);
     drivers.lines().find_map(|line| {
         let mut words = line.split_ascii_whitespace();
         let name = words.nth(1)?.strip_prefix("/dev/")?;
-        let of: u32 = words.next()?.parse().ok()?;
+        let driver_major: u32 = words.next()?.parse().ok()?;
         let range = words.next()?;
         let (first, last) = range.split_once('-').unwrap_or((range, range));
         let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
-        if of != major || !(first..=last).contains(&minor) {
+        if driver_major != major || !(first..=last).contains(&minor) {
             return None;
         }
         let name = name.trim_end_matches("%d");
@@ -90,7 +90,7 @@ pty_slave            /dev/pts      136 0-1048575 pty:slave
     }
 
     #[test]
-    fn the_common_ones_need_no_list() {
+    fn common_terminals_need_no_list_of_drivers() {
         for number in [0, device(136, 3), device(4, 1), device(4, 64)] {
             name(number, || unreachable!());
         }

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-/// A snapshot again and again.
+/// How often to take a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interval {
-    /// From the start of one to the start of the next.
+    /// The time from the start of one snapshot to the start of the next.
     pub length: Duration,
-    /// After how many snapshots it ends.
+    /// The number of snapshots after which the run ends.
     pub count: Option<u64>,
 }
 
 impl Interval {
-    /// From `elapsed` since the first snapshot to the next one. They do not drift, and those that are missed are
-    /// skipped.
+    /// The time until the next snapshot, `elapsed` after the first one started. Intervals do not drift, and missed
+    /// intervals are skipped.
     pub fn until_next(&self, elapsed: Duration) -> Duration {
         let length = self.length.as_nanos().max(1);
         let left = length - elapsed.as_nanos() % length;

@@ -1,4 +1,4 @@
-//! What a kind of record implements to be run, and what it is given.
+//! The trait that a kind of record implements, and the values that its workers get.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -7,34 +7,35 @@ use super::steps::{Step, Steps};
 use super::stuck::SkipList;
 use crate::exit::{Outcome, Transient};
 
-/// One snapshot of a kind of record. A worker takes it; one that is stuck is replaced, and the next goes on.
+/// One snapshot of a kind of record. A worker takes it. If the worker is stuck, another one replaces it and continues.
 pub trait Job: Send + Sync + 'static {
-    /// What a snapshot leaves for the next one.
+    /// The values that a snapshot leaves for the next one.
     type Carry: Default + Send + 'static;
 
-    /// What a worker may be doing, beside the first few of [`steps`](super::steps).
+    /// The job's own steps, after the common ones of [`steps`](super::steps).
     const STEPS: &'static [Step];
 
-    /// Takes the snapshot, from where an earlier worker left it to its end. None says that another worker took over.
+    /// Takes the snapshot to its end, from where an earlier worker left it. None if another worker took over.
     fn work(&self, worker: &Worker<'_>) -> Option<Result<End<Self::Carry>, Outcome>>;
 
-    /// Lets worker number `next` go on, if `is_stuck` still holds of the present one: the id of what that is stuck with.
+    /// Makes `next` the current worker if `is_stuck` is still true. Returns the id of the subject with which the
+    /// earlier worker is stuck.
     fn take_over(&self, next: usize, is_stuck: &dyn Fn() -> bool) -> Option<u64>;
 }
 
-/// What a worker is given.
+/// The values that a worker gets.
 pub struct Worker<'a> {
-    /// Its number, from 0.
+    /// The worker's number, from 0.
     pub number: usize,
-    /// Where it says what it does.
+    /// Where the worker reports its current step.
     pub steps: &'a Steps,
-    /// What it must not wait for.
+    /// The subjects and steps to skip.
     pub skip: &'a SkipList,
-    /// What it shares with the watchdog.
+    /// The state that it shares with the watchdog.
     pub control: &'a Control,
 }
 
-/// What the watchdog and the workers of a snapshot tell each other.
+/// The state that the watchdog and the workers of a snapshot share.
 pub struct Control {
     stop: AtomicBool,
     destination: Mutex<String>,
@@ -45,45 +46,45 @@ impl Control {
         Control { stop: AtomicBool::new(false), destination: Mutex::new(destination) }
     }
 
-    /// Whether the worker is to write the lines that it has, and to end. One that has no lines yet writes nothing.
+    /// Whether the worker must write the lines that it has, and stop. A worker without lines writes nothing.
     pub fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// Says where the records go, in words.
+    /// Sets the description of the destination, for messages.
     pub fn set_destination(&self, destination: String) {
         *self.destination.lock().unwrap_or_else(PoisonError::into_inner) = destination;
     }
 
-    /// Asks for that.
+    /// Asks the worker to stop.
     pub(super) fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    /// Where the records go, in words.
+    /// The description of the destination, for messages.
     pub(super) fn destination(&self) -> String {
         self.destination.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// Which of the snapshots of a run one is.
+/// The position of a snapshot in its run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Turn {
-    /// Whether it is the first.
+    /// Whether it is the first snapshot.
     pub is_first: bool,
-    /// Whether others may follow.
+    /// Whether more snapshots may follow.
     pub repeats: bool,
 }
 
 /// How a snapshot ended.
 #[derive(Default)]
 pub struct End<C> {
-    /// Whether nobody reads what is written any more.
+    /// Whether the reader of standard output is gone.
     pub reader_gone: bool,
-    /// What failed beside the lines that were written.
+    /// Failures that did not prevent writing, such as those of retention.
     pub failures: Vec<(Transient, anyhow::Error)>,
-    /// What it leaves for the next.
+    /// The values for the next snapshot.
     pub carry: C,
-    /// The signal that ended it, every line that it had written: the watchdog says so.
+    /// The signal that ended it after all its lines were written. The watchdog sets it.
     pub signal: Option<usize>,
 }

@@ -1,31 +1,32 @@
-//! What the workers of a snapshot share. One that was replaced may come back at any time, so only the current worker
-//! may change it.
+//! A value that the workers of a snapshot share. A worker that was replaced may return at any time, so only the current
+//! worker may change the value.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A value that the current worker has to itself while it holds the lock.
+/// A value that only the current worker can lock.
 pub struct Shared<T>(Mutex<Held<T>>);
 
-/// The value, and whose it is.
+/// The value, and the number of the current worker.
 pub struct Held<T> {
     worker: usize,
     value: T,
 }
 
 impl<T> Shared<T> {
-    /// The value is worker number 0's.
+    /// A value that belongs to worker 0.
     pub fn new(value: T) -> Self {
         Shared(Mutex::new(Held { worker: 0, value }))
     }
 
-    /// The value; none if another worker took over.
+    /// Locks the value. None if another worker took over.
     pub fn lock(&self, worker: usize) -> Option<MutexGuard<'_, Held<T>>> {
         let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         (held.worker == worker).then_some(held)
     }
 
-    /// Gives the value to worker number `next`, unless the present one is about to change it: what `of` finds in it.
+    /// Gives the value to worker `next` if `of` finds something in it, and returns that. None if the current worker
+    /// holds the lock.
     pub fn take_over<R>(&self, next: usize, of: impl FnOnce(&T) -> Option<R>) -> Option<R> {
         let mut held = self.0.try_lock().ok()?;
         let found = of(&held.value)?;
@@ -53,9 +54,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_current_worker_has_it() {
+    fn only_the_current_worker_can_lock_it() {
         let shared = Shared::new(7);
-        // Not while the worker holds it, nor without a reason.
+        // No worker takes over while another holds the lock, or if `of` finds nothing.
         let held = shared.lock(0).unwrap();
         assert_eq!(shared.take_over(1, |value| Some(*value)), None);
         drop(held);

@@ -1,4 +1,4 @@
-//! The signals that end the program in good order: SIGTERM, SIGINT, SIGHUP.
+//! The signals that end the program after it has written its lines: SIGTERM, SIGINT, SIGHUP.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,11 +11,11 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::sys;
 
-/// The one that has arrived, or 0.
+/// The number of the signal that arrived, or 0.
 pub struct Signals(Arc<AtomicUsize>);
 
 impl Signals {
-    /// Those that whoever started this program had it ignore stay ignored.
+    /// Registers the signals. A signal that was ignored when the program started stays ignored.
     pub fn register() -> anyhow::Result<Self> {
         let arrived = Arc::new(AtomicUsize::new(0));
         for number in [SIGTERM, SIGINT, SIGHUP].into_iter().filter(|number| !sys::is_ignored(*number)) {
@@ -25,25 +25,25 @@ impl Signals {
         Ok(Signals(arrived))
     }
 
-    /// The signal that has arrived.
+    /// The signal that arrived.
     pub fn arrived(&self) -> Option<usize> {
         Some(self.0.load(Ordering::Relaxed)).filter(|number| *number != 0)
     }
 
-    /// Sleeps so long, or until a signal; false says that one arrived.
+    /// Sleeps for this time, or until a signal arrives. Returns false if one arrived.
     pub fn sleep(&self, time: Duration) -> bool {
-        /// A signal that comes between the look and the sleep is seen after this long.
-        const LONGEST: Duration = Duration::from_secs(1);
+        /// A signal that arrives between the check and the sleep is noticed after this time.
+        const MAX: Duration = Duration::from_secs(1);
         let start = Instant::now();
         while self.arrived().is_none() {
             let left = time.saturating_sub(start.elapsed());
             if left.is_zero() {
                 return true;
             }
-            let Ok(step) = Timespec::try_from(left.min(LONGEST)) else {
+            let Ok(step) = Timespec::try_from(left.min(MAX)) else {
                 return true;
             };
-            // A signal interrupts it, unlike a sleep of std.
+            // A signal interrupts nanosleep(2), but not a sleep of std.
             if let NanosleepRelativeResult::Err(_) = nanosleep(&step) {
                 return true;
             }

@@ -1,4 +1,5 @@
-//! What a worker is doing, for the watchdog to see: the steps that may block, and how long each may take.
+//! The steps of a worker: what it is doing, and how long that may take. The worker enters steps, and the watchdog reads
+//! them.
 
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -6,28 +7,28 @@ use std::time::Duration;
 /// What a worker may be doing.
 #[derive(Debug)]
 pub struct Step {
-    /// In words, for what is said of a timeout.
+    /// The description for the message of a timeout.
     pub doing: &'static str,
-    /// After how long the worker counts as stuck, and is replaced; none if it must not be.
+    /// How long the step may take before the worker counts as stuck and is replaced. None if it is never replaced.
     pub patience: Option<Duration>,
 }
 
-/// Waiting until nobody else writes there.
+/// Waiting for the lock of the destination.
 pub const LOCKING: usize = 0;
-/// Opening the destination, and writing to it.
+/// Opening the destination, or writing to it.
 pub const WRITING: usize = 1;
-/// The first step of a job's own list. That is what a worker begins with: it must not block.
+/// The first of a job's own steps. A worker begins with it, so it must not block.
 pub const FIRST: usize = 2;
 
-/// A power of two, greater than the number of steps that any job has.
+/// A power of two that is greater than the number of steps of any job.
 const STEPS_MAX: u64 = 16;
 
 /// The steps of one worker.
 #[derive(Debug)]
 pub struct Steps {
-    /// How many were entered, times [`STEPS_MAX`], and which one the last was.
+    /// The number of steps entered, times [`STEPS_MAX`], plus the current step.
     entered: AtomicU64,
-    /// Tells one subject from another of the same id.
+    /// Distinguishes a subject from a later one with the same id.
     generation: AtomicU64,
     thread: AtomicI32,
 }
@@ -39,13 +40,13 @@ impl Default for Steps {
 }
 
 impl Steps {
-    /// Says what is done from here on. Only the worker itself says so.
+    /// Enters a step. Only the worker itself may call this.
     pub fn enter(&self, step: usize) {
         let entered = self.entered.load(Ordering::Relaxed) | (STEPS_MAX - 1);
         self.entered.store((entered + 1) | (step as u64 & (STEPS_MAX - 1)), Ordering::Release);
     }
 
-    /// Says which generation of the subject in hand is read: a process's start, as its id may come again.
+    /// Sets the generation of the subject in hand: a process's start time, because its id may be reused.
     pub fn set_generation(&self, generation: u64) {
         self.generation.store(generation, Ordering::Relaxed);
     }
@@ -55,18 +56,18 @@ impl Steps {
         self.generation.load(Ordering::Relaxed)
     }
 
-    /// The step, and a number that no other step of this worker has.
+    /// The current step, and a number that is different each time a step is entered.
     pub fn now(&self) -> (usize, u64) {
         let entered = self.entered.load(Ordering::Acquire);
         ((entered & (STEPS_MAX - 1)) as usize, entered)
     }
 
-    /// Says which thread it is.
+    /// Records the worker's thread id.
     pub(super) fn begin(&self) {
         self.thread.store(rustix::thread::gettid().as_raw_nonzero().get(), Ordering::Relaxed);
     }
 
-    /// The worker's thread id; 0 before it began.
+    /// The worker's thread id. 0 before the worker began.
     pub(super) fn thread(&self) -> i32 {
         self.thread.load(Ordering::Relaxed)
     }
@@ -77,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_that_is_entered_again_is_another() {
+    fn a_step_has_a_new_number_each_time_it_is_entered() {
         let steps = Steps::default();
         assert_eq!(steps.now().0, FIRST);
         let mut numbers = vec![steps.now().1];

@@ -1,19 +1,20 @@
-//! The workers that are stuck, and the skip list: what a worker must not wait for, because an earlier one still does. It
-//! outlives a snapshot, so that with `--interval` what is stuck costs one thread in all, and not one per snapshot.
+//! The workers that are stuck, and the skip list: the reads that a worker must not try, because an earlier worker is
+//! stuck in them. The list outlives a snapshot. So with `--interval`, a stuck process costs one thread in total, and
+//! not one per snapshot.
 
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// What a worker reads: a process.
+/// A thing that a worker reads, such as a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Subject {
-    /// Its id.
+    /// The id.
     pub id: u64,
-    /// What tells it from another one that has the same id later: a process's start, in clock ticks.
+    /// Distinguishes it from a later subject with the same id: a process's start time, in clock ticks.
     pub generation: u64,
 }
 
-/// What one worker skips.
+/// The steps and subjects that a worker skips.
 #[derive(Clone, Debug, Default)]
 pub struct SkipList {
     entries: Vec<(usize, Subject)>,
@@ -26,24 +27,24 @@ impl SkipList {
         self.entries.contains(&(step, subject))
     }
 
-    /// Whether a worker is stuck in this step, whatever the subject.
+    /// Whether a worker is stuck in this step with any subject.
     pub fn has_step(&self, step: usize) -> bool {
         self.entries.iter().any(|(stuck, _)| *stuck == step)
     }
 
-    /// How long workers were waited for in this step: those of this snapshot, and those that are stuck still.
+    /// The time lost in this step: by workers of this snapshot, and by earlier ones that are still stuck.
     pub fn waited(&self, step: usize) -> Duration {
         self.waited.iter().filter(|(stuck, _)| *stuck == step).map(|(_, time)| *time).sum()
     }
 }
 
-/// The workers that were abandoned. One that comes back is no longer stuck.
+/// The workers that were abandoned. A worker whose thread has finished is no longer stuck.
 #[derive(Default)]
 pub struct StuckWorkers {
     reading: Vec<StuckWorker>,
-    /// Those that wait for the lock of a file.
+    /// The workers that wait for the lock of a file.
     locking: Vec<(String, JoinHandle<()>)>,
-    /// How long the workers of this snapshot were waited for, and in which step; and those that were stuck before.
+    /// The time that each worker lost, by step: workers of this snapshot, and those that were stuck before it.
     waited: Vec<(usize, Duration)>,
 }
 
@@ -55,20 +56,20 @@ struct StuckWorker {
 }
 
 impl StuckWorkers {
-    /// Begins a snapshot: what is no longer stuck is forgotten.
+    /// Begins a snapshot: forgets the workers that are no longer stuck.
     pub(super) fn begin(&mut self) {
-        self.forget_those_back();
+        self.forget_finished();
         self.waited = self.reading.iter().map(|worker| (worker.step, worker.waited)).collect();
     }
 
     /// Adds the thread of a worker that is stuck.
     pub(super) fn add(&mut self, step: usize, subject: Subject, waited: Duration, thread: JoinHandle<()>) {
-        self.forget_those_back();
+        self.forget_finished();
         self.waited.push((step, waited));
         self.reading.push(StuckWorker { step, subject, waited, thread });
     }
 
-    /// What the next worker skips.
+    /// The skip list of the next worker.
     pub(super) fn skip_list(&self) -> SkipList {
         let entries = self.reading.iter().map(|worker| (worker.step, worker.subject)).collect();
         SkipList { entries, waited: self.waited.clone() }
@@ -81,11 +82,11 @@ impl StuckWorkers {
 
     /// Whether a worker still waits for the lock of this file.
     pub(super) fn has_locking(&mut self, file: &str) -> bool {
-        self.forget_those_back();
+        self.forget_finished();
         self.locking.iter().any(|(locked, _)| locked == file)
     }
 
-    fn forget_those_back(&mut self) {
+    fn forget_finished(&mut self) {
         self.reading.retain(|worker| !worker.thread.is_finished());
         self.locking.retain(|(_, thread)| !thread.is_finished());
     }
@@ -99,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_worker_is_on_the_list_until_it_comes_back() {
+    fn a_worker_is_on_the_list_until_it_returns() {
         const STEP: usize = 3;
         let (release, blocked) = channel::<()>();
         let stuck = thread::spawn(move || blocked.iter().for_each(drop));
@@ -112,7 +113,7 @@ mod tests {
         assert!(list.has(STEP, subject) && !list.has(STEP + 1, subject) && !list.has(STEP, recycled));
         assert!(list.has_step(STEP) && !list.has_step(STEP + 1));
         assert_eq!(list.waited(STEP), Duration::from_millis(50));
-        // In the next snapshot it is stuck still.
+        // The worker is still stuck in the next snapshot.
         workers.begin();
         assert_eq!(workers.skip_list().waited(STEP), Duration::from_millis(50));
 
@@ -120,7 +121,7 @@ mod tests {
         while !workers.reading[0].thread.is_finished() {
             thread::yield_now();
         }
-        // It came back, but this snapshot has waited for it.
+        // The worker returned, but this snapshot has lost the time.
         workers.add(STEP + 1, recycled, Duration::ZERO, thread::spawn(|| ()));
         assert!(!workers.skip_list().has(STEP, subject));
         assert_eq!(workers.skip_list().waited(STEP), Duration::from_millis(50));

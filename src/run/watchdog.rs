@@ -1,5 +1,5 @@
-//! The watchdog: the main thread looks at the step that the worker is in, so that nothing hangs a snapshot. A worker that
-//! is stuck is replaced, and the new one is told what to skip. This file reads and writes nothing itself.
+//! The watchdog: the main thread checks the worker's step, so that nothing hangs a snapshot. It replaces a worker that
+//! is stuck, and gives the new one a skip list. This file reads and writes nothing itself.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -15,11 +15,11 @@ use super::stuck::{StuckWorkers, Subject};
 use crate::exit::{Outcome, Transient};
 use crate::procfs;
 
-/// How often the main thread looks.
+/// How often the main thread checks the worker.
 const TICK: Duration = Duration::from_millis(10);
-/// How long writing the lines in hand may take after a signal.
+/// How long writing the remaining lines may take after a signal.
 const GRACE: Duration = Duration::from_secs(2);
-/// A worker's buffers are on the heap: many abandoned ones cost little.
+/// The stack size of a worker. It is small, because buffers are on the heap: many abandoned workers cost little.
 const STACK: usize = 256 * 1024;
 
 type Finished<J> = Result<End<<J as Job>::Carry>, Outcome>;
@@ -27,8 +27,8 @@ type Finished<J> = Result<End<<J as Job>::Carry>, Outcome>;
 /// Takes one snapshot.
 ///
 /// # Errors
-/// What ended it other than its own end: a failure, `timeout`, or a signal that left lines unwritten. With repetition,
-/// `timeout` only bounds the time for which it waits to be the one that writes.
+/// If a failure, the `timeout`, or a signal that leaves lines unwritten ends the snapshot. In a run that repeats,
+/// `timeout` only limits the wait for a lock.
 pub fn watch<J: Job>(
     job: J,
     turn: Turn,
@@ -38,7 +38,7 @@ pub fn watch<J: Job>(
     stuck: &mut StuckWorkers,
 ) -> Finished<J> {
     let start = Instant::now();
-    // A slow reader of a stream is no failure.
+    // In a run that repeats, a slow reader of the records is not a failure.
     let mut limit = if turn.repeats { Duration::MAX } else { timeout };
     let mut signal = None;
     if stuck.has_locking(&destination) {
@@ -54,7 +54,7 @@ pub fn watch<J: Job>(
         }
         let locked_out = watched.locked_out();
         match signal {
-            // Who waits to write has no lines in hand.
+            // A worker that waits for the lock has no lines to write.
             Some(_) if locked_out.is_some() => return Ok(End { signal, ..End::default() }),
             Some(number) if left.is_zero() => return Err(Outcome::Signal(number)),
             None if turn.repeats && locked_out >= Some(timeout) => return Err(watched.abandon_lock(timeout)),
@@ -69,7 +69,7 @@ pub fn watch<J: Job>(
     }
 }
 
-/// What is reported of a file whose lock did not come free.
+/// The outcome when the lock of a file does not come free in time.
 fn locked(file: &str, timeout: Duration) -> Outcome {
     let time = humantime::format_duration(timeout);
     let error = anyhow!(
@@ -79,7 +79,7 @@ fn locked(file: &str, timeout: Duration) -> Outcome {
     Outcome::Transient(Transient::Lock, error)
 }
 
-/// The result of the snapshot, if it comes in time.
+/// The result of the snapshot, if it arrives within `time`.
 fn wait<J: Job>(finished: &Receiver<Finished<J>>, time: Duration) -> Option<Finished<J>> {
     match finished.recv_timeout(time) {
         Ok(result) => Some(result),
@@ -88,20 +88,20 @@ fn wait<J: Job>(finished: &Receiver<Finished<J>>, time: Duration) -> Option<Fini
     }
 }
 
-/// What all workers of a snapshot, and the thread that watches them, share.
-struct Workplace<J> {
+/// The state that the workers of a snapshot and the watchdog share.
+struct SharedState<J> {
     job: J,
     control: Control,
 }
 
-/// The worker that is watched, and what is known of it.
+/// The current worker, and what the watchdog knows about it.
 struct Watched<'a, J: Job> {
-    shared: Arc<Workplace<J>>,
+    shared: Arc<SharedState<J>>,
     finish: Sender<Finished<J>>,
     number: usize,
     steps: Arc<Steps>,
     thread: Option<JoinHandle<()>>,
-    /// The number of the step last seen, and since when.
+    /// The number of the step last seen, and when it was first seen.
     seen: (u64, Instant),
     stuck: &'a mut StuckWorkers,
 }
@@ -113,7 +113,7 @@ impl<'a, J: Job> Watched<'a, J> {
         finish: Sender<Finished<J>>,
         stuck: &'a mut StuckWorkers,
     ) -> anyhow::Result<Self> {
-        let shared = Arc::new(Workplace { job, control: Control::new(destination) });
+        let shared = Arc::new(SharedState { job, control: Control::new(destination) });
         let (steps, seen) = (Arc::default(), (0, Instant::now()));
         let mut watched = Watched { shared, finish, number: 0, steps, thread: None, seen, stuck };
         watched.spawn()?;
@@ -129,7 +129,7 @@ impl<'a, J: Job> Watched<'a, J> {
             steps.begin();
             let worker = Worker { number, steps: &steps, skip: &skip, control: &shared.control };
             if let Some(result) = shared.job.work(&worker) {
-                // The main thread is there as long as the process is.
+                // Sending cannot fail: the main thread lives as long as the process.
                 let _ = finish.send(result);
             }
         };
@@ -137,7 +137,7 @@ impl<'a, J: Job> Watched<'a, J> {
         Ok(())
     }
 
-    /// The step that the worker is in, remembered with the time since when.
+    /// Returns the worker's current step, and remembers when it was first seen.
     fn look(&mut self) -> usize {
         let (step, number) = self.steps.now();
         if self.seen.0 != number {
@@ -154,7 +154,7 @@ impl<'a, J: Job> Watched<'a, J> {
         };
         let (seen, since) = self.seen;
         let waited = since.elapsed();
-        // On a busy machine a worker may wait that long for a CPU, and that is no reason to give up.
+        // On a busy machine, a worker may wait this long for a CPU. Such a worker is not stuck.
         if waited < patience || procfs::is_running(self.steps.thread()) {
             return Ok(());
         }
@@ -170,12 +170,12 @@ impl<'a, J: Job> Watched<'a, J> {
         self.spawn()
     }
 
-    /// How long the worker has waited to be the one that writes; none if it does not.
+    /// How long the worker has waited for the lock. None if it is not waiting for it.
     fn locked_out(&mut self) -> Option<Duration> {
         (self.look() == LOCKING).then(|| self.seen.1.elapsed())
     }
 
-    /// Gives up waiting for a lock. The worker cannot be woken: it ends once it has the lock, and writes nothing.
+    /// Stops waiting for a lock. The worker cannot be woken. It ends when it gets the lock, and writes nothing.
     fn abandon_lock(&mut self, timeout: Duration) -> Outcome {
         self.shared.control.stop();
         let file = self.shared.control.destination();
@@ -185,7 +185,7 @@ impl<'a, J: Job> Watched<'a, J> {
         locked(&file, timeout)
     }
 
-    /// What took longer than `timeout`.
+    /// The outcome when the snapshot exceeds `timeout`.
     fn overdue(&self, timeout: Duration) -> Outcome {
         let time = humantime::format_duration(timeout);
         let destination = self.shared.control.destination();
@@ -198,7 +198,7 @@ impl<'a, J: Job> Watched<'a, J> {
     }
 }
 
-/// One of the job's own steps.
+/// The job's own step with this number.
 fn own_step<J: Job>(step: usize) -> Option<&'static Step> {
     J::STEPS.get(step.checked_sub(FIRST)?)
 }

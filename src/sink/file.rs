@@ -1,5 +1,5 @@
-//! A file that is appended to, and nothing else: never cut, never written anew. One run at a time writes to it, under a
-//! lock; what it writes are batches of whole lines, each of which has its room on the disk before its first byte.
+//! A file that records are appended to. It is never truncated or rewritten. One run at a time writes to it, under a
+//! lock. It writes batches of whole lines, and reserves the disk space for each batch first.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -21,38 +21,38 @@ use super::pattern::Pattern;
 use super::planted;
 use super::stdout::write_all;
 
-/// The most bytes of a batch: with the quote and the newline that may come before it, 256 KiB.
+/// The maximum size of a batch: 256 KiB, less the quote and the newline that may precede it.
 pub const BATCH: usize = 256 * 1024 - 2;
 
-/// The files of a pattern: which, and what becomes of them.
+/// The files of a pattern, their permissions and their retention.
 #[derive(Clone, Debug)]
 pub struct Files {
-    /// Their names.
+    /// The pattern of their names.
     pub pattern: Pattern,
-    /// The permissions of one that is made.
+    /// The permissions of a new file.
     pub mode: u32,
-    /// How old one may become.
+    /// The retention: how old a file may become.
     pub keep: Option<Duration>,
 }
 
 impl Files {
-    /// Opens the file for the time of `clock`, once nobody else writes to it. `waits` is told of a file whose lock is
-    /// waited for; after that it is another time, and may be another file. `format` is what its lines are like.
+    /// Opens and locks the file for the time of `clock`. Calls `waits` with the file's path before it waits for the
+    /// lock. After the wait, a later time may need another file. `format` is the format of the lines to append.
     ///
     /// # Errors
-    /// If there is no such file that can be appended to; if it has another header.
+    /// If the file cannot be opened, locked or appended to, or if it has another header.
     pub fn open(
         &self,
         format: LineFormat,
         clock: impl Fn() -> DateTime<Utc>,
         waits: impl Fn(&Path),
     ) -> anyhow::Result<(DateTime<Utc>, Appender)> {
-        /// Far more often than files are moved away while their lock is waited for.
-        const MAX: usize = 100;
-        for _ in 0..MAX {
+        /// Far more often than a file is moved away during the wait for its lock.
+        const MAX_ATTEMPTS: usize = 100;
+        for _ in 0..MAX_ATTEMPTS {
             let mut now = clock();
             let path = self.pattern.path(now);
-            let file = self.open_or_make(&path)?;
+            let file = self.open_or_create(&path)?;
             let cannot_lock = || format!("cannot lock {}, to write to it alone", path.display());
             match retry_on_intr(|| flock(&file, FlockOperation::NonBlockingLockExclusive)) {
                 Err(Errno::WOULDBLOCK) => {
@@ -62,7 +62,7 @@ impl Files {
                 }
                 locked => locked.with_context(cannot_lock)?,
             }
-            // Who had the lock may have moved the file away, or removed it.
+            // The previous owner of the lock may have moved or removed the file.
             let stat = fstat(&file).with_context(|| cannot_open(&path))?;
             let is_there = lstat(&path).is_ok_and(|there| (there.st_dev, there.st_ino) == (stat.st_dev, stat.st_ino));
             if is_there && self.pattern.path(now) == path {
@@ -76,8 +76,9 @@ impl Files {
         bail!("the file {} is moved away again and again", self.pattern)
     }
 
-    fn open_or_make(&self, path: &Path) -> anyhow::Result<OwnedFd> {
-        // Read, for its last byte; without waiting for the other end of a FIFO, nor becoming a terminal's owner.
+    fn open_or_create(&self, path: &Path) -> anyhow::Result<OwnedFd> {
+        // Reading is for the last byte. NONBLOCK does not wait for the other end of a FIFO, and NOCTTY does not acquire
+        // a controlling terminal.
         const FLAGS: OFlags = OFlags::RDWR
             .union(OFlags::APPEND)
             .union(OFlags::NOFOLLOW)
@@ -95,9 +96,9 @@ impl Files {
                     return Ok(file);
                 }
             }
-            // Only who makes it gives it its permissions.
-            let make = FLAGS | OFlags::CREATE | OFlags::EXCL;
-            match retry_on_intr(|| openat(&directory, name, make, Mode::from_raw_mode(self.mode))) {
+            // Only the run that creates the file sets its permissions.
+            let create = FLAGS | OFlags::CREATE | OFlags::EXCL;
+            match retry_on_intr(|| openat(&directory, name, create, Mode::from_raw_mode(self.mode))) {
                 Ok(file) => {
                     set_mode(&file, self.mode)
                         .with_context(|| format!("cannot give {} the mode {:04o}", path.display(), self.mode))?;
@@ -109,13 +110,13 @@ impl Files {
         }
     }
 
-    /// Opens the directory, which need not be readable for that, and makes it first if it is missing.
+    /// Opens the directory, and creates it if it is missing. O_PATH does not need permission to read it.
     fn open_directory(&self, path: &Path) -> anyhow::Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let open = || retry_on_intr(|| open(self.pattern.directory(), flags, Mode::empty()));
         let opened = match open() {
             Err(Errno::NOENT) => {
-                self.make_directory()?;
+                self.create_directory()?;
                 open()
             }
             opened => opened,
@@ -123,17 +124,17 @@ impl Files {
         opened.with_context(|| cannot_open(path))
     }
 
-    /// Makes the directory: one level, as a mistyped path should not become a tree.
-    fn make_directory(&self) -> anyhow::Result<()> {
+    /// Creates the directory. It creates only one level, so that a mistyped path does not become a tree.
+    fn create_directory(&self) -> anyhow::Result<()> {
         let path = self.pattern.directory();
         let cannot = || format!("cannot make the directory {}, of which only the last level is made", path.display());
-        // Who may read it may enter it.
+        // A user who may read the directory may also enter it.
         let mode = self.mode | (self.mode & 0o444) >> 2;
         match mkdir(path, Mode::from_raw_mode(mode)) {
-            // Another run was faster; but a link to nothing is there, too.
+            // Another run was faster. A dangling link also gives EEXIST, but it is not a directory.
             Err(Errno::EXIST) if path.is_dir() => Ok(()),
-            made => {
-                made.with_context(cannot)?;
+            created => {
+                created.with_context(cannot)?;
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let directory = open(path, flags, Mode::empty()).with_context(cannot)?;
                 set_mode(&directory, mode).with_context(cannot)
@@ -142,17 +143,17 @@ impl Files {
     }
 }
 
-/// Takes the umask's part out of what was made.
-fn set_mode(made: &OwnedFd, mode: u32) -> Result<(), Errno> {
-    let has = fstat(made)?.st_mode;
-    if has & 0o777 == mode {
+/// Sets the mode of a new file or directory, from which the umask may have removed bits.
+fn set_mode(created: &OwnedFd, mode: u32) -> Result<(), Errno> {
+    let current = fstat(created)?.st_mode;
+    if current & 0o777 == mode {
         return Ok(());
     }
     // A directory may have inherited its set-group-ID bit.
-    fchmod(made, Mode::from_raw_mode(has & 0o7000 | mode))
+    fchmod(created, Mode::from_raw_mode(current & 0o7000 | mode))
 }
 
-/// What was opened, if lines can be appended to such a file and be there afterwards.
+/// Returns the file if it is a regular one. Lines that are appended to other files may be lost.
 fn regular(path: &Path, opened: Result<OwnedFd, Errno>) -> anyhow::Result<OwnedFd> {
     let kind = |stat: Stat| FileType::from_raw_mode(stat.st_mode);
     let found = match &opened {
@@ -168,8 +169,8 @@ fn regular(path: &Path, opened: Result<OwnedFd, Errno>) -> anyhow::Result<OwnedF
     }
 }
 
-/// Refuses a file that another user may have put there. Both descriptors are open, so that nothing can change places
-/// between the look and the writing.
+/// Refuses a file that another user may have put there. Both descriptors are open, so nobody can replace the file or
+/// the directory between this check and the write.
 fn check_owner(directory: impl AsFd, file: impl AsFd, path: &Path) -> anyhow::Result<()> {
     let [directory, file] = [fstat(directory), fstat(file)].map(|stat| stat.with_context(|| cannot_open(path)));
     match planted::objection(&file?, &directory?, geteuid().as_raw()) {
@@ -181,10 +182,10 @@ fn check_owner(directory: impl AsFd, file: impl AsFd, path: &Path) -> anyhow::Re
     }
 }
 
-/// Refuses a file that has another header than the lines to be appended.
+/// Refuses a file whose header is not the header of the lines to append.
 fn check_header(format: &LineFormat, file: impl AsFd, path: &Path) -> anyhow::Result<()> {
     let shown = path.display();
-    if !format.begins(file).with_context(|| format!("cannot read the header of {shown}"))? {
+    if !format.has_header(file).with_context(|| format!("cannot read the header of {shown}"))? {
         bail!(
             "cannot append to {shown}: its first line is not the header of these records, {}; request the fields that \
              it has, name another --output, or move the file away",
@@ -198,7 +199,7 @@ fn cannot_open(path: &Path) -> String {
     format!("cannot open {} to append to it", path.display())
 }
 
-/// A file that nobody else writes to.
+/// A locked file to append to.
 pub struct Appender {
     file: OwnedFd,
     path: PathBuf,
@@ -209,7 +210,7 @@ pub struct Appender {
 }
 
 impl Appender {
-    /// Which it is.
+    /// The file's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -219,10 +220,10 @@ impl Appender {
         self.is_new
     }
 
-    /// Appends a batch of whole lines. A line before it that a run which was killed left open is closed with them.
+    /// Appends a batch of whole lines. If a killed run left the last line open, this closes it first.
     ///
     /// # Errors
-    /// If there is no room for them: then nothing was written. If writing fails.
+    /// If there is no space for the batch: then nothing was written. If writing fails.
     pub fn append(&mut self, batch: &[u8]) -> anyhow::Result<()> {
         if batch.is_empty() {
             return Ok(());
@@ -236,21 +237,21 @@ impl Appender {
                 batch = Cow::Owned([&closing, &*batch].concat());
             }
         }
-        self.has_room(size, batch.len() as u64)?;
+        self.reserve(size, batch.len() as u64)?;
         write_all(&self.file, &batch).with_context(cannot)?;
         self.is_closed = true;
         Ok(())
     }
 
-    /// Sees to it that so much more fits, so that no write ends within a line.
-    fn has_room(&self, size: u64, more: u64) -> anyhow::Result<()> {
+    /// Reserves space for `more` bytes, so that no write ends in the middle of a line.
+    fn reserve(&self, size: u64, more: u64) -> anyhow::Result<()> {
         let path = self.path.display();
-        // A write past this limit writes a part, and the next one ends the program: SIGXFSZ.
+        // The first write past this limit is cut short, and the next one ends the program with SIGXFSZ.
         if let Some(limit) = getrlimit(Resource::Fsize).current.filter(|limit| size.saturating_add(more) > *limit) {
             bail!("cannot append to {path}: no file of this process may pass {limit} bytes (ulimit -f); raise that");
         }
         match retry_on_intr(|| fallocate(&self.file, FallocateFlags::KEEP_SIZE, size, more)) {
-            // Not every filesystem can do that.
+            // Some filesystems cannot reserve space.
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
             Err(error @ (Errno::NOSPC | Errno::DQUOT)) => {
                 Err(error).context(format!("no room for more lines in {path}, and no part of one written: make some"))
@@ -259,9 +260,9 @@ impl Appender {
         }
     }
 
-    /// Lets others write, also where something that was abandoned still holds it open.
+    /// Releases the lock, even if an abandoned worker still has the file open.
     pub fn unlock(&self) {
-        // Were this to fail, the file's end would do it.
+        // If this fails, closing the file releases the lock.
         let _ = flock(&self.file, FlockOperation::Unlock);
     }
 }

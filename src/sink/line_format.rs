@@ -1,32 +1,33 @@
-//! What a file must know of the lines in it, whatever they are about: the header that the file begins with, and what
-//! closes a line that a killed run left open. It reads the file's two ends, and writes nothing.
+//! The format of the lines in a file, whatever their content: the header at its beginning, and how to close a line that
+//! a killed run left open. This reads both ends of a file, and writes nothing.
 
 use std::os::fd::AsFd;
 
 use memchr::{memchr_iter, memrchr};
 use rustix::io::{Errno, pread, retry_on_intr};
 
-/// How the lines of a file are made.
+/// The format of the lines in a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LineFormat {
-    /// The line that a file begins with, its newline included; empty for none.
+    /// The first line of a file, with its newline. Empty if there is no header.
     pub header: Vec<u8>,
-    /// The character of which a whole line has an even number. A line with an odd number would take in the next one.
+    /// The quote character. A complete line has an even number of quotes. After an odd number, a reader would take the
+    /// next line for a part of this one.
     pub quote: Option<u8>,
 }
 
 impl LineFormat {
-    /// Whether a file that is not empty begins with the header.
+    /// Whether a file begins with the header. The file must not be empty.
     ///
     /// # Errors
     /// Those of pread(2).
-    pub fn begins(&self, file: impl AsFd) -> Result<bool, Errno> {
+    pub fn has_header(&self, file: impl AsFd) -> Result<bool, Errno> {
         let mut start = vec![0; self.header.len()];
         let length = read_at(&file, &mut start, 0)?;
         Ok(start[..length] == self.header)
     }
 
-    /// What closes the last line of a file of this size; nothing if it has its newline.
+    /// The bytes that close the last line of a file of this size. Empty if the line has its newline.
     ///
     /// # Errors
     /// Those of pread(2).
@@ -47,8 +48,8 @@ impl LineFormat {
     }
 }
 
-/// How often a quote is in what comes after the last newline. It reads backwards, as a line may be long and a file
-/// longer.
+/// The number of quotes after the last newline. It reads the file backwards, because the file may be much longer than
+/// its last line.
 fn quotes_in_last_line(file: impl AsFd, size: u64, quote: u8) -> Result<usize, Errno> {
     const CHUNK: u64 = 64 * 1024;
     let mut chunk = Vec::new();
@@ -58,13 +59,13 @@ fn quotes_in_last_line(file: impl AsFd, size: u64, quote: u8) -> Result<usize, E
         chunk.resize(usize::try_from(end - start).unwrap_or(0), 0);
         read_at(&file, &mut chunk, start)?;
         let newline = memrchr(b'\n', &chunk);
-        count += memchr_iter(quote, &chunk[newline.map_or(0, |place| place + 1)..]).count();
+        count += memchr_iter(quote, &chunk[newline.map_or(0, |position| position + 1)..]).count();
         end = if newline.is_some() { 0 } else { start };
     }
     Ok(count)
 }
 
-/// Fills the buffer from this offset on, as far as the file goes, and says how far that was.
+/// Fills the buffer from this offset until the end of the file. Returns the number of bytes read.
 fn read_at(file: impl AsFd, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
     let mut filled = 0;
     while filled < buffer.len() {
@@ -105,7 +106,7 @@ mod tests {
             (long("\"", 10 * CHUNK), "\"\n", "\n"),
             (long("\"\n", 10 * CHUNK), "\n", "\n"),
             (long("\n\"", 10 * CHUNK), "\"\n", "\n"),
-            // The quote, the newline, and both at the edges of a chunk.
+            // The quote, the newline, or both are at the edge of a chunk.
             (long("\"", CHUNK - 1), "\"\n", "\n"),
             (long("\"", CHUNK), "\"\n", "\n"),
             (long("\"\n", CHUNK), "\n", "\n"),
@@ -131,8 +132,8 @@ mod tests {
             (b"\na,b\n", false),
             (b"", false),
         ] {
-            assert_eq!(format.begins(file(content)).unwrap(), is_ours, "{content:?}");
+            assert_eq!(format.has_header(file(content)).unwrap(), is_ours, "{content:?}");
         }
-        assert!(LineFormat::default().begins(file(b"anything")).unwrap());
+        assert!(LineFormat::default().has_header(file(b"anything")).unwrap());
     }
 }

@@ -1,5 +1,5 @@
-//! A file's name with the time in it, as strftime(3) has it: which name a time gives, and whether a name is one that
-//! some time gives, from 1970 to 9999. It opens nothing.
+//! A pattern of file names that contain the time, in the syntax of strftime(3): the name for a time, and whether a name
+//! matches for some time from 1970 to 9999. It opens no files.
 
 use std::fmt::{self, Display, Formatter, Write};
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use chrono::format::{Fixed, Item, Parsed, StrftimeItems, parse};
 use chrono::{DateTime, Datelike, NaiveTime, Utc};
 
-/// A directory, and what the names of the files in it are made of.
+/// A directory, and the pattern of the file names in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     text: String,
@@ -16,10 +16,10 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// Understands a path whose last part may have fields of strftime.
+    /// Parses a path whose last part may have fields of strftime.
     ///
     /// # Errors
-    /// A sentence that says what is wrong with it.
+    /// A sentence that explains what is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
         const UNKNOWN: &str =
             "not every field is one of strftime: %Y, %m, %d, %H and so on are, and %% is a percent sign";
@@ -39,13 +39,13 @@ impl Pattern {
         }
         let mut items = StrftimeItems::new(name).parse_to_owned().map_err(|_| UNKNOWN)?;
         for item in &mut items {
-            // The parser of chrono takes any word for a zone's name, and so would not find this end.
+            // chrono's parser does not find where a time zone's name ends, as in `%Z.gz`.
             if *item == Item::Fixed(Fixed::TimezoneName) {
                 *item = Item::OwnedLiteral("UTC".into());
             }
         }
         let pattern = Pattern { text: text.to_owned(), directory: directory.to_owned(), name: items };
-        // Some fields can only be read, not written.
+        // Some fields can only be parsed, but not formatted.
         let sample = pattern.render(DateTime::UNIX_EPOCH).ok_or(UNKNOWN)?;
         match sample.chars().find(|c| *c == '/' || c.is_control()) {
             Some('/') => Err("a field that has '/' in it, as %D has, makes no file's name: take %Y-%m-%d".into()),
@@ -54,7 +54,7 @@ impl Pattern {
         }
     }
 
-    /// Where the files are.
+    /// The directory of the files.
     pub fn directory(&self) -> &Path {
         Path::new(&self.directory)
     }
@@ -64,7 +64,7 @@ impl Pattern {
         self.render(time).unwrap_or_default()
     }
 
-    /// The same with the directory.
+    /// The path of the file for this time.
     pub fn path(&self, time: DateTime<Utc>) -> PathBuf {
         self.directory().join(self.name(time))
     }
@@ -75,22 +75,22 @@ impl Pattern {
         Some(name)
     }
 
-    /// Whether this is the name of the file for some time.
-    pub fn has(&self, name: &str) -> bool {
-        // The parser is lenient, and takes signs and blanks: so the name is made again.
+    /// Whether this is the file's name for some time.
+    pub fn matches(&self, name: &str) -> bool {
+        // The parser also accepts signs and blanks, so compare with the name that the time gives.
         self.time(name).is_some_and(|time| (1970..=9999).contains(&time.year()) && self.name(time) == name)
     }
 
-    /// Whether its names hold a full date, or seconds since 1970, and are known again by that.
+    /// Whether its names have a full date or the seconds since 1970, so that they can be recognised.
     pub fn is_dated(&self) -> bool {
-        // Of the shortest numbers and of the longest: of `%Y%-d%H`, who knows where the day ends?
+        // Try the shortest and the longest numbers: in `%Y%-d%H`, the end of the day is ambiguous.
         const END_OF_2021: i64 = 1_640_995_199;
         [0, END_OF_2021]
             .iter()
-            .all(|seconds| DateTime::from_timestamp(*seconds, 0).is_some_and(|time| self.has(&self.name(time))))
+            .all(|seconds| DateTime::from_timestamp(*seconds, 0).is_some_and(|time| self.matches(&self.name(time))))
     }
 
-    /// The time that a name tells; what it leaves open of the time of day is 0.
+    /// The time in a name. A part of the time of day that is missing counts as 0.
     fn time(&self, name: &str) -> Option<DateTime<Utc>> {
         let mut parsed = Parsed::new();
         parse(&mut parsed, name, self.name.iter()).ok()?;
@@ -112,7 +112,7 @@ impl Display for Pattern {
     }
 }
 
-/// Whether a path stands for what the program has open already.
+/// Whether a path refers to a descriptor that is already open.
 fn is_descriptor(path: &str) -> bool {
     matches!(path, "/dev/stdin" | "/dev/stdout" | "/dev/stderr")
         || ["/dev/fd/", "/proc/self/fd/"].iter().any(|folder| path.starts_with(folder))
@@ -167,8 +167,8 @@ mod tests {
     }
 
     #[test]
-    fn names_that_some_time_has() {
-        for (pattern, its_own, others) in [
+    fn names_that_match_for_some_time() {
+        for (pattern, matching, others) in [
             (
                 "%Y-%m-%d.jsonl",
                 &["2026-01-01.jsonl", "2024-02-29.jsonl", "1970-01-01.jsonl", "9999-12-31.jsonl"][..],
@@ -183,7 +183,7 @@ mod tests {
                     "",
                 ][..],
             ),
-            // Years that no run was in.
+            // Years outside 1970 to 9999.
             (
                 "%Y-%m-%d.jsonl",
                 &[],
@@ -224,18 +224,18 @@ mod tests {
         ] {
             let pattern = Pattern::parse(pattern).unwrap();
             assert!(pattern.is_dated(), "{pattern:?}");
-            for name in its_own {
-                assert!(pattern.has(name), "{pattern:?} {name}");
+            for name in matching {
+                assert!(pattern.matches(name), "{pattern:?} {name}");
             }
             for name in others {
-                assert!(!pattern.has(name), "{pattern:?} {name}");
+                assert!(!pattern.matches(name), "{pattern:?} {name}");
             }
         }
     }
 
     #[test]
-    fn names_that_tell_no_date() {
-        // The last three have one, but nobody knows where a number ends.
+    fn names_without_a_full_date() {
+        // The last three have a date, but the end of a number is ambiguous.
         for text in [
             "plain",
             "100%%",

@@ -1,11 +1,11 @@
-//! Whether a file may be one that another user put in our way: a file of their own, to read what is written to it, or a
-//! link to a file that they want written to. The kernel has rules against both, but may have them switched off
-//! (`fs.protected_regular` and `fs.protected_hardlinks`, proc_sys_fs(5)), and applies the first only to O_CREAT. This
-//! file judges what fstat(2) tells and opens nothing.
+//! Whether another user may have planted a file: their own file, to read the records, or a hard link, to have another
+//! file written to. The kernel has rules against both (`fs.protected_regular` and `fs.protected_hardlinks`,
+//! proc_sys_fs(5)). But they may be switched off, and the first applies to O_CREAT only. This module checks the results
+//! of fstat(2) and opens no files.
 
 use rustix::fs::Stat;
 
-/// Why `user` should not write to a file in a directory; none if nothing speaks against it.
+/// The reason why `user` must not write to a file in a directory. None if `user` may write to it.
 pub fn objection(file: &Stat, directory: &Stat, user: u32) -> Option<String> {
     let may = |bit| directory.st_mode & bit != 0;
     let who = if may(0o002) {
@@ -15,7 +15,7 @@ pub fn objection(file: &Stat, directory: &Stat, user: u32) -> Option<String> {
     } else {
         format!("user {}", directory.st_uid)
     };
-    // `may_create_in_sticky` in the kernel's fs/namei.c, as with fs.protected_regular=2.
+    // This is the rule of fs.protected_regular=2: `may_create_in_sticky` in the kernel's fs/namei.c.
     let is_sticky = may(0o1000) && may(0o022);
     if is_sticky && file.st_uid != directory.st_uid && file.st_uid != user {
         return Some(format!(
@@ -23,7 +23,8 @@ pub fn objection(file: &Stat, directory: &Stat, user: u32) -> Option<String> {
             file.st_uid
         ));
     }
-    // Who may make a link to a file that is not theirs, fs.protected_hardlinks asks when it is made. Here it is made.
+    // fs.protected_hardlinks checks a link when it is created. This link exists already, so check who may have created
+    // it.
     let is_trusted = [0, file.st_uid, user].contains(&directory.st_uid);
     if file.st_nlink > 1 && (may(0o022) || !is_trusted) {
         return Some(format!(
@@ -52,14 +53,14 @@ mod tests {
         stat
     }
 
-    /// Whether there is an objection for us to a file of `owner` with so many links.
+    /// Whether there is an objection if we write to a file of `owner` with this number of links.
     fn objects(directory: (u32, u32), owner: u32, links: u32) -> bool {
         objection(&stat(0o640, owner, links), &stat(directory.0, directory.1, 2), US).is_some()
     }
 
     #[test]
-    fn a_file_of_another_user_in_a_sticky_directory() {
-        // A directory's mode and owner, and whether a file of root, of ours, of another user is refused there.
+    fn a_file_of_another_user_in_a_sticky_directory_is_refused() {
+        // A directory's mode and owner, and whether a file in it is refused: of root, ours, of another user.
         for (mode, owner, refused) in [
             (0o1777, ROOT, [false, false, true]),
             (0o1777, US, [true, false, true]),
@@ -67,10 +68,10 @@ mod tests {
             (0o1775, ROOT, [false, false, true]),
             (0o1775, OTHER, [true, false, false]),
             (0o1773, ROOT, [false, false, true]),
-            // Neither its group nor others may make files.
+            // Neither the group nor others may create files.
             (0o1755, ROOT, [false; 3]),
             (0o1755, OTHER, [false; 3]),
-            // Not sticky: the kernel has no rule for these.
+            // The directory is not sticky, so the kernel has no rule.
             (0o777, ROOT, [false; 3]),
             (0o775, ROOT, [false; 3]),
             (0o755, OTHER, [false; 3]),
@@ -82,8 +83,8 @@ mod tests {
     }
 
     #[test]
-    fn a_link_that_somebody_else_may_have_made() {
-        // Likewise, for a file of two links.
+    fn a_link_that_another_user_may_have_created_is_refused() {
+        // The same columns, for a file with two links.
         for (mode, owner, refused) in [
             (0o755, ROOT, [false; 3]),
             (0o1755, ROOT, [false; 3]),
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn it_says_who_may() {
+    fn the_reason_names_who_may_create_files() {
         for (mode, who) in [(0o1777, ": anyone may"), (0o1775, ": group 7 may")] {
             let why = objection(&stat(0o600, OTHER, 1), &stat(mode, ROOT, 2), US).unwrap();
             assert!(why.contains("user 1001") && why.contains(who), "{why}");

@@ -1,5 +1,5 @@
-//! Removing the old files of a pattern, and nothing else: regular files in its directory, by name and by the time of
-//! their last line.
+//! Retention: removes the old files of a pattern. These are regular files in its directory whose name matches and whose
+//! last line is old enough.
 
 use std::ffi::CStr;
 use std::os::fd::OwnedFd;
@@ -14,11 +14,11 @@ use rustix::io::Errno;
 
 use super::pattern::Pattern;
 
-/// Removes the files of `pattern` that were last written more than `keep` before `now`, but never that of `now`, nor
-/// one that another run writes to.
+/// Removes the files of `pattern` that were last written more than `keep` before `now`. Never removes the file for
+/// `now`, or a file that another run writes to.
 ///
 /// # Errors
-/// If one of them is still there; the others are gone.
+/// If a file cannot be removed. The others are removed even so.
 pub fn remove_old(pattern: &Pattern, keep: Duration, now: DateTime<Utc>) -> anyhow::Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let path = pattern.directory().display();
@@ -34,8 +34,8 @@ pub fn remove_old(pattern: &Pattern, keep: Duration, now: DateTime<Utc>) -> anyh
     for entry in Dir::read_from(&directory).with_context(cannot_list)? {
         let entry = entry.with_context(cannot_list)?;
         let name = entry.file_name();
-        // The cheap question first: most files are young.
-        let is_ours = |name: &str| name != current && pattern.has(name);
+        // Check the age first, because that is cheap and most files are young.
+        let is_ours = |name: &str| name != current && pattern.matches(name);
         if statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| is_old(&stat))
             && name.to_str().is_ok_and(is_ours)
             && let Err(error) = remove(&directory, name, is_old)
@@ -49,7 +49,8 @@ pub fn remove_old(pattern: &Pattern, keep: Duration, now: DateTime<Utc>) -> anyh
 
 fn remove(directory: &OwnedFd, name: &CStr, is_old: impl Fn(&Stat) -> bool) -> Result<(), Errno> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    // Held, so that who waits for it sees that it is gone; what may not be read can be removed all the same.
+    // Hold the lock while removing, so that a run that waits for it finds the file gone. A file that cannot be read can
+    // still be removed.
     if let Ok(file) = openat(directory, name, flags, Mode::empty()) {
         let is_free = flock(&file, FlockOperation::NonBlockingLockExclusive) != Err(Errno::WOULDBLOCK);
         if !is_free || !fstat(&file).is_ok_and(|stat| is_old(&stat)) {

@@ -1,4 +1,4 @@
-//! Standard output: batches, written whole.
+//! Standard output: writes whole batches.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -6,14 +6,14 @@ use std::os::fd::AsFd;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, retry_on_intr, write};
 
-/// Lines are written in batches of about this many bytes: a pipe's own size, see pipe(7).
+/// The approximate size of a batch of lines, in bytes: the capacity of a pipe, pipe(7).
 pub const BATCH: usize = 64 * 1024;
 
-/// Writes all of it to standard output, or to any other descriptor. One that does not block, as whoever started this
-/// program may have made it, is waited for: a line that was begun must be ended.
+/// Writes all bytes to a descriptor. The program's caller may have made standard output non-blocking. This then waits
+/// until it can write, so that no line stays incomplete.
 ///
 /// # Errors
-/// Those of write(2); `EPIPE` where the reader is gone.
+/// Those of write(2). `EPIPE` if the reader is gone.
 pub fn write_all(to: impl AsFd, mut rest: &[u8]) -> io::Result<()> {
     while !rest.is_empty() {
         match retry_on_intr(|| write(&to, rest)) {

@@ -1,4 +1,4 @@
-//! What is masked, what is not, and what holds for every command line.
+//! Tests of masking: what is masked, what is not, and what holds for every command line.
 
 use proptest::prelude::*;
 
@@ -6,7 +6,7 @@ use super::*;
 
 type Arguments = &'static [&'static str];
 
-/// The value in these may be any word.
+/// Command lines and their masked form. The secret may be any word.
 const MASKED: &[(Arguments, Arguments)] = &[
     // Flags.
     (&["x", "--password=abc"], &["x", "--password=********"]),
@@ -55,7 +55,7 @@ const MASKED: &[(Arguments, Arguments)] = &[
     (&["ansible", "-e", "db_password=abc x=y"], &["ansible", "-e", "db_password=********"]),
     (&["docker", "run", "--env=DB_PASS=abc", "i"], &["docker", "run", "--env=DB_PASS=********", "i"]),
     (&["env", "SSHPASS=abc", "sshpass", "-e"], &["env", "SSHPASS=********", "sshpass", "-e"]),
-    // With a colon.
+    // Keys with a colon.
     (&["x", "password:abc"], &["x", "password:********"]),
     (&["x.exe", "/password:abc"], &["x.exe", "/password:********"]),
     (&["x", "--password:abc"], &["x", "--password:********"]),
@@ -86,7 +86,7 @@ const MASKED: &[(Arguments, Arguments)] = &[
     (&["curl", "-H", "Proxy-Authorization: Basic abc"], &["curl", "-H", "Proxy-Authorization: Basic ********"]),
     (&["curl", "-H", "X-Api-Key: abc"], &["curl", "-H", "X-Api-Key: ********"]),
     (&["curl", "-H", "X-Vault-Token: abc"], &["curl", "-H", "X-Vault-Token: ********"]),
-    // Single programs.
+    // Flags of certain programs.
     (&["mysql", "-psecret", "db"], &["mysql", "-p********", "db"]),
     (
         &["/usr/bin/mysqldump", "-uroot", "-pabc", "-P", "3306"],
@@ -167,7 +167,7 @@ const MASKED: &[(Arguments, Arguments)] = &[
     (&["x Authorization: Bearer abc y"], &["x Authorization: Bearer ******** y"]),
 ];
 
-/// Known by what they are, whatever the key.
+/// Command lines with secrets that are recognised by their form.
 const SHAPED: &[(Arguments, Arguments)] = &[
     (&["x", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.c2ln-_1"], &["x", "********"]),
     (&["x", "--id=eyJhbGci.eyJzdWIi.c2ln", "y"], &["x", "--id=********", "y"]),
@@ -276,14 +276,14 @@ fn shown(arguments: &[u8]) -> String {
     String::from_utf8_lossy(arguments).replace('\0', " ␀ ")
 }
 
-/// Every command line here, and what becomes of it.
+/// Every command line of these tables, and its masked form.
 fn all() -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
     let untouched = UNTOUCHED.iter().map(|arguments| (joined(arguments), joined(arguments)));
     MASKED.iter().chain(SHAPED).map(|(before, after)| (joined(before), joined(after))).chain(untouched)
 }
 
 #[test]
-fn the_table() {
+fn every_row_of_the_table() {
     let mut redactor = Redactor::new(&[]);
     let mut wrong = Vec::new();
     for (before, after) in all() {
@@ -306,7 +306,7 @@ fn masking_again_changes_nothing_and_no_argument_comes_or_goes() {
 }
 
 #[test]
-fn the_first_look_sees_all_that_the_rules_would_mask() {
+fn every_secret_has_a_trigger() {
     let mut always = Redactor { triggers: None, ..Redactor::new(&[]) };
     let mut redactor = Redactor::new(&[]);
     assert!(redactor.triggers.is_some());
@@ -320,7 +320,7 @@ fn the_first_look_sees_all_that_the_rules_would_mask() {
 }
 
 #[test]
-fn words_of_the_user() {
+fn the_users_words_are_secret_too() {
     let words = ["Kennwort", "my-pin", "session_id", "mot_clé", ""].map(String::from);
     let mut redactor = Redactor::new(&words);
     for (before, after) in [
@@ -337,7 +337,7 @@ fn words_of_the_user() {
     ] {
         assert_eq!(shown(&redactor.mask(&joined(before))), shown(&joined(after)));
     }
-    // More than the searcher takes: then nothing is passed over.
+    // The searcher cannot hold so many words. The rules then always run.
     let many: Vec<String> = (0..1000).map(|number| format!("w{number}w")).collect();
     assert_eq!(Redactor::new(&many).mask(b"x\0--w999w=1\0").as_ref(), b"x\0--w999w=********\0");
 }
@@ -362,7 +362,7 @@ fn bytes_of_any_kind_and_nuls_anywhere() {
 }
 
 #[test]
-fn hostile_lines_end() {
+fn masking_hostile_lines_ends() {
     for piece in [
         "a",
         "=",
@@ -419,7 +419,7 @@ fn hostile_lines_end() {
 }
 
 proptest! {
-    // Each is the whole table.
+    // Each case runs the whole table.
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
@@ -435,7 +435,7 @@ proptest! {
 
 proptest! {
     #[test]
-    fn masking_ends_after_once_whatever_the_line(pieces in proptest::collection::vec(0..PIECES.len(), 0..14)) {
+    fn masking_any_line_again_changes_nothing(pieces in proptest::collection::vec(0..PIECES.len(), 0..14)) {
         let line: String = pieces.into_iter().map(|piece| PIECES[piece]).collect();
         let once = mask(line.as_bytes());
         prop_assert_eq!(shown(&mask(&once)), shown(&once), "{}", line);

@@ -1,14 +1,14 @@
-//! Flags that mean a secret with some programs only, and whose flags the words of a line are.
+//! Flags that have a secret value only for certain programs, and which program the words of a line belong to.
 
 use memchr::{memchr, memrchr};
 
-/// A secret by the program and the flag.
+/// Flags of certain programs that have a secret value.
 pub struct Flag {
     programs: &'static str,
     flags: &'static [&'static str],
-    /// Whether the value may be the next argument; attached to a single letter it may always be.
+    /// Whether the value may be the next argument. It may always be attached to a single letter.
     pub next: bool,
-    /// Whether the secret is what follows a colon in the value.
+    /// Whether only the part after a colon in the value is secret.
     pub after_colon: bool,
 }
 
@@ -26,7 +26,8 @@ const FLAGS: &[Flag] = &[
     Flag { programs: "curl", flags: &["--pass", "--proxy-pass"], next: true, after_colon: false },
 ];
 
-/// Programs that start another: name, letters of its flags that take a value, operands before the other's name.
+/// Programs that start another program: the name, the flags that take a value, the number of operands before the other
+/// program's name.
 const WRAPPERS: &[(&str, &[u8], usize)] = &[
     ("sudo", b"CDghpRrTtu", 0),
     ("doas", b"Cu", 0),
@@ -47,59 +48,59 @@ const WRAPPERS: &[(&str, &[u8], usize)] = &[
     ("podman", b"euw", 2),
 ];
 
-/// Words after which a program is named anew, besides those of `;`, `|` and `&`.
+/// Words before a program's name, besides those made of `;`, `|` and `&`.
 const OPERATORS: &[&[u8]] = &[b"--", b"(", b"{", b"do", b"then", b"else"];
 
-/// Whether a program is named after `word`.
+/// Whether the word after `word` is a program's name.
 pub fn is_operator(word: &[u8]) -> bool {
     !word.is_empty() && word.iter().all(|byte| matches!(byte, b';' | b'|' | b'&')) || OPERATORS.contains(&word)
 }
 
-/// The names of all programs that have such flags.
+/// The names of all programs that have flags with a secret value.
 pub fn triggers() -> impl Iterator<Item = &'static str> {
     FLAGS.iter().flat_map(|rule| rule.programs.split_whitespace())
 }
 
-/// The flags that mean a secret with `program`.
+/// The flags of `program` that have a secret value.
 pub fn flags_of(program: &[u8]) -> impl Iterator<Item = (&'static Flag, &'static str)> {
     let rules =
         FLAGS.iter().filter(move |rule| rule.programs.split_whitespace().any(|name| name.as_bytes() == program));
     rules.flat_map(|rule| rule.flags.iter().map(move |flag| (rule, *flag)))
 }
 
-/// Follows a line's words, to know whose flags they are.
-pub struct Speaker<'a> {
-    /// Its name, if it has such flags, else empty.
+/// Follows the words of a line to know which program's flags they are.
+pub struct ProgramTracker<'a> {
+    /// The name of the current program if it is in the table of flags, else empty.
     pub program: &'a [u8],
-    /// While the program is still to be named: how many operands come first.
+    /// The number of operands before the program's name. None after the name.
     operands: Option<usize>,
-    /// Letters of flags whose value is the next word.
+    /// The letters of flags whose value is the next word.
     valued: &'static [u8],
-    /// Whether the next word is such a value.
+    /// Whether the next word is the value of such a flag.
     value: bool,
 }
 
-impl Default for Speaker<'_> {
+impl Default for ProgramTracker<'_> {
     fn default() -> Self {
-        Speaker { program: b"", operands: Some(0), valued: b"", value: false }
+        ProgramTracker { program: b"", operands: Some(0), valued: b"", value: false }
     }
 }
 
-impl<'a> Speaker<'a> {
-    /// Goes on by one word.
-    pub fn hear(&mut self, mut word: &'a [u8]) {
+impl<'a> ProgramTracker<'a> {
+    /// Reads the next word.
+    pub fn advance(&mut self, mut word: &'a [u8]) {
         if is_operator(word) {
-            *self = Speaker::default();
+            *self = ProgramTracker::default();
             return;
         }
-        // A shell's `$(` or backtick, or a quote that is one for an inner shell.
+        // A `$(`, a backtick, or an escaped quote begins the command of an inner shell.
         let inner = match word {
             [b'-', ..] => None,
             [b'\\', b'"' | b'\'', ..] => Some(1),
             _ => word.iter().rposition(|byte| matches!(byte, b'(' | b'`')),
         };
         if let Some(open) = inner {
-            *self = Speaker::default();
+            *self = ProgramTracker::default();
             word = &word[open + 1..];
         }
         let Some(operands) = self.operands else { return };

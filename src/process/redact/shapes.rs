@@ -1,20 +1,21 @@
-//! Secrets that are known by their own looks, wherever they stand.
+//! Secrets that are recognised by their own form, whatever the key or program.
 
 use std::ops::Range;
 
 use memchr::{memchr, memmem, memrchr};
 
-/// One of these, in lower case, is in whatever is found here; the parameter `sig` is looked for by its key.
+/// Triggers in lower case: every secret found here contains one. `?sig=` and `&sig=` are triggers for the key `sig`,
+/// which the rules mask.
 pub const TRIGGERS: [&str; 5] = ["://", "?sig=", "&sig=", "eyj", "akia"];
 
-/// Appends the ranges of all of them.
+/// Appends the ranges of all such secrets.
 pub fn find(text: &[u8], found: &mut Vec<Range<usize>>) {
     urls(text, found);
     web_tokens(text, found);
     key_ids(text, found);
 }
 
-/// `scheme://user:secret@host`.
+/// Finds the secret in `scheme://user:secret@host`.
 fn urls(text: &[u8], found: &mut Vec<Range<usize>>) {
     let is_end = |byte: &u8| *byte == 0 || byte.is_ascii_whitespace() || b"/?#\"'<>\\".contains(byte);
     for start in memmem::find_iter(text, b"://").map(|at| at + 3) {
@@ -28,7 +29,7 @@ fn urls(text: &[u8], found: &mut Vec<Range<usize>>) {
     }
 }
 
-/// JSON web tokens: three parts of base64url, the first of which is an object.
+/// Finds JSON web tokens: three parts in base64url. The first part is an object, so it begins with `eyJ`.
 fn web_tokens(text: &[u8], found: &mut Vec<Range<usize>>) {
     let mut from = 0;
     while let Some(offset) = memmem::find(&text[from..], b"eyJ") {
@@ -47,11 +48,11 @@ fn web_tokens(text: &[u8], found: &mut Vec<Range<usize>>) {
 }
 
 fn base64url_end(text: &[u8], start: usize) -> usize {
-    let is_of_it = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-    start + text[start..].iter().take_while(is_of_it).count()
+    let is_base64url = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    start + text[start..].iter().take_while(is_base64url).count()
 }
 
-/// `AKIA` and 16 more.
+/// Finds AWS access key ids: `AKIA` and 16 more characters.
 fn key_ids(text: &[u8], found: &mut Vec<Range<usize>>) {
     for start in memmem::find_iter(text, b"AKIA") {
         let end = start + 20;

@@ -1,24 +1,24 @@
-//! What an argument is made of: words, quotes, keys, and where their values end. Pure; ranges are of `text`, and no byte
-//! sequence makes it panic.
+//! The syntax of an argument: words, quotes, keys, and the ends of their values. Every function is pure, and ranges
+//! refer to `text`. No byte sequence makes one panic.
 
 use std::ops::Range;
 
-use super::words::is_of_key;
+use super::words::is_key_byte;
 
-/// The key that ends at `end`, without leading dashes, and whether it is in quotes.
+/// The key that ends at `end`, without leading dashes, and whether it is quoted.
 pub fn key(text: &[u8], start: usize, end: usize) -> Option<(Range<usize>, bool)> {
     let quoted = end > start && matches!(text[end - 1], b'"' | b'\'');
     let mut end = end - usize::from(quoted);
     while quoted && end > start && text[end - 1] == b'\\' {
         end -= 1;
     }
-    let length = text[start..end].iter().rev().take_while(|byte| is_of_key(**byte)).count();
+    let length = text[start..end].iter().rev().take_while(|byte| is_key_byte(**byte)).count();
     let key = without_dashes(text, &(end - length..end));
     (!key.is_empty()).then_some((key, quoted))
 }
 
-/// Where an unquoted value ends: at a `;`, `&` or `,` after which another key comes. In the middle of a connection
-/// string or of a URL, a `;` or `&` is enough.
+/// The end of an unquoted value: at a `;`, `&` or `,` before another key. Inside a connection string or a URL, any `;`
+/// or `&` ends it.
 pub fn value_end(text: &[u8], start: usize, limit: usize, leading: bool) -> usize {
     let mut at = start;
     while at < limit {
@@ -26,7 +26,7 @@ pub fn value_end(text: &[u8], start: usize, limit: usize, leading: bool) -> usiz
             b';' | b'&' if !leading => return at,
             b';' | b'&' | b',' => {
                 let rest = &text[at + 1..limit];
-                let key = rest.iter().take_while(|byte| is_of_key(**byte) || **byte == b' ').count();
+                let key = rest.iter().take_while(|byte| is_key_byte(**byte) || **byte == b' ').count();
                 if rest.is_empty() || key > 0 && rest.get(key) == Some(&b'=') {
                     return at;
                 }
@@ -40,7 +40,7 @@ pub fn value_end(text: &[u8], start: usize, limit: usize, leading: bool) -> usiz
     limit
 }
 
-/// A value in JSON: what its quotes hold, or a bare number. An object or a list is not a value, its members are.
+/// A value in JSON: the text in its quotes, or a number. An object or a list has no value here, but its members have.
 pub fn quoted_value(text: &[u8], start: usize, limit: usize) -> Range<usize> {
     let start = after_blanks(text, start, limit);
     let value = &text[start..limit];
@@ -65,7 +65,7 @@ pub fn quoted_value(text: &[u8], start: usize, limit: usize) -> Range<usize> {
     }
 }
 
-/// The words of a script: parted by blanks outside quotes. Operators at the end of a word are one of their own.
+/// The words of a script, separated by blanks outside quotes. Operators at the end of a word are a separate word.
 pub fn split(text: &[u8], unit: &Range<usize>) -> Vec<Range<usize>> {
     let mut words = Vec::new();
     let mut at = after_blanks(text, unit.start, unit.end);
@@ -87,14 +87,17 @@ pub fn split(text: &[u8], unit: &Range<usize>) -> Vec<Range<usize>> {
     words
 }
 
+/// The position after the blanks at `start`.
 pub fn after_blanks(text: &[u8], start: usize, limit: usize) -> usize {
     start + text[start..limit].iter().take_while(|byte| byte.is_ascii_whitespace()).count()
 }
 
+/// The word without its leading dashes.
 pub fn without_dashes(text: &[u8], word: &Range<usize>) -> Range<usize> {
     word.start + text[word.clone()].iter().take_while(|byte| **byte == b'-').count()..word.end
 }
 
+/// The word without the quotes around it.
 pub fn without_quotes(text: &[u8], word: Range<usize>) -> Range<usize> {
     match &text[word.clone()] {
         [first @ (b'"' | b'\''), .., last] if first == last => word.start + 1..word.end - 1,
@@ -102,7 +105,7 @@ pub fn without_quotes(text: &[u8], word: Range<usize>) -> Range<usize> {
     }
 }
 
-/// Where the quote opened at `open` closes; none if it is a lone one.
+/// The position of the quote that closes the one at `open`. None if there is no such quote.
 pub fn closing(text: &[u8], quote: u8, open: usize, limit: usize) -> Option<usize> {
     let mut at = open + 1;
     while at < limit {

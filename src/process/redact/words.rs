@@ -1,29 +1,31 @@
-//! Which keys are those of secrets. Keys are compared in lower case and with `_` for `-`: "folded".
+//! Which keys have a secret value. Keys are compared "folded": in lower case, with `_` for `-`.
 
 use memchr::memmem;
 
-/// Secret in any part of a key; each `_` may also be left out.
+/// Words that make a key secret wherever they are in it. Each also matches without its `_`.
 const WORDS: &str = "password passwd passphrase mysql_pwd access_token auth_token api_key access_key account_key \
     private_key secret credentials stripetoken keypass storepass requirepass sshpass";
 
-/// Secret as the last part of a key only: `db_token` but not `token_count`, `DB_PASS` but not `bypass`.
+/// Words that make a key secret only as its last part: `db_token` but not `token_count`, `DB_PASS` but not `bypass`.
 const LAST_WORDS: [&str; 3] = ["token", PWD, PASS];
-/// Also the working directory, `PWD=/home`.
+/// The last word that may also name the working directory: `PWD=/home`.
 const PWD: &str = "pwd";
-/// Also a number, `ffmpeg -pass 1`: as a flag with its value apart it is not one.
+/// The last word whose value may also be a number: `ffmpeg -pass 1`. So a flag `-pass` with a separate value is not
+/// secret.
 pub const PASS: &str = "pass";
 
-/// Not a secret as a whole: it has a scheme first.
+/// The value of this key is not secret as a whole: it begins with a scheme.
 pub const AUTHORIZATION: &str = "authorization";
 
-/// A key that ends so tells where the secret is, or what kind it is.
+/// Endings of keys whose value is not the secret: it tells where the secret is, or of which kind.
 const HARMLESS_ENDINGS: [&str; 11] =
     ["file", "path", "name", "id", "dir", "stdin", "fd", "prompt", "store", "ttl", "type"];
 
-/// The secret words, built-in and the user's, each with and without its `_`.
+/// The built-in and the user's secret words, each with and without its `_`.
 pub struct Words(Vec<String>);
 
 impl Words {
+    /// The built-in words and `further` ones.
     pub fn new(further: &[String]) -> Self {
         let further = further.iter().map(|word| word.to_ascii_lowercase().replace('-', "_"));
         let spelled: Vec<String> = WORDS.split_whitespace().map(str::to_owned).chain(further).collect();
@@ -31,13 +33,13 @@ impl Words {
         Words(joined.chain(spelled.iter().cloned()).filter(|word| !word.is_empty()).collect())
     }
 
-    /// One of these is in every key that is secret.
+    /// Triggers: every secret key contains one.
     pub fn triggers(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str).chain(LAST_WORDS).chain([AUTHORIZATION])
     }
 
-    /// Whether `key` is that of a secret, given the first byte of its value. What precedes a `colon` is often a host, an
-    /// image or a volume: there the secret word must come last.
+    /// Whether `key` has a secret value. `value` is the first byte of the value. The text before a `colon` is often a
+    /// host, an image or a volume, so the secret word must come last there.
     pub fn is_secret(&self, key: &[u8], folded: &[u8], value: u8, colon: bool) -> bool {
         if colon && matches!(value, b'/' | b':') {
             return false;
@@ -71,7 +73,7 @@ fn is_last(key: &[u8], folded: &[u8], word: &str) -> bool {
     }
 }
 
-/// What keys are made of. Not ASCII only: a word given by the user may be of any language.
-pub fn is_of_key(byte: u8) -> bool {
+/// Whether a byte may be part of a key. It need not be ASCII: a user's word may be in any language.
+pub fn is_key_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.') || !byte.is_ascii()
 }
