@@ -98,12 +98,12 @@ fn destination(asked: &OutputOptions, format: Format) -> Result<Destination, Str
         return Ok(Destination::Stdout);
     };
     if format == Format::Array {
-        return Err("--format array is one document, and --output appends: take --format json or csv".into());
+        return Err("--format array is one document, and --output appends; use --format json or csv".into());
     }
     if asked.keep.is_some() && !pattern.is_dated() {
         return Err(format!(
-            "--keep knows its files by the date in their names: --output needs a full date, such as %Y-%m-%d, or %s, \
-             and has {pattern}"
+            "--keep finds files by the date in their names; --output needs a full date, such as %Y-%m-%d, or %s, and \
+             is {pattern}"
         ));
     }
     Ok(Destination::File(Files { pattern, mode: asked.file_mode.unwrap_or(FILE_MODE), keep: asked.keep }))
@@ -117,7 +117,7 @@ fn schedule(time: &TimeOptions, sample: Option<&SampleOption>) -> Result<Schedul
         && *sample >= time.timeout
     {
         let [sample, timeout] = [*sample, time.timeout].map(humantime::format_duration);
-        return Err(format!("--sample {sample} leaves no time within --timeout {timeout}: make that longer"));
+        return Err(format!("--sample {sample} leaves no time within --timeout {timeout}; use a longer --timeout"));
     }
     Ok(Schedule { interval, timeout: time.timeout })
 }
