@@ -49,8 +49,8 @@ pub fn processes(options: ProcessOptions) -> Result<(Request, Schedule), String>
 /// # Errors
 /// Likewise.
 pub fn host(options: HostOptions) -> Result<(Heartbeat, Plan<Machine>, Schedule), String> {
-    let HostOptions { record, shared, sample } = options;
-    let plan = plan(&machine::fields::KIND, record.schema, record.fields.as_deref(), &shared)?;
+    let HostOptions { fields, shared, sample } = options;
+    let plan = plan(&machine::fields::KIND, fields.schema, fields.fields.as_deref(), &shared)?;
     let heartbeat = Heartbeat { sample: sample.sample };
     let schedule = schedule(&shared.time, Heartbeat::samples(plan.layout.needs()).then_some(&sample))?;
     Ok((heartbeat, plan, schedule))
