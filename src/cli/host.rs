@@ -2,17 +2,14 @@
 
 use clap::Args;
 
-use super::shared::{FieldOptions, SampleOption, SharedOptions};
+use super::shared::{KindOptions, SampleOption};
 
 /// The options of the host record.
 #[derive(Args, Debug)]
 pub struct HostOptions {
-    /// What the record has.
+    /// What most kinds of records have.
     #[command(flatten)]
-    pub fields: FieldOptions,
-    /// What every kind of record shares.
-    #[command(flatten)]
-    pub shared: SharedOptions,
+    pub kind: KindOptions,
     /// What `cpu_now` is measured over.
     #[command(flatten)]
     pub sample: SampleOption,

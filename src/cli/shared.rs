@@ -130,6 +130,17 @@ pub struct RootOptions {
     pub rootfs: Option<PathBuf>,
 }
 
+/// All the options of a kind that has none of its own.
+#[derive(Args, Debug)]
+pub struct KindOptions {
+    /// What a record has.
+    #[command(flatten)]
+    pub fields: FieldOptions,
+    /// What every kind of record shares.
+    #[command(flatten)]
+    pub shared: SharedOptions,
+}
+
 /// What a record has, for the kinds that have no lists of fields of their own.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Records")]
