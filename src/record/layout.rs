@@ -181,7 +181,8 @@ impl<'a, R> Record<'a, R> {
         values.filter(|(_, _, value)| is_known(value))
     }
 
-    #[inline]
+    // The compiler would call it, once per value of each record, as more than one kind of record needs it.
+    #[inline(always)]
     fn value(&self, place: usize, content: &'a Content<R>) -> Value<'a> {
         if let Some((_, value)) = self.shortened.iter().find(|(other, _)| *other == place) {
             return value.clone();
