@@ -105,7 +105,7 @@ impl Host {
         };
         if needs & needs::UPTIME != 0 {
             host.uptime_ticks = if view.roots.are_elsewhere() {
-                let hundredths = figure(procfs, "uptime", parse::uptime_centiseconds)?;
+                let hundredths = figure(procfs, "uptime", parse::machine::uptime_centiseconds)?;
                 hundredths.saturating_mul(ticks_per_second) / 100
             } else {
                 // In a container /proc/uptime may be the container's, and starttime never is.
@@ -118,7 +118,7 @@ impl Host {
             host.boot_time = figure(procfs, "stat", |text| parse::keyed(text, "btime")?.try_into().ok())?;
         }
         if needs & needs::CPUS != 0 {
-            host.cpus = figure(procfs, "stat", parse::cpus)?;
+            host.cpus = figure(procfs, "stat", parse::machine::cpus)?;
         }
         if needs & needs::BOOT_ID != 0 {
             let text = procfs.read_host("sys/kernel/random/boot_id")?;

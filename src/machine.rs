@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::host::{Host, View};
-use crate::parse::{self, CpuTimes};
+use crate::parse::machine::{CpuTimes, cpu_times};
 use crate::rootfs::Rootfs;
 use crate::source::Source;
 use facts::Facts;
@@ -56,7 +56,7 @@ impl Source for Heartbeat {
         if !Self::samples(needs) {
             return Ok(None);
         }
-        let times = parse::cpu_times(&view.procfs.read_host("stat").unwrap_or_default());
+        let times = cpu_times(&view.procfs.read_host("stat").unwrap_or_default());
         thread::sleep(self.sample);
         Ok(times)
     }
@@ -74,7 +74,7 @@ impl Source for Heartbeat {
         if wants(needs::STAT | needs::SAMPLE) {
             machine.stat = view.procfs.read_host("stat").unwrap_or_default();
         }
-        let times = parse::cpu_times(&machine.stat).filter(|_| wants(needs::SAMPLE));
+        let times = cpu_times(&machine.stat).filter(|_| wants(needs::SAMPLE));
         if let (Some(earlier), Some(times)) = (earlier, times) {
             machine.cpu_now = times.busy_since(earlier);
         }

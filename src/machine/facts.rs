@@ -84,7 +84,7 @@ fn elsewhere(view: &View, needs: u32) -> Facts {
     if wants(OS)
         && let Some(text) = view.rootfs.as_ref().and_then(|root| root.read("etc/os-release").ok())
     {
-        let value = |key| parse::os_release(&text, key).map(|value| lossy(value).into_owned());
+        let value = |key| parse::machine::os_release(&text, key).map(|value| lossy(value).into_owned());
         facts.os = value("NAME");
         facts.os_version = value("VERSION_ID");
     }
@@ -94,7 +94,7 @@ fn elsewhere(view: &View, needs: u32) -> Facts {
         facts.architecture = line("sys/kernel/arch");
     }
     if wants(LOAD) {
-        facts.load = read("loadavg").and_then(|text| parse::load(&text));
+        facts.load = read("loadavg").and_then(|text| parse::machine::load(&text));
     }
     if wants(MEMORY) {
         let text = read("meminfo").unwrap_or_default();

@@ -108,7 +108,7 @@ const FIELDS: &[Field<Machine>] = &[
     })
     .ecs("host.uptime", WHOLE_SECONDS)
     .otel("system.uptime", SAME),
-    field("cpus", Int, "", STAT, "CPUs online", |machine, _| count(parse::cpus(&machine.stat)))
+    field("cpus", Int, "", STAT, "CPUs online", |machine, _| count(parse::machine::cpus(&machine.stat)))
         .ecs("system.cpu.cores", SAME)
         .otel("system.cpu.logical.count", SAME),
     field(

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use procline::encode::Encoding;
 use procline::host::Host;
-use procline::parse::{self, CpuTimes};
+use procline::parse::machine::CpuTimes;
+use procline::parse::{self, machine};
 use procline::process::redact::Redactor;
 use procline::process::{command, tty};
 use procline::record::layout::Layout;
@@ -56,13 +57,13 @@ pub fn parse_all(text: &[u8]) {
     parse::only_number(text);
     command::list(text);
     command::name(text, text);
-    parse::uptime_centiseconds(text);
+    machine::uptime_centiseconds(text);
     parse::keyed(text, "btime");
-    parse::cpus(text);
+    machine::cpus(text);
     parse::keyed(text, "MemTotal:");
-    parse::cpu_times(text).map(|times| times.busy_since(&CpuTimes::default()));
-    parse::load(text);
-    parse::os_release(text, "NAME");
+    machine::cpu_times(text).map(|times| times.busy_since(&CpuTimes::default()));
+    machine::load(text);
+    machine::os_release(text, "NAME");
     users::name_in(text, 0);
     let number = text.iter().fold(0_u32, |number, byte| number.wrapping_mul(257) ^ u32::from(*byte));
     tty::name(number, || text);
