@@ -63,7 +63,7 @@ fn the_readmes_steps_bring_lines() {
     }
 }
 
-/// The README's steps for heartbeats bring a record about the machine, which has nothing to do with the process records.
+/// The README's steps for heartbeats bring records about the machine. The two kinds of record do not affect each other.
 #[test]
 fn the_readmes_steps_bring_heartbeats() {
     let Some(machine) = Machine::boot("the_readmes_steps_bring_heartbeats") else { return };
@@ -78,7 +78,7 @@ fn the_readmes_steps_bring_heartbeats() {
         "systemctl stop procline.timer procline-host.timer; systemctl start procline.service procline-host.service",
     );
 
-    // The unit prints what root sees without it, with all its protection.
+    // The unit's protection hides nothing that root sees.
     let steady = |row: &Map<String, Value>| {
         ["os", "os_version", "kernel", "architecture", "virtualization", "boot_time", "cpus", "mem_total", "users"]
             .map(|key| row.get(key).cloned())
