@@ -26,7 +26,7 @@ resource alert 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
   kind: 'LogAlert'
   properties: {
     displayName: '${programName} does not run'
-    description: 'In none of the snapshots of the last 15 minutes did the machine have a process of this name'
+    description: 'The machine had no process of this name in the snapshots of the last 15 minutes'
     severity: 2
     enabled: true
     scopes: [workspace.id]

@@ -41,7 +41,7 @@ pub struct Cli {
 pub enum Command {
     /// Print one record about the machine: a heartbeat
     #[command(after_help = help::SHORT_HOST, after_long_help = help::long_host())]
-    Host(HostOptions),
+    Host(Box<HostOptions>),
     /// Print the fields of the records: name, type, unit, meaning
     Fields {
         /// Kind of record: process or host; without it, all of them

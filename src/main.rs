@@ -26,7 +26,7 @@ fn run() -> Result<(), Outcome> {
             snapshot::run(request, schedule)
         }
         Some(Command::Host(options)) => {
-            let (heartbeat, plan, schedule) = request::host(options).map_err(Outcome::Usage)?;
+            let (heartbeat, plan, schedule) = request::host(*options).map_err(Outcome::Usage)?;
             source::run(heartbeat, plan, schedule)
         }
         Some(Command::Fields { kind, format, schema }) => fields::print(kind.as_deref(), format, schema),

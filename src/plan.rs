@@ -4,6 +4,7 @@ use crate::exit::Outcome;
 use crate::host::{Host, Roots, View};
 use crate::output::{Output, Writer};
 use crate::record::layout::Layout;
+use crate::run::steps::FIRST;
 use crate::run::{Turn, Worker};
 
 /// What the snapshots of a run have in common.
@@ -35,6 +36,7 @@ impl<R> Plan<R> {
         let Some((now, writer)) = Writer::open(&self.output, turn, worker)? else {
             return Ok(None);
         };
+        worker.steps.enter(FIRST);
         let host = Host::observe(view, self.computer.as_deref(), now, needs)?;
         Ok(Some((host, writer)))
     }

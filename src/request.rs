@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::cli::host::HostOptions;
 use crate::cli::process::{FilterOptions, ProcessOptions};
-use crate::cli::shared::{Format, OutputOptions, SampleOption, SharedOptions, TimeOptions};
+use crate::cli::shared::{Format, KindOptions, OutputOptions, SampleOption, SharedOptions, TimeOptions};
 use crate::cli::value::OutputValue;
 use crate::encode::Encoding;
 use crate::host::Roots;
@@ -40,7 +40,10 @@ pub fn processes(options: ProcessOptions) -> Result<(Request, Schedule), String>
         redact: (!record.no_redact).then_some(record.redact_word),
         sample: sample.sample,
     };
-    let schedule = schedule(&shared.time, request.samples().then_some(&sample))?;
+    let schedule = schedule(&shared.time);
+    if request.samples() {
+        check_sample(&sample, &schedule)?;
+    }
     Ok((request, schedule))
 }
 
@@ -49,11 +52,21 @@ pub fn processes(options: ProcessOptions) -> Result<(Request, Schedule), String>
 /// # Errors
 /// Likewise.
 pub fn host(options: HostOptions) -> Result<(Heartbeat, Plan<Machine>, Schedule), String> {
-    let HostOptions { record, shared, sample } = options;
-    let plan = plan(&machine::fields::KIND, record.schema, record.fields.as_deref(), &shared)?;
-    let heartbeat = Heartbeat { sample: sample.sample };
-    let schedule = schedule(&shared.time, Heartbeat::samples(plan.layout.needs()).then_some(&sample))?;
+    let (plan, schedule) = kind(&machine::fields::KIND, &options.kind)?;
+    let heartbeat = Heartbeat { sample: options.sample.sample };
+    if Heartbeat::samples(plan.layout.needs()) {
+        check_sample(&options.sample, &schedule)?;
+    }
     Ok((heartbeat, plan, schedule))
+}
+
+/// What a run of a kind without options of its own needs.
+///
+/// # Errors
+/// Likewise.
+pub fn kind<R>(kind: &'static Kind<R>, options: &KindOptions) -> Result<(Plan<R>, Schedule), String> {
+    let KindOptions { fields, shared } = options;
+    Ok((plan(kind, fields.schema, fields.fields.as_deref(), shared)?, schedule(&shared.time)))
 }
 
 /// What every kind of record is asked for.
@@ -98,28 +111,29 @@ fn destination(asked: &OutputOptions, format: Format) -> Result<Destination, Str
         return Ok(Destination::Stdout);
     };
     if format == Format::Array {
-        return Err("--format array is one document, and --output appends: take --format json or csv".into());
+        return Err("--format array is one document, and --output appends; use --format json or csv".into());
     }
     if asked.keep.is_some() && !pattern.is_dated() {
         return Err(format!(
-            "--keep knows its files by the date in their names: --output needs a full date, such as %Y-%m-%d, or %s, \
-             and has {pattern}"
+            "--keep finds files by the date in their names; --output needs a full date, such as %Y-%m-%d, or %s, and \
+             is {pattern}"
         ));
     }
     Ok(Destination::File(Files { pattern, mode: asked.file_mode.unwrap_or(FILE_MODE), keep: asked.keep }))
 }
 
-/// When snapshots are taken; `sample` is what the first one waits for, if it does.
-fn schedule(time: &TimeOptions, sample: Option<&SampleOption>) -> Result<Schedule, String> {
+fn schedule(time: &TimeOptions) -> Schedule {
     let interval = time.interval.map(|length| Interval { length, count: time.count });
-    if let Some(SampleOption { sample }) = sample
-        && interval.is_none()
-        && *sample >= time.timeout
-    {
-        let [sample, timeout] = [*sample, time.timeout].map(humantime::format_duration);
-        return Err(format!("--sample {sample} leaves no time within --timeout {timeout}: make that longer"));
+    Schedule { interval, timeout: time.timeout }
+}
+
+/// A run that waits for its sample must have time for the rest.
+fn check_sample(SampleOption { sample }: &SampleOption, schedule: &Schedule) -> Result<(), String> {
+    if schedule.interval.is_none() && *sample >= schedule.timeout {
+        let [sample, timeout] = [*sample, schedule.timeout].map(humantime::format_duration);
+        return Err(format!("--sample {sample} leaves no time within --timeout {timeout}; use a longer --timeout"));
     }
-    Ok(Schedule { interval, timeout: time.timeout })
+    Ok(())
 }
 
 fn filter(asked: FilterOptions) -> Result<Filter, String> {

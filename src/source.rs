@@ -87,7 +87,6 @@ impl<S: Source> Snapshot<S> {
         let Some((host, mut writer)) = plan.begin(&view, needs, self.turn, worker)? else {
             return Ok(End::default());
         };
-        worker.steps.enter(FIRST);
         let mut unwritten = None;
         let carry = source.records(&view, &host, needs, &earlier, &mut |subject| {
             worker.steps.enter(WRITING);

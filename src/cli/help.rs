@@ -7,7 +7,7 @@ pub const ABOUT: &str = "\
 Print one JSON line per process, for log pipelines
 
 Without options, procline prints a record of every process once, and exits. Options select fields and processes, name a \
-file to append to, or repeat the snapshot.
+file to append to, or repeat the snapshot. `procline host` prints one record about the machine instead.
 
 A DURATION is a number and a unit: 500ms, 10s, 5m, 1h, 7d or 2w. If an option is given several times, the last one \
 counts, unless its text says that it can be repeated.";

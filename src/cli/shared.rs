@@ -7,6 +7,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum, ValueHint};
 
 use super::value::{self, OutputValue};
+use crate::record::schema::Schema;
 
 /// How records are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -127,6 +128,37 @@ pub struct RootOptions {
     /// Users are then named by its etc/passwd, and its operating system by its etc/os-release.
     #[arg(long, value_name = "PATH", value_hint = ValueHint::DirPath)]
     pub rootfs: Option<PathBuf>,
+}
+
+/// All the options of a kind that has none of its own.
+#[derive(Args, Debug)]
+pub struct KindOptions {
+    /// What a record has.
+    #[command(flatten)]
+    pub fields: FieldOptions,
+    /// What every kind of record shares.
+    #[command(flatten)]
+    pub shared: SharedOptions,
+}
+
+/// What a record has, for the kinds that have no lists of fields of their own.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Records")]
+pub struct FieldOptions {
+    /// Fields to print, in this order
+    ///
+    /// Names of fields, separated by commas. A list of changes starts from the default: +NAME appends a field, -NAME
+    /// removes one. `procline fields` explains every field.
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true, value_parser = value::fields)]
+    pub fields: Option<String>,
+    /// Names and units: procline, ecs or otel
+    ///
+    /// `ecs` is the Elastic Common Schema with Metricbeat's names, `otel` OpenTelemetry's semantic conventions. The
+    /// default is `procline`. --fields takes procline's names in every schema; `procline fields --schema SCHEMA` lists which
+    /// fields have an equivalent.
+    #[arg(long, value_name = "SCHEMA", default_value = "procline")]
+    #[arg(hide_default_value = true, hide_possible_values = true)]
+    pub schema: Schema,
 }
 
 /// What `cpu_now` is measured over, for the kinds that have it.

@@ -146,7 +146,6 @@ impl Snapshot {
         let Some((host, writer)) = plan.begin(&view, self.request.needs(), self.turn, worker)? else {
             return Ok(None);
         };
-        worker.steps.enter(WORKING);
         let cursor = Cursor::begin(filter, &view.procfs)?;
         let sample = (samples && self.turn.repeats).then(CpuSample::default);
         let progress = Shared::new(Progress { cursor, writer, sample, unread: Unread::default() });
@@ -165,7 +164,7 @@ impl Progress {
         let mut failures = Vec::new();
         if let Some((pid, error)) = self.unread.first.take() {
             let count = self.unread.count;
-            let words = format!("{count} of the processes left out; cannot read {path}/{pid}/stat");
+            let words = format!("{count} of the processes omitted; cannot read {path}/{pid}/stat");
             failures.push((Transient::Process, anyhow!(error).context(words)));
         } else if !self.cursor.any() {
             return Err(anyhow!("no process in {path}: is that a proc filesystem, and mounted?").into());

@@ -70,7 +70,7 @@ fn unknown<R>(kind: &Kind<R>, word: &str) -> String {
         return "--fields has an empty name in its list; `procline fields` lists all names".into();
     }
     if word == kind.truncation.mark {
-        return format!("--fields {word}: leave it out; every record that was cut has it");
+        return format!("--fields {word}: do not name it; every record that was cut has it");
     }
     let lists = kind.lists.iter().map(|(list, _)| *list);
     let names = kind.fields.iter().map(|field| field.name).chain(lists).chain(["all"]);
@@ -181,7 +181,7 @@ mod tests {
         assert!(error.contains("did you mean 'pid'"), "{error}");
         let error = names(Some("zzz")).unwrap_err();
         assert!(!error.contains("did you mean") && error.contains("procline fields"), "{error}");
-        assert!(names(Some("pid,command_truncated")).unwrap_err().contains("leave it out"));
+        assert!(names(Some("pid,command_truncated")).unwrap_err().contains("do not name it"));
         for list in ["", "pid,,cpu", "+", "-", "--pid", "pid cpu"] {
             assert!(names(Some(list)).is_err(), "{list:?}");
         }

@@ -73,8 +73,8 @@ pub fn watch<J: Job>(
 fn locked(file: &str, timeout: Duration) -> Outcome {
     let time = humantime::format_duration(timeout);
     let error = anyhow!(
-        "{file} is locked by another process, and did not come free within --timeout {time}: end that one (fuser names \
-         it) or allow more time"
+        "{file} is locked by another process, and did not come free within --timeout {time}: end that process \
+         (fuser shows it) or allow more time"
     );
     Outcome::Transient(Transient::Lock, error)
 }

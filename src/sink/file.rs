@@ -73,7 +73,7 @@ impl Files {
                 return Ok((now, Appender { file, path, format, is_new, is_closed: false }));
             }
         }
-        bail!("the file {} is moved away again and again", self.pattern)
+        bail!("another process keeps moving the file {} away", self.pattern)
     }
 
     fn open_or_create(&self, path: &Path) -> anyhow::Result<OwnedFd> {
@@ -127,7 +127,9 @@ impl Files {
     /// Creates the directory. It creates only one level, so that a mistyped path does not become a tree.
     fn create_directory(&self) -> anyhow::Result<()> {
         let path = self.pattern.directory();
-        let cannot = || format!("cannot make the directory {}, of which only the last level is made", path.display());
+        let cannot = || {
+            format!("cannot create the directory {}: procline creates only the last level of a path", path.display())
+        };
         // A user who may read the directory may also enter it.
         let mode = self.mode | (self.mode & 0o444) >> 2;
         match mkdir(path, Mode::from_raw_mode(mode)) {
@@ -165,7 +167,7 @@ fn regular(path: &Path, opened: Result<OwnedFd, Errno>) -> anyhow::Result<OwnedF
         Ok(FileType::RegularFile) | Err(_) => opened.with_context(|| cannot_open(path)),
         Ok(FileType::Directory) => Err(anyhow!("{shown} is a directory: name a file in it, such as %Y-%m-%d.jsonl")),
         Ok(FileType::Symlink) => Err(anyhow!("{shown} is a symbolic link: name the file that it points to")),
-        Ok(_) => Err(anyhow!("{shown} is not a regular file: what is written to others, standard output can have")),
+        Ok(_) => Err(anyhow!("{shown} is not a regular file; use standard output instead")),
     }
 }
 
@@ -248,13 +250,13 @@ impl Appender {
         let path = self.path.display();
         // The first write past this limit is cut short, and the next one ends the program with SIGXFSZ.
         if let Some(limit) = getrlimit(Resource::Fsize).current.filter(|limit| size.saturating_add(more) > *limit) {
-            bail!("cannot append to {path}: no file of this process may pass {limit} bytes (ulimit -f); raise that");
+            bail!("cannot append to {path}: files may not exceed {limit} bytes (ulimit -f); raise that limit");
         }
         match retry_on_intr(|| fallocate(&self.file, FallocateFlags::KEEP_SIZE, size, more)) {
             // Some filesystems cannot reserve space.
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
             Err(error @ (Errno::NOSPC | Errno::DQUOT)) => {
-                Err(error).context(format!("no room for more lines in {path}, and no part of one written: make some"))
+                Err(error).context(format!("no space for more lines in {path}, and none was written; free some space"))
             }
             allocated => allocated.with_context(|| format!("cannot append to {path}")),
         }

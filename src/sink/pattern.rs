@@ -22,7 +22,7 @@ impl Pattern {
     /// A sentence that explains what is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
         const UNKNOWN: &str =
-            "not every field is one of strftime: %Y, %m, %d, %H and so on are, and %% is a percent sign";
+            "unknown field: use those of strftime, such as %Y, %m, %d and %H, and %% for a percent sign";
         if is_descriptor(text) {
             return Err("a descriptor is not a file to append to: for standard output use `-`, or no --output".into());
         }
@@ -32,7 +32,7 @@ impl Pattern {
         };
         let directory = if directory.is_empty() { "/" } else { directory };
         if directory.contains('%') {
-            return Err("fields of time stand in the file's name, after the last '/', and not in a directory's".into());
+            return Err("use strftime fields only in the file's name, after the last '/'".into());
         }
         if matches!(name, "" | "." | "..") {
             return Err("a file's name is missing at the end, such as %Y-%m-%d.jsonl".into());
@@ -48,8 +48,8 @@ impl Pattern {
         // Some fields can only be parsed, but not formatted.
         let sample = pattern.render(DateTime::UNIX_EPOCH).ok_or(UNKNOWN)?;
         match sample.chars().find(|c| *c == '/' || c.is_control()) {
-            Some('/') => Err("a field that has '/' in it, as %D has, makes no file's name: take %Y-%m-%d".into()),
-            Some(_) => Err("a file's name has no control characters here".into()),
+            Some('/') => Err("a file's name cannot contain '/', which some fields do, such as %D; use %Y-%m-%d".into()),
+            Some(_) => Err("a file's name cannot contain control characters".into()),
             None => Ok(pattern),
         }
     }
@@ -145,8 +145,8 @@ mod tests {
             assert_eq!((pattern.directory(), pattern.path(now)), (Path::new(directory), path.into()), "{text}");
         }
         for (text, word) in [
-            ("%Y/x", "directory"),
-            ("a%%b/x", "directory"),
+            ("%Y/x", "last"),
+            ("a%%b/x", "last"),
             ("", "missing"),
             ("/var/log/", "missing"),
             ("x/..", "missing"),

@@ -19,7 +19,7 @@ pub fn objection(file: &Stat, directory: &Stat, user: u32) -> Option<String> {
     let is_sticky = may(0o1000) && may(0o022);
     if is_sticky && file.st_uid != directory.st_uid && file.st_uid != user {
         return Some(format!(
-            "it belongs to user {}, who may have put it there to read the records: {who} may make files in its directory",
+            "it belongs to user {}, who may have created it to read the records: {who} may create files in its directory",
             file.st_uid
         ));
     }

@@ -225,7 +225,7 @@ fn a_full_disk_has_whole_lines() {
         assert_eq!(found(&folder, "code"), "1\n");
         assert_eq!(errors.lines().count(), 2, "{errors}");
         for line in errors.lines() {
-            let sentence = line.starts_with("procline: no room for more lines in") && line.contains("/out, ");
+            let sentence = line.starts_with("procline: no space for more lines in") && line.contains("/out, ");
             assert!(sentence && line.contains("No space left on device"), "{line}");
         }
         let whole = |text: &str| -> Vec<(String, u64)> {
@@ -317,7 +317,7 @@ fn a_file_size_limit_ends_it_between_lines() {
             continue;
         }
         let (code, errors) = complaint(&output);
-        assert!(code == 1 && errors.contains("out: no file of this process may pass"), "{errors}");
+        assert!(code == 1 && errors.contains("out: files may not exceed"), "{errors}");
         assert!(written.len() <= limit && whole.starts_with(&written), "{limit}");
         lines(&written);
         fs::remove_file(&path).unwrap();

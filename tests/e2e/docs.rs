@@ -34,10 +34,13 @@ fn every_example_runs() {
     if lacks("every_example_runs", false, &["sh", "jq"]) {
         return;
     }
-    let help = String::from_utf8(quiet(&mut procline(&["--help"]))).unwrap();
-    let (_, of_help) = help.split_once("Examples:").expect("examples");
+    let of_help = |arguments: &[&str]| {
+        let help = String::from_utf8(quiet(&mut procline(arguments))).unwrap();
+        help.split_once("Examples:").expect("examples").1.to_owned()
+    };
+    let helps = of_help(&["--help"]) + &of_help(&["host", "--help"]);
     let text = readme();
-    let marked = text.lines().filter_map(|line| line.strip_prefix("$ ")).chain(of_help.lines().map(str::trim));
+    let marked = text.lines().filter_map(|line| line.strip_prefix("$ ")).chain(helps.lines().map(str::trim));
     // Those with /host are run over the fixture tree by `golden`.
     let examples: Vec<_> = marked.filter(|line| line.starts_with("procline ") && !line.contains("/host")).collect();
     assert!(examples.len() >= 5, "{examples:?}");
@@ -46,6 +49,9 @@ fn every_example_runs() {
         // What goes to a file goes to one that is the test's own.
         let logs = tempfile::tempdir().unwrap();
         let here = example.replace("/var/log/", &format!("{}/", logs.path().display()));
+        let is_endless = example.contains("--interval") && !example.contains("--count");
+        // What follows in the help is a comment.
+        let here = if is_endless { here.replace("--interval", "--count 1 --interval") } else { here };
         let script = format!("PATH={folder}:$PATH; {here}");
         let output = quiet(&mut command("sh", &["-c", &script]));
         let may_match_nothing = ["select", "--name", "--min-cpu"].iter().any(|word| example.contains(word));
@@ -79,7 +85,7 @@ fn the_manual_and_the_completions() {
     assert!(written("procline-fields.1").contains("markdown"));
     let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let pages: BTreeSet<_> = names.filter(|name| name.ends_with(".1")).collect();
-    assert_eq!(pages, BTreeSet::from(["procline.1", "procline-fields.1"].map(String::from)));
+    assert_eq!(pages, BTreeSet::from(["procline.1", "procline-fields.1", "procline-host.1"].map(String::from)));
     for page in &pages {
         let title = written(page).lines().find(|line| line.starts_with(".TH")).map(str::to_owned).unwrap();
         assert!(title.contains(" 2026-01-02 "), "{title}");
@@ -118,6 +124,9 @@ fn the_manual_and_the_completions() {
             ("--user roo", "root"),
             ("--user 1,roo", "1,root"),
             ("fields --schema e", "ecs"),
+            ("fields ho", "host"),
+            ("host --fields load1,mem_a", "load1,mem_available"),
+            ("host --schema ot", "otel"),
         ] {
             let mut bash = command("bash", &["-c", script, "bash", completions.to_str().unwrap()]);
             let output = quiet(bash.args(words.split(' ')));
@@ -138,7 +147,7 @@ fn help_names_defaults_and_units() {
 /// `-h` has each option of `--help` on one line that fits a terminal.
 #[test]
 fn the_short_help_has_a_line_for_each_option() {
-    for command in [&[][..], &["fields"]] {
+    for command in [&[][..], &["fields"], &["host"]] {
         let print = |option| String::from_utf8(quiet(procline(command).arg(option))).unwrap();
         let (short, long) = (print("-h"), print("--help"));
         let options = |help: &str| {
@@ -156,7 +165,7 @@ fn the_short_help_has_a_line_for_each_option() {
 
 #[test]
 fn help_speaks_of_intervals() {
-    for arguments in [&["--help"][..], &["fields", "--help"]] {
+    for arguments in [&["--help"][..], &["fields", "--help"], &["host", "--help"]] {
         let help = String::from_utf8(quiet(&mut procline(arguments))).unwrap().to_lowercase();
         let mut words = help.split(|c: char| !c.is_alphabetic());
         assert!(words.all(|word| !["beat", "beats"].contains(&word)), "{help}");

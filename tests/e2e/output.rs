@@ -215,8 +215,8 @@ fn only_regular_files_are_written() {
         ("/dev/null", "is not a regular file"),
         ("/proc/out", "cannot open /proc/out"),
         ("file/out", "Not a directory"),
-        ("missing/missing/out", "cannot make the directory"),
-        ("dangling/out", "cannot make the directory"),
+        ("missing/missing/out", "cannot create the directory"),
+        ("dangling/out", "cannot create the directory"),
         (&"x".repeat(256), "File name too long"),
     ] {
         let (code, errors) = complaint(&output(&tree, &path(name), &[]).output().unwrap());
@@ -253,13 +253,13 @@ fn missing_rights_are_reported() {
 fn what_makes_no_sense_is_told() {
     let folder = tempfile::tempdir().unwrap();
     for (arguments, words) in [
-        (&["--output", "%Y/out"][..], "not in a directory"),
-        (&["--output", "%%/out"], "not in a directory"),
+        (&["--output", "%Y/out"][..], "only in the file's name"),
+        (&["--output", "%%/out"], "only in the file's name"),
         (&["--output", "out/"], "a file's name is missing"),
         (&["--output", ""], "a file's name is missing"),
         (&["--output", ".."], "a file's name is missing"),
         (&["--output", "%Y-%Q"], "field"),
-        (&["--output", "100%"], "%% is a percent sign"),
+        (&["--output", "100%"], "%% for a percent sign"),
         (&["--output", "%D"], "'/'"),
         (&["--output", "x", "--format", "array"], "json or csv"),
         (&["--output", "x", "--file-mode", "0888"], "octal"),

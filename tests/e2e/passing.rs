@@ -58,7 +58,7 @@ fn a_missing_directory() {
     let errors = report(&mut often(&tree, &path, &[]), &path, || {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
     });
-    is_one_line(&errors, "cannot make the directory");
+    is_one_line(&errors, "cannot create the directory");
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn no_space() {
     }
     let (code, errors) = complaint(&output);
     assert_eq!(code, 1);
-    is_one_line(&errors, "no room for more lines in");
+    is_one_line(&errors, "no space for more lines in");
     assert!(!lines(&output.stdout).is_empty());
 }
 

@@ -1,4 +1,4 @@
-//! `--output` in a directory where others may make files: procline does not write to a file that another user made
+//! `--output` in a directory where others may create files: procline does not write to a file that another user made
 //! there. The kernel's own protection (fs.protected_regular) applies only to O_CREAT. No check here depends on it.
 
 use std::fs::{self, Permissions};
@@ -46,10 +46,10 @@ fn a_file_that_another_user_made_is_refused_in_a_shared_directory() {
     // The mode and owner of the directory, the owner of the file, the user who runs procline, and the reason for a
     // refusal.
     for (mode, owner, of, user, why) in [
-        (0o1777, 0, NOBODY, 0, Some("anyone may make files")),
-        (0o1777, 0, SOMEBODY, NOBODY, Some("anyone may make files")),
-        (0o1777, NOBODY, 0, NOBODY, Some("anyone may make files")),
-        (0o1775, 0, NOBODY, 0, Some("group 0 may make files")),
+        (0o1777, 0, NOBODY, 0, Some("anyone may create files")),
+        (0o1777, 0, SOMEBODY, NOBODY, Some("anyone may create files")),
+        (0o1777, NOBODY, 0, NOBODY, Some("anyone may create files")),
+        (0o1775, 0, NOBODY, 0, Some("group 0 may create files")),
         (0o1777, 0, 0, 0, None),
         (0o1777, 0, NOBODY, NOBODY, None),
         (0o1777, 0, 0, NOBODY, None),
