@@ -9,6 +9,7 @@ param programName string
 
 @description('Minutes without a heartbeat after which a machine counts as silent.')
 @minValue(5)
+@maxValue(300)
 param silentMinutes int = 15
 
 @description('Resource ids of the action groups to notify.')
@@ -77,9 +78,8 @@ resource silence 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
     enabled: true
     scopes: [workspace.id]
     evaluationFrequency: 'PT5M'
-    windowSize: 'PT15M'
-    // The last heartbeat of a silent machine is older than the window.
-    overrideQueryTimeRange: 'P1D'
+    // The window contains the last heartbeat of a machine until it has been silent for six hours. Then the alert resolves.
+    windowSize: 'PT6H'
     criteria: {
       allOf: [
         {
