@@ -1,4 +1,4 @@
-// Rows from existing machines: the table, the rule that fills it from procline's files, and the association of the machines
+// Rows from existing machines: the tables, the rule that fills them from procline's files, and the association of the machines
 // with the rule. Deploy it into the resource group of the workspace and the machines. Each machine needs the Azure Monitor
 // Agent, an identity, and procline with its timer.
 
@@ -45,6 +45,18 @@ resource table 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   }
 }
 
+// One row per heartbeat. It stays empty if no machine runs procline-host.timer.
+resource hostTable 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
+  parent: workspace
+  name: 'ProclineHost_CL'
+  properties: {
+    schema: {
+      name: 'ProclineHost_CL'
+      columns: columns.host
+    }
+  }
+}
+
 resource endpoint 'Microsoft.Insights/dataCollectionEndpoints@2024-03-11' = if (withEndpoint) {
   name: 'procline'
   location: location
@@ -61,11 +73,14 @@ resource rule 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
   location: location
   kind: 'Linux'
   properties: {
-    description: 'One row per process and snapshot, from the files of procline'
+    description: 'One row per process and snapshot, and one per heartbeat, from the files of procline'
     dataCollectionEndpointId: withEndpoint ? endpoint.id : null
     streamDeclarations: {
       'Custom-ProcessMonitor': {
         columns: columns.stream
+      }
+      'Custom-ProclineHost': {
+        columns: columns.hostStream
       }
     }
     dataSources: {
@@ -74,6 +89,12 @@ resource rule 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           name: 'procline'
           streams: ['Custom-ProcessMonitor']
           filePatterns: ['/var/log/procline/*.jsonl']
+          format: 'json'
+        }
+        {
+          name: 'procline-host'
+          streams: ['Custom-ProclineHost']
+          filePatterns: ['/var/log/procline-host/*.jsonl']
           format: 'json'
         }
       ]
@@ -93,10 +114,16 @@ resource rule 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
         transformKql: layouts[layout].transform
         outputStream: 'Custom-ProcessMonitor_CL'
       }
+      {
+        streams: ['Custom-ProclineHost']
+        destinations: ['workspace']
+        transformKql: loadTextContent('transform-host.kql')
+        outputStream: 'Custom-ProclineHost_CL'
+      }
     ]
   }
-  // Azure refuses the rule if its table does not exist.
-  dependsOn: [table]
+  // Azure refuses the rule if its tables do not exist.
+  dependsOn: [table, hostTable]
 }
 
 resource machines 'Microsoft.Compute/virtualMachines@2024-07-01' existing = [

@@ -37,7 +37,7 @@ fn file(name: &str) -> String {
     fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// One list of `columns.json`: stream, procline or ps.
+/// One list of `columns.json`: stream, procline or ps, hostStream or host.
 fn columns(list: &str) -> Vec<Column> {
     let lists: Value = serde_json::from_str(&file("columns.json")).unwrap();
     serde_json::from_value(lists[list].clone()).unwrap()
@@ -89,16 +89,29 @@ fn parse(test: &str, language: &str, text: &str) -> Option<Result<Value, String>
     Some(if success { Ok(serde_json::from_str(&output).unwrap()) } else { Err(errors) })
 }
 
+/// The services, each with its crontab.
+const SERVICES: [[&str; 2]; 2] =
+    [["procline.service", "procline.cron"], ["procline-host.service", "procline-host.cron"]];
+
 /// The arguments in the unit's command line.
-fn arguments() -> Vec<String> {
-    let unit = file("procline.service");
+fn arguments(unit: &str) -> Vec<String> {
+    let unit = file(unit);
     let command = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/procline ")).expect("ExecStart");
     command.split(' ').map(|word| word.trim_matches('\'').replace("%%", "%")).collect()
 }
 
+/// A file that the unit's command writes.
+fn written(unit: &str) -> String {
+    let arguments = arguments(unit);
+    let output = &arguments[arguments.iter().position(|word| word == "--output").expect("--output") + 1];
+    let written = output.replace("%Y", "2026").replace("%m", "01").replace("%d", "31");
+    assert!(!written.contains('%'), "{written}");
+    written
+}
+
 /// Records as the unit's command would write them.
-fn records() -> Vec<serde_json::Map<String, Value>> {
-    let arguments = arguments();
+fn records(unit: &str) -> Vec<serde_json::Map<String, Value>> {
+    let arguments = arguments(unit);
     let of_the_file = arguments.iter().position(|word| word == "--output").expect("--output");
     let arguments: Vec<_> = arguments[..of_the_file].iter().map(String::as_str).collect();
     let output = quiet(&mut procline(&arguments));
@@ -109,41 +122,29 @@ fn records() -> Vec<serde_json::Map<String, Value>> {
 /// them, with times as datetime.
 #[test]
 fn the_columns_are_those_of_the_record() {
-    let output = quiet(&mut procline(&["fields", "process", "--format", "json"]));
-    let fields: Vec<Value> = lines(&output).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let kind = |key: &str| {
-        let field = fields.iter().find(|field| field["record"] == "process" && field["name"] == key);
-        match field.expect(key)["type"].as_str().unwrap() {
-            "string" => "string",
-            "int" => "long",
-            "float" => "real",
-            "bool" => "boolean",
-            "list" => "dynamic",
-            other => panic!("{key}: {other}"),
-        }
-    };
-    let mut expected: Vec<_> = records()[0].keys().map(|key| column(key, kind(key))).collect();
+    let fields = fields("process");
+    let of_key = |key: &String| fields.iter().find(|column| column.name == *key).expect(key).clone();
+    let mut expected: Vec<_> = records("procline.service")[0].keys().map(of_key).collect();
     expected.push(column("command_truncated", "boolean"));
-    let sorted = |mut columns: Vec<Column>| {
-        columns.sort();
-        columns
-    };
     assert_eq!(sorted(columns("stream")), sorted(expected.clone()));
+    assert_eq!(sorted(columns("procline")), table(expected, "start"));
 
-    let row =
-        expected.into_iter().filter(|column| column.name != "timestamp").map(|column| match column.name.as_str() {
-            "start" => Column { r#type: "datetime".into(), ..column },
-            _ => column,
-        });
-    let table: Vec<_> = [column("TimeGenerated", "datetime")].into_iter().chain(row).collect();
-    assert_eq!(sorted(columns("procline")), sorted(table));
+    // A heartbeat has all fields of its kind. Some are absent on some machines.
+    let expected = self::fields("host");
+    for key in records("procline-host.service")[0].keys() {
+        assert!(expected.iter().any(|column| column.name == *key), "{key}");
+    }
+    assert_eq!(sorted(columns("hostStream")), sorted(expected.clone()));
+    assert_eq!(sorted(columns("host")), table(expected, "boot_time"));
+    assert_eq!(arguments("procline-host.service")[..2], ["host", "--output"], "no option that selects fields");
 
     let nine = "TimeGenerated ProcessId UserId ParentProcessId CpuUtilization StartTime Tty CpuTime Cmd";
     let ps: Vec<_> = columns("ps").into_iter().map(|column| column.name).collect();
     assert_eq!(ps.join(" "), nine);
 
     let reserved = "id BilledSize IsBillable InvalidTimeGenerated TenantId Title Type UniqueId";
-    for Column { name, .. } in [columns("stream"), columns("procline"), columns("ps")].concat() {
+    let lists = ["stream", "procline", "ps", "hostStream", "host"];
+    for Column { name, .. } in lists.map(columns).concat() {
         let legal = name.starts_with(|c: char| c.is_ascii_alphabetic())
             && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
             && (2..=45).contains(&name.len());
@@ -151,18 +152,50 @@ fn the_columns_are_those_of_the_record() {
     }
 }
 
-/// The unit, the crontab and the pages use one command and one folder.
+/// The columns of a stream with all fields of a kind of record.
+fn fields(kind: &str) -> Vec<Column> {
+    let output = quiet(&mut procline(&["fields", kind, "--format", "json"]));
+    let of_line = |line: &&str| {
+        let field: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(field["record"], kind);
+        let r#type = match field["type"].as_str().unwrap() {
+            "string" => "string",
+            "int" => "long",
+            "float" => "real",
+            "bool" => "boolean",
+            "list" => "dynamic",
+            other => panic!("{other}: {line}"),
+        };
+        column(field["name"].as_str().unwrap(), r#type)
+    };
+    lines(&output).iter().map(of_line).collect()
+}
+
+/// The sorted columns of the table that a stream fills, where this column is a time besides the `timestamp`.
+fn table(stream: Vec<Column>, time: &str) -> Vec<Column> {
+    let row = stream.into_iter().filter(|column| column.name != "timestamp");
+    let row = row.map(|column| if column.name == time { self::column(time, "datetime") } else { column });
+    sorted([column("TimeGenerated", "datetime")].into_iter().chain(row).collect())
+}
+
+fn sorted(mut columns: Vec<Column>) -> Vec<Column> {
+    columns.sort();
+    columns
+}
+
+/// Each unit and its crontab use one command and one folder, and so do the pages.
 #[test]
 fn one_command_everywhere() {
-    let unit = arguments();
-    let cron = file("procline.cron");
-    let line = cron.lines().find(|line| !line.starts_with('#')).unwrap();
-    let (_, command) = line.split_once("/usr/bin/procline ").unwrap();
-    let words: Vec<_> = command.split(' ').map(|word| word.trim_matches('\'').replace("\\%", "%")).collect();
-    assert_eq!(words, unit);
-    assert_eq!(cron.lines().filter(|line| !line.starts_with('#')).count(), 1);
-    assert!(cron.ends_with('\n'), "cron ignores a last line without a newline");
-    let fields = unit.join(" ");
+    for [unit, cron] in SERVICES {
+        let text = file(cron);
+        let line = text.lines().find(|line| !line.starts_with('#')).unwrap();
+        let (_, command) = line.split_once("/usr/bin/procline ").unwrap();
+        let words: Vec<_> = command.split(' ').map(|word| word.trim_matches('\'').replace("\\%", "%")).collect();
+        assert_eq!(words, arguments(unit));
+        assert_eq!(text.lines().filter(|line| !line.starts_with('#')).count(), 1);
+        assert!(text.ends_with('\n'), "cron ignores a last line without a newline");
+    }
+    let fields = arguments("procline.service").join(" ");
     let (fields, _) = fields.split_once(" --output").unwrap();
     for line in file("README.md").lines().filter(|line| line.starts_with("$ procline")) {
         assert!(line.starts_with(&format!("$ procline {fields}")), "{line}");

@@ -74,6 +74,27 @@ fn printed(tree: &Tree, arguments: &[&str]) -> Vec<Record> {
     records
 }
 
+/// The fixture tree with an operating system whose name is hard to carry.
+fn host_tree() -> Tree {
+    let tree = Tree::copy();
+    tree.write("root/etc/os-release", "NAME='„Straße“ 日本語 😀 \" / { } #{1+1} %s'\nVERSION_ID=12\n".as_bytes());
+    tree
+}
+
+/// The record that procline itself prints about the tree's machine, without the time, which differs at each run.
+fn printed_host(tree: &Tree) -> Vec<Record> {
+    let output = quiet(tree.procline(&["host"]).env("TZ", ZONE));
+    let mut records: Vec<Record> = lines(&output).into_iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(records.len(), 1);
+    let record = &mut records[0];
+    record.remove("timestamp").expect("a timestamp");
+    assert!(record["os"].as_str().unwrap().contains("日本語 😀 \" / {"), "{record:?}");
+    for (key, is_integer) in [("cpus", true), ("mem_total", true), ("uptime", false), ("load1", false)] {
+        assert!(record[key].is_number() && record[key].is_u64() == is_integer, "{key}: {record:?}");
+    }
+    records
+}
+
 /// What a consumer made of one line.
 #[derive(Debug)]
 struct Event {

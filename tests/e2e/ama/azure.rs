@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::queries::ask;
-use super::{arguments, file, parse, path};
+use super::{file, parse, path, written};
 
 /// The name and text of every file with this extension.
 fn files(extension: &str) -> Vec<(String, String)> {
@@ -104,24 +104,34 @@ fn the_rule_reads_what_the_units_write() {
         assert_eq!(layout_of["transform"]["function"]["parameters"]["file_path"], transform);
     }
     let rule = &template["resources"]["rule"]["config"];
-    let table = &template["resources"]["table"]["config"];
     let properties = &rule["properties"];
-    let source = &properties["dataSources"]["logFiles"][0];
-    let flow = &properties["dataFlows"][0];
-    let stream = source["streams"][0].as_str().unwrap();
-    assert!(stream.starts_with("Custom-"), "{stream}");
-    assert_eq!(properties["streamDeclarations"][format!("'{stream}'")]["columns"], property("columns", "stream"));
-    assert_eq!(flow["streams"], json!([stream]));
-    assert_eq!(flow["outputStream"], format!("Custom-{}", table["name"].as_str().unwrap()));
-    assert_eq!(table["name"], table["properties"]["schema"]["name"]);
-    assert_eq!(rule["dependsOn"], json!(["table"]));
-    assert_eq!(source["format"], "json");
-
-    let arguments = arguments();
-    let output = &arguments[arguments.iter().position(|word| word == "--output").unwrap() + 1];
-    let written = output.replace("%Y", "2026").replace("%m", "01").replace("%d", "31");
-    let pattern = source["filePatterns"][0].as_str().unwrap();
-    assert!(!written.contains('%') && glob::Pattern::new(pattern).unwrap().matches(&written), "{pattern}: {written}");
+    let kinds = [
+        ("table", "stream", "procline.service", "procline-host.service"),
+        ("hostTable", "hostStream", "procline-host.service", "procline.service"),
+    ];
+    for (part, count) in [(&properties["dataSources"]["logFiles"], 2), (&properties["dataFlows"], 2)] {
+        assert_eq!(part.as_array().unwrap().len(), count);
+    }
+    for (place, (table, list, unit, other)) in kinds.into_iter().enumerate() {
+        let table = &template["resources"][table]["config"];
+        let source = &properties["dataSources"]["logFiles"][place];
+        let flow = &properties["dataFlows"][place];
+        let stream = source["streams"][0].as_str().unwrap();
+        assert!(stream.starts_with("Custom-"), "{stream}");
+        assert_eq!(properties["streamDeclarations"][format!("'{stream}'")]["columns"], property("columns", list));
+        assert_eq!(flow["streams"], json!([stream]));
+        assert_eq!(flow["outputStream"], format!("Custom-{}", table["name"].as_str().unwrap()));
+        assert_eq!(table["name"], table["properties"]["schema"]["name"]);
+        assert_eq!(source["format"], "json");
+        let pattern = source["filePatterns"][0].as_str().unwrap();
+        let matches = |unit: &str| glob::Pattern::new(pattern).unwrap().matches(&written(unit));
+        assert!(matches(unit) && !matches(other), "{pattern}");
+    }
+    assert_eq!(rule["dependsOn"], json!(["table", "hostTable"]));
+    let host = &template["resources"]["hostTable"]["config"]["properties"]["schema"]["columns"];
+    assert_eq!(*host, property("columns", "host"));
+    let transform = &properties["dataFlows"][1]["transformKql"];
+    assert_eq!(transform["function"]["parameters"]["file_path"], "transform-host.kql");
 }
 
 /// The columns that the alert measures and splits by are columns of its query. Each placeholder occurs where it is
@@ -130,21 +140,27 @@ fn the_rule_reads_what_the_units_write() {
 fn the_names_in_bicep_exist() {
     let test = "the_names_in_bicep_exist";
     let Some(template) = bicep(test, "watch.bicep") else { return };
-    let criterion = &template["resources"]["alert"]["config"]["properties"]["criteria"]["allOf"][0];
-    let replaced = &criterion["query"]["function"]["parameters"];
+    let criterion = |alert: &str| &template["resources"][alert]["config"]["properties"]["criteria"]["allOf"][0];
+    let silence = &criterion("silence")["query"]["function"]["parameters"];
+    assert_eq!(silence["file_path"], "alert-host.kql");
+    let replaced = &criterion("alert")["query"]["function"]["parameters"];
     assert_eq!(replaced["original_string"]["function"]["parameters"]["file_path"], "alert.kql");
     assert_eq!(file("alert.kql").matches(replaced["old_string"].as_str().unwrap()).count(), 1);
     for word in ["PACKAGE_URL", "PACKAGE_SHA256"] {
         assert_eq!(file("cloud-init.yml").matches(word).count(), 1, "{word}");
         assert!(file("demo.bicep").contains(&format!("'{word}'")), "{word}");
     }
-    let queries = BTreeMap::from([("alert".to_owned(), file("alert.kql"))]);
+    let queries = [("alert", "alert.kql"), ("silence", "alert-host.kql")];
+    let queries = BTreeMap::from(queries.map(|(alert, name)| (alert.to_owned(), file(name))));
     let Some(answers) = ask(test, &queries) else { return };
-    let columns: Vec<_> = answers["alert"].columns.iter().map(|column| column.name.as_str()).collect();
-    let named =
-        [&criterion["metricMeasureColumn"], &criterion["resourceIdColumn"], &criterion["dimensions"][0]["name"]];
-    for name in named {
-        assert!(columns.contains(&name.as_str().unwrap()), "{name} in {columns:?}");
+    for (alert, answer) in answers {
+        let criterion = criterion(&alert);
+        let columns: Vec<_> = answer.columns.iter().map(|column| column.name.as_str()).collect();
+        let named =
+            [&criterion["metricMeasureColumn"], &criterion["resourceIdColumn"], &criterion["dimensions"][0]["name"]];
+        for name in named {
+            assert!(columns.contains(&name.as_str().unwrap()), "{alert}: {name} in {columns:?}");
+        }
     }
 }
 

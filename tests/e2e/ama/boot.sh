@@ -56,7 +56,7 @@ ln -s /dev/null etc/systemd/system/systemd-journald-audit.socket
 printf '[Unit]\nRequires=basic.target\nAfter=basic.target\nWants=systemd-journald.service\n' >etc/systemd/system/test.target
 
 # Nothing of procline is installed.
-rm -rf var/log/procline usr/bin/procline usr/lib/systemd/system/procline.* usr/lib/sysusers.d/procline.conf etc/cron.d/procline
+rm -rf var/log/procline* usr/bin/procline usr/lib/systemd/system/procline* usr/lib/sysusers.d/procline.conf etc/cron.d/procline*
 # This file tells a test that it is inside, and not on the machine.
 touch run/procline-test
 rm -rf srv

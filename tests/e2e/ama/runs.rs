@@ -56,10 +56,63 @@ fn the_readmes_steps_bring_lines() {
     assert!(machine.succeeds("cd /var/log/procline && test ! -e 2020-01-01.jsonl && test -e other.jsonl"));
     machine.run("rm /var/log/procline/other.jsonl");
 
-    // The commands on the page for missing rows work, too.
+    // The commands on the page for missing rows work, too. Some are about heartbeats.
+    machine.run(&blocks("README.md", "sh")[2]);
     for step in blocks("NO-ROWS.md", "sh").iter().flat_map(|block| block.lines()) {
         machine.run(step);
     }
+}
+
+/// The README's steps for heartbeats bring records about the machine. The two kinds of record do not affect each other.
+#[test]
+fn the_readmes_steps_bring_heartbeats() {
+    let Some(machine) = Machine::boot("the_readmes_steps_bring_heartbeats") else { return };
+    let steps = blocks("README.md", "sh");
+    machine.run(&steps[0]);
+    let (install, enable) = steps[2].trim_end().rsplit_once('\n').unwrap();
+    machine.run(install);
+    assert_eq!(machine.run("systemctl is-enabled procline-host.timer || true"), "disabled\n");
+    machine.run(enable);
+    assert_eq!(machine.run("systemctl is-enabled procline-host.timer"), "enabled\n");
+    machine.run(
+        "systemctl stop procline.timer procline-host.timer; systemctl start procline.service procline-host.service",
+    );
+
+    // The unit's protection hides nothing that root sees.
+    let steady = |row: &Map<String, Value>| {
+        ["os", "os_version", "kernel", "architecture", "virtualization", "boot_time", "cpus", "mem_total", "users"]
+            .map(|key| row.get(key).cloned())
+    };
+    let heartbeats = || rows(&machine.run("cat /var/log/procline-host/*.jsonl"));
+    let plain = &rows(&machine.run("procline host"))[0];
+    let heartbeat = heartbeats().pop().unwrap();
+    assert_eq!(steady(&heartbeat), steady(plain));
+    assert_eq!(heartbeat.keys().collect::<Vec<_>>(), plain.keys().collect::<Vec<_>>());
+    let count = |row: &Map<String, Value>| row["processes"].as_u64().unwrap();
+    assert!(count(&heartbeat) >= 3 && count(&heartbeat).abs_diff(count(plain)) < 5, "{heartbeat:?} {plain:?}");
+
+    // The agent may read the file, and no other user. Each kind has its own files.
+    let modes = machine.run("stat -c '%a %U %G' /var/log/procline-host /var/log/procline-host/*");
+    assert_eq!(modes, "2750 procline adm\n640 procline adm\n");
+    assert!(!machine.succeeds("runuser -u nobody -- ls /var/log/procline-host"));
+    assert_eq!(machine.run("journalctl --sync; journalctl --quiet --unit procline-host.service --output cat"), "");
+    assert!(machine.rows().iter().all(|row| row.contains_key("pid")));
+    assert!(heartbeats().iter().all(|row| !row.contains_key("pid")));
+
+    // Retention of one kind leaves the other's files alone.
+    let old = ["/var/log/procline/2020-01-01.jsonl", "/var/log/procline-host/2020-01-01.jsonl"];
+    for (service, place) in [("procline.service", 0), ("procline-host.service", 1)] {
+        machine.run(&format!("touch -d '10 days ago' {}; systemctl start {service}", old.join(" ")));
+        assert!(machine.succeeds(&format!("test ! -e {} && test -e {}", old[place], old[1 - place])), "{service}");
+    }
+    machine.run(&format!("rm -f {}", old.join(" ")));
+
+    // A machine whose process records fail is not silent.
+    let before = heartbeats().len();
+    machine.run("cd /var/log/procline; for file in *; do rm $file; mkdir $file; done");
+    assert!(!machine.succeeds("systemctl start procline.service"));
+    machine.run("systemctl start procline-host.service");
+    assert_eq!(heartbeats().len(), before + 1);
 }
 
 /// The timer starts the service repeatedly.
@@ -136,19 +189,23 @@ fn cron_writes_the_same_file() {
     let steps = blocks("README.md", "sh");
     let install: Vec<_> = steps[0].lines().take(3).collect();
     machine.run(&install.join("\n"));
-    machine.run(&steps[1]);
-    let cron = file("procline.cron");
-    let line = cron.lines().find(|line| !line.starts_with('#')).unwrap();
-    let words: Vec<_> = line.splitn(7, ' ').collect();
-    assert_eq!(words[..6], ["*", "*", "*", "*", "*", "procline"]);
-    // cron replaces \% with %, and ends the command at a bare %.
-    let command = words[6].replace("\\%", "%");
-    assert_eq!(words[6].matches('%').count(), words[6].matches("\\%").count());
-    machine.run(&format!("cat >command <<'END'\n{command}\nEND\nrunuser -u procline -- sh command"));
-    let modes = machine.run("stat -c '%a %U %G' /var/log/procline /var/log/procline/*");
-    assert_eq!(modes, "2750 procline adm\n640 procline adm\n");
+    for (name, step) in [("procline", &steps[1]), ("procline-host", &steps[3])] {
+        machine.run(step);
+        let cron = file(&format!("{name}.cron"));
+        let line = cron.lines().find(|line| !line.starts_with('#')).unwrap();
+        let words: Vec<_> = line.splitn(7, ' ').collect();
+        assert_eq!(words[..6], ["*", "*", "*", "*", "*", "procline"]);
+        // cron replaces \% with %, and ends the command at a bare %.
+        let command = words[6].replace("\\%", "%");
+        assert_eq!(words[6].matches('%').count(), words[6].matches("\\%").count());
+        machine.run(&format!("cat >command <<'END'\n{command}\nEND\nrunuser -u procline -- sh command"));
+        let modes = machine.run(&format!("stat -c '%a %U %G' /var/log/{name} /var/log/{name}/*"));
+        assert_eq!(modes, "2750 procline adm\n640 procline adm\n");
+        assert!(machine.succeeds(&format!("test $(stat -c '%a %U' /etc/cron.d/{name} | tr -d ' ') = 644root")));
+    }
     assert!(machine.rows().iter().any(|row| row["pid"] == 1));
-    assert!(machine.succeeds("test $(stat -c '%a %U' /etc/cron.d/procline | tr -d ' ') = 644root"));
+    let heartbeats = rows(&machine.run("cat /var/log/procline-host/*.jsonl"));
+    assert!(heartbeats.len() == 1 && heartbeats[0].contains_key("boot_time"), "{heartbeats:?}");
 }
 
 /// What cloud-init would run at the first boot, with a package that has the same files as ours.
@@ -168,7 +225,7 @@ fn cloud_init_installs_and_enables() {
     machine.run(&format!(
         "mkdir -p deb/DEBIAN; printf '{control}' >deb/DEBIAN/control
         install -D target/release/procline deb/usr/bin/procline
-        install -D -m 0644 -t deb/usr/lib/systemd/system ama/procline.service ama/procline.timer
+        install -D -m 0644 -t deb/usr/lib/systemd/system ama/*.service ama/*.timer
         install -D -m 0644 ama/procline.sysusers deb/usr/lib/sysusers.d/procline.conf
         dpkg-deb --root-owner-group -Znone --build deb procline.deb"
     ));
@@ -182,11 +239,12 @@ fn cloud_init_installs_and_enables() {
     assert!(!machine.succeeds(&first_start(&"0".repeat(64))), "a wrong checksum");
     assert!(!machine.succeeds("test -e /usr/bin/procline || systemctl cat procline.timer"));
     machine.run(&first_start(sum));
+    let timers = "procline.timer procline-host.timer";
     assert_eq!(
-        machine.run("systemctl is-enabled procline.timer; systemctl is-active procline.timer"),
-        "enabled\nactive\n"
+        machine.run(&format!("systemctl is-enabled {timers}; systemctl is-active {timers}")),
+        "enabled\nenabled\nactive\nactive\n"
     );
-    machine.run("systemctl start procline.service");
+    machine.run("systemctl start procline.service procline-host.service; test -s /var/log/procline-host/*.jsonl");
     assert!(machine.rows().iter().any(|row| row["pid"] == 1));
     assert_eq!(machine.run("stat -c '%a %U %G' /var/log/procline"), "2750 procline adm\n");
 }

@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use super::{file, parse, path, python, tool};
+use super::{SERVICES, file, parse, path, python, tool};
 use crate::support::{PROCLINE, command, lacks};
 
-const UNITS: [&str; 2] = ["procline.service", "procline.timer"];
+const UNITS: [&str; 4] = ["procline.service", "procline.timer", "procline-host.service", "procline-host.timer"];
 
 /// What systemd reports about the units after this change. They start the program under test.
 fn verify(change: (&str, &str)) -> (bool, String) {
@@ -37,10 +37,25 @@ fn the_service_is_hardened() {
     if lacks("the_service_is_hardened", false, &["systemd-analyze"]) {
         return;
     }
-    let unit = path("procline.service");
-    for (threshold, good) in [("--threshold=20", true), ("--threshold=5", false)] {
-        let mut analyze = command("systemd-analyze", &["security", "--no-pager", "--offline=true", threshold]);
-        assert_eq!(analyze.arg(&unit).output().unwrap().status.success(), good, "{threshold}");
+    for [unit, _] in SERVICES {
+        for (threshold, good) in [("--threshold=20", true), ("--threshold=5", false)] {
+            let mut analyze = command("systemd-analyze", &["security", "--no-pager", "--offline=true", threshold]);
+            assert_eq!(analyze.arg(path(unit)).output().unwrap().status.success(), good, "{unit} {threshold}");
+        }
+    }
+}
+
+/// The units of the two kinds differ in what they write and where, and in nothing else.
+#[test]
+fn the_kinds_have_the_same_units() {
+    let own = ["Description=", "ExecStart=", "LogsDirectory="];
+    let common = |name: &str| -> Vec<String> {
+        let text = file(name);
+        let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+        lines.filter(|line| !own.iter().any(|key| line.starts_with(key))).map(str::to_owned).collect()
+    };
+    for unit in ["service", "timer"] {
+        assert_eq!(common(&format!("procline.{unit}")), common(&format!("procline-host.{unit}")));
     }
 }
 

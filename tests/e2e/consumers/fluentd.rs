@@ -1,11 +1,13 @@
-//! Fluentd 1.x with fluentd/process.conf, and Fluentd 0.12 with the config of the legacy agent.
+//! Fluentd 1.x with fluentd/process.conf and fluentd/host.conf, and Fluentd 0.12 with the config of the legacy agent.
 
 use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Agent, Event, Shipped, assert_carried, consumer, hard_tree, printed, shipped, text};
+use super::{
+    Agent, Event, Shipped, assert_carried, consumer, hard_tree, host_tree, printed, printed_host, shipped, text,
+};
 use crate::support::{PROCLINE, command};
 
 /// Fluentd's own check of a config.
@@ -27,21 +29,60 @@ fn fluentd_emits_every_record() {
     let config = folder.path().join("process.conf");
     Shipped::read("fluentd/process.conf").with_procline().with("run_interval 60s", "run_interval 1s").write(&config);
     let mut agent = Agent::start(&program, &["-c".as_ref(), config.as_ref()], &folder, &tree);
-    // The stdout output prints a time with zone, the tag, and the record.
     let log = agent.log.clone();
-    let events = agent.wait_for(2 * printed.len(), || {
-        let parse = |line: &str| {
-            let (time, record) = line.split_once(" procline.process: ")?;
-            Some(Event { time: time.to_owned(), record: serde_json::from_str(record).unwrap() })
-        };
-        text(&log).lines().filter_map(parse).collect()
-    });
-    assert_carried(events, &printed, |timestamp| {
-        let time = chrono::DateTime::parse_from_rfc3339(timestamp).unwrap();
-        // The offset of `ZONE`.
-        let zone = chrono::FixedOffset::east_opt(9 * 3600).unwrap();
-        time.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S.%9f %z").to_string()
-    });
+    let found = agent.wait_for(2 * printed.len(), || events(&log, "procline.process"));
+    assert_carried(found, &printed, zoned);
+    assert_without_complaint(&agent);
+}
+
+/// The heartbeat by itself, and beside process.conf in a directory that the agent includes.
+#[test]
+fn fluentd_emits_the_host_record() {
+    let Some(program) = consumer("fluentd_emits_the_host_record", "FLUENTD", "fluentd") else {
+        return;
+    };
+    dry_run(&program, &[], &shipped("fluentd/host.conf"));
+    let tree = host_tree();
+    let printed = printed_host(&tree);
+    for names in [vec!["host.conf"], vec!["host.conf", "process.conf"]] {
+        let folder = tempfile::tempdir().unwrap();
+        for name in &names {
+            Shipped::read(&format!("fluentd/{name}"))
+                .with_procline()
+                .with("run_interval 60s", "run_interval 1s")
+                .write(&folder.path().join(name));
+        }
+        let config = folder.path().join("fluent");
+        fs::write(&config, "@include *.conf\n").unwrap();
+        let mut agent = Agent::start(&program, &["-c".as_ref(), config.as_ref()], &folder, &tree);
+        let log = agent.log.clone();
+        let found = agent.wait_for(2, || events(&log, "procline.host"));
+        assert_carried(found, &printed, zoned);
+        if names.len() > 1 {
+            agent.wait_for(1, || events(&log, "procline.process"));
+        }
+        assert_without_complaint(&agent);
+    }
+}
+
+/// What the stdout output printed with this tag: a time with zone, the tag, and the record.
+fn events(log: &Path, tag: &str) -> Vec<Event> {
+    let parse = |line: &str| {
+        let (time, record) = line.split_once(&format!(" {tag}: "))?;
+        Some(Event { time: time.to_owned(), record: serde_json::from_str(record).unwrap() })
+    };
+    text(log).lines().filter_map(parse).collect()
+}
+
+/// A time as the stdout output prints it.
+fn zoned(timestamp: &str) -> String {
+    let time = chrono::DateTime::parse_from_rfc3339(timestamp).unwrap();
+    // The offset of `ZONE`.
+    let zone = chrono::FixedOffset::east_opt(9 * 3600).unwrap();
+    time.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S.%9f %z").to_string()
+}
+
+fn assert_without_complaint(agent: &Agent) {
     let log = agent.log();
     assert!(!log.contains("[warn]") && !log.contains("[error]"), "{log}");
 }
