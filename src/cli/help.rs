@@ -27,7 +27,7 @@ pub const EXAMPLES: [(&str, &str); 7] = [
 pub const HOST_EXAMPLES: [(&str, &str); 4] = [
     ("procline host | jq .mem_available", "memory that new programs can have, in KiB"),
     ("procline host --fields -cpu_now", "without waiting for --sample"),
-    ("procline host --interval 60s --output /var/log/procline/host-%Y-%m-%d.jsonl", "a heartbeat a minute"),
+    ("procline host --interval 60s --output /var/log/procline-host/%Y-%m-%d.jsonl", "a heartbeat a minute"),
     ("procline host --procfs /host/proc --rootfs /host", "the host, seen from a container"),
 ];
 
