@@ -48,7 +48,8 @@ impl Procfs {
     pub fn read_host(&self, name: &str) -> anyhow::Result<Vec<u8>> {
         /// This is generous, because /proc/stat grows with CPUs and interrupts.
         const MAX: u64 = 16 << 20;
-        let mut text = Vec::new();
+        // More than most of them hold, so that one read is enough.
+        let mut text = Vec::with_capacity(8 * 1024);
         open(&self.root, name.as_bytes())
             .and_then(|file| File::from(file).take(MAX).read_to_end(&mut text))
             .with_context(|| format!("cannot read {}: is that a proc filesystem?", self.path.join(name).display()))?;
