@@ -10,22 +10,22 @@ use rustix::stdio::stderr;
 /// Why the program ends before its work is done.
 #[derive(Debug)]
 pub enum Outcome {
-    /// What the user typed cannot be done: exit 2.
+    /// Wrong usage: exit 2.
     Usage(String),
     /// Something failed: exit 1.
     Failure(anyhow::Error),
-    /// Something failed that may succeed at the next interval: exit 1 where there is none.
+    /// Something failed that may succeed at the next interval. Without an interval: exit 1.
     Transient(Transient, anyhow::Error),
-    /// What failed was reported when it did: exit 1.
+    /// Something failed, and was reported then: exit 1.
     Reported,
-    /// The time that the user allows is over: exit 124, as timeout(1).
+    /// The timeout is over: exit 124, like timeout(1).
     Timeout(String),
-    /// This signal came: the program ends by it, so that its parent sees what happened.
+    /// This signal arrived. The program ends by it, so that its parent can see that.
     Signal(usize),
 }
 
-/// The kinds of failures that may pass: by themselves, or when somebody mends what is wrong. With `--interval` each kind
-/// is reported once, and the run goes on.
+/// The kinds of failures that may pass, by themselves or because somebody fixes the cause. With `--interval`, each kind
+/// is reported once, and the run continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transient {
     /// An old file could not be removed.
@@ -38,7 +38,7 @@ pub enum Transient {
     Directory,
     /// The file cannot be written to for another reason.
     File,
-    /// A process that is there could not be read.
+    /// A process that exists could not be read.
     Process,
 }
 
@@ -63,7 +63,7 @@ impl From<anyhow::Error> for Outcome {
     }
 }
 
-/// The exit code for a result, once its reason is said on standard error.
+/// Reports the reason of a result on standard error, and returns the exit code.
 pub fn code(result: Result<(), Outcome>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -82,7 +82,7 @@ pub fn code(result: Result<(), Outcome>) -> ExitCode {
         }
         Err(Outcome::Signal(number)) => {
             let _ = signal_hook::low_level::emulate_default_handler(number as i32);
-            // Where the signal does not end it, as in a PID namespace's first process: what a shell would say.
+            // The signal does not end the first process of a PID namespace. Use the code that a shell would use.
             ExitCode::from(u8::try_from(128 + number).unwrap_or(1))
         }
     }
@@ -93,7 +93,7 @@ pub fn report(error: &anyhow::Error) {
     say(&format!("{error:#}"));
 }
 
-/// One line on standard error, unless that would block: it may be the very pipe that is full.
+/// Writes one line on standard error, unless that would block. It may be the same full pipe.
 fn say(sentence: &str) {
     let mut descriptors = [PollFd::from_borrowed_fd(stderr(), PollFlags::OUT)];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
@@ -102,11 +102,11 @@ fn say(sentence: &str) {
     }
 }
 
-/// What a pipe that polls as writable takes at once and whole: `PIPE_BUF` of pipe(7).
+/// What a writable pipe accepts in one piece: `PIPE_BUF` of pipe(7).
 const LINE_MAX: usize = 4096;
 
-/// The sentence as one line, whatever names and values are quoted in it: control characters are escaped, and a line
-/// that is too long loses its middle.
+/// The sentence as one line, whatever names and values it quotes. Control characters are escaped, and a line that is
+/// too long loses its middle.
 fn line(sentence: &str) -> String {
     const MARK: &str = " … ";
     let mut line = String::from("procline: ");

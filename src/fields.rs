@@ -16,7 +16,8 @@ const KINDS: &[&dyn Table] = &[&process::fields::KIND, &machine::fields::KIND];
 /// Prints the tables, or that of one kind, as `schema` has them, on standard output.
 ///
 /// # Errors
-/// If there is no such kind, if it does not know the schema, or if the tables cannot be written; a closed pipe is no error.
+/// If there is no such kind, if it does not know the schema, or if the tables cannot be written. A closed pipe is no
+/// error.
 pub fn print(kind: Option<&str>, format: FieldsFormat, schema: Schema) -> Result<(), Outcome> {
     let tables = match kind {
         Some(kind) => vec![named(kind).and_then(|table| table.rows(schema)).map_err(Outcome::Usage)?],
@@ -44,7 +45,7 @@ fn named(kind: &str) -> Result<&'static dyn Table, String> {
 trait Table: Sync {
     fn name(&self) -> &'static str;
 
-    /// Its fields, as a schema has them; a sentence for the user if it does not know that.
+    /// Its fields in a schema. A sentence for the user if it does not know the schema.
     fn rows(&self, schema: Schema) -> Result<Vec<Row>, String>;
 }
 
@@ -80,7 +81,7 @@ impl<R> Table for Kind<R> {
             default: default.contains(&column.field.name),
             meaning: column.doc(),
         });
-        // Nobody can ask for it, but whoever makes columns needs it.
+        // Nobody can request it, but a table needs a column for it.
         let of_the_mark = Row {
             record: self.name,
             name: self.truncation.mark,

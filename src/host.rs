@@ -1,4 +1,4 @@
-//! The machine at one moment: what every record of a snapshot shares, and what processes are measured against.
+//! The machine at the time of a snapshot: what all its records share, and what processes are compared with.
 
 use std::path::PathBuf;
 
@@ -10,8 +10,8 @@ use crate::parse;
 use crate::procfs::Procfs;
 use crate::rootfs::Rootfs;
 
-/// What has to be read of the machine for a field: the low bits of [`Field::needs`](crate::record::Field::needs). Each kind
-/// of record has the others.
+/// What must be read of the machine for a field: the low bits of [`Field::needs`](crate::record::Field::needs). Each
+/// kind of record defines the others.
 pub mod needs {
     /// The machine's time since boot.
     pub const UPTIME: u32 = 1;
@@ -23,11 +23,11 @@ pub mod needs {
     pub const MEM_TOTAL: u32 = 1 << 3;
     /// How many CPUs the machine has.
     pub const CPUS: u32 = 1 << 4;
-    /// The first that is a kind's own.
+    /// The first bit that a kind defines.
     pub const FIRST_OWN: u32 = 1 << 5;
 }
 
-/// Where a machine is looked at: here, unless another one is mounted somewhere.
+/// Where the machine's files are: here, unless another machine's are mounted somewhere.
 #[derive(Clone, Debug, Default)]
 pub struct Roots {
     /// Another machine's /proc.
@@ -37,12 +37,12 @@ pub struct Roots {
 }
 
 impl Roots {
-    /// Whether it is about a machine other than the one it runs on: then nothing is asked of this one.
+    /// Whether the records are about another machine. Then procline asks this one for nothing.
     pub fn are_elsewhere(&self) -> bool {
         self.procfs.is_some() || self.rootfs.is_some()
     }
 
-    /// Opens what is there of the machine.
+    /// Opens the directories.
     ///
     /// # Errors
     /// If one of them is no directory that can be opened.
@@ -62,7 +62,7 @@ pub struct View {
     pub roots: Roots,
 }
 
-/// The machine, as one snapshot sees it. What the selected fields do not need stays at its default.
+/// The machine in one snapshot. What the selected fields do not need keeps its default.
 #[derive(Debug, Default)]
 pub struct Host {
     /// The machine's name.
@@ -88,7 +88,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// The machine `now`, as far as `needs` asks for it. `computer` is its name, where that is not the hostname.
+    /// Observes the machine, as far as `needs` requires. `computer` is its name, if that is not the hostname.
     ///
     /// # Errors
     /// If its /proc is not what a kernel writes.
@@ -108,7 +108,7 @@ impl Host {
                 let hundredths = figure(procfs, "uptime", parse::machine::uptime_centiseconds)?;
                 hundredths.saturating_mul(ticks_per_second) / 100
             } else {
-                // In a container /proc/uptime may be the container's, and starttime never is.
+                // In a container, /proc/uptime may be that of the container. The start times of processes never are.
                 let uptime = clock_gettime(ClockId::Boottime);
                 uptime.tv_sec.cast_unsigned() * ticks_per_second
                     + uptime.tv_nsec.cast_unsigned() * ticks_per_second / 1_000_000_000
@@ -131,7 +131,7 @@ impl Host {
     }
 }
 
-/// gethostname(2); empty where that cannot be, so that a record has its field all the same.
+/// gethostname(2). Empty if that fails, because every record has the field.
 fn hostname() -> String {
     hostname::get().unwrap_or_default().to_string_lossy().into_owned()
 }

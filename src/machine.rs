@@ -20,22 +20,22 @@ use crate::source::Source;
 use facts::Facts;
 use processes::Processes;
 
-/// The machine, as far as the fields asked for need it. What could not be known is none, or empty.
+/// The machine, as far as the requested fields need it. What is unknown is `None` or empty.
 #[derive(Debug, Default)]
 pub struct Machine {
     facts: Facts,
     virtualization: Option<&'static str>,
-    /// /proc/stat as the kernel wrote it.
+    /// The text of /proc/stat.
     stat: Vec<u8>,
     processes: Option<Processes>,
     users: Option<u64>,
-    /// CPU time over the sample's time, in hundredths of what all CPUs had.
+    /// Busy time over the sample's time, in percent of all CPUs.
     cpu_now: Option<f64>,
 }
 
-/// What a host record is asked for, beside what every record is.
+/// What a host record is asked for, in addition to what every record is.
 pub struct Heartbeat {
-    /// The time over which `cpu_now` is measured, unless there is an earlier snapshot.
+    /// The window of `cpu_now`, unless there is an earlier snapshot.
     pub sample: Duration,
 }
 

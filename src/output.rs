@@ -1,5 +1,5 @@
-//! The writer: the only way from a record to a sink. It alone decides about headers and what else stands around records,
-//! and about the longest line. It knows nothing of what a record is about.
+//! The writer: the only way from a record to a sink. Only this file decides about headers, about what else is around
+//! the records, and about the longest line. It does not know what a record is about.
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -14,19 +14,19 @@ use crate::run::steps::{LOCKING, WRITING};
 use crate::run::{End, Turn, Worker};
 use crate::sink::{Destination, Lines};
 
-/// Where records go, and in which form.
+/// Where records go, and in which encoding.
 #[derive(Clone, Debug)]
 pub struct Output {
     /// Where they go.
     pub destination: Destination,
     /// How they are written.
     pub encoding: Encoding,
-    /// The longest line, its newline included, in bytes; 0 for no limit.
+    /// The longest line in bytes, including its newline. 0 means no limit.
     pub max_record_bytes: usize,
 }
 
 impl Output {
-    /// Where records go now, in words.
+    /// The current destination, for messages.
     pub fn destination(&self) -> String {
         match &self.destination {
             Destination::Stdout => "standard output: does its reader still read?".into(),
@@ -42,16 +42,16 @@ pub struct Writer {
     max_record_bytes: usize,
     is_file: bool,
     line: Vec<u8>,
-    /// What the encoding has around records.
+    /// What the encoding writes around records.
     frame: Vec<u8>,
     none_written: bool,
-    /// Why old files are still there.
+    /// Why old files could not be removed.
     unremoved: Option<anyhow::Error>,
 }
 
 impl Writer {
-    /// Opens the destination, which may have to wait for its lock, and says for which time. None says that the worker
-    /// was asked to stop meanwhile.
+    /// Opens the destination, and returns the time of the snapshot. It may have to wait for the lock. None if the
+    /// worker was asked to stop meanwhile.
     ///
     /// # Errors
     /// A file that cannot be appended to.
@@ -67,7 +67,7 @@ impl Writer {
             return Ok(None);
         }
         worker.steps.enter(WRITING);
-        // A file has a header if there is anything in it; standard output, if this is not the first snapshot.
+        // A file has a header if it is not empty. Standard output has one after the first snapshot.
         let has_header = lines.file().map_or(!turn.is_first, |file| !file.is_new());
         if let Some(file) = lines.file() {
             worker.control.set_destination(file.path().display().to_string());
@@ -86,7 +86,7 @@ impl Writer {
         Ok(Some((now, writer)))
     }
 
-    /// Writes a record. `is_cut` says that something of it was cut before.
+    /// Writes a record. `is_cut` tells whether part of it was already truncated when it was read.
     ///
     /// # Errors
     /// If a batch of lines cannot be written.
@@ -99,7 +99,7 @@ impl Writer {
         self.lines.push(&self.line)
     }
 
-    /// Writes the lines that are not yet written, and nothing after them: the snapshot broke off.
+    /// Writes the lines that are not yet written. The snapshot failed, so nothing comes after them.
     ///
     /// # Errors
     /// If that fails.
@@ -107,8 +107,8 @@ impl Writer {
         self.lines.flush()
     }
 
-    /// Writes what is left to write, and lets others write. Of a machine that could not be looked at, `is_whole` is
-    /// false: then nothing stands around no records.
+    /// Writes what is left, and releases the lock. If `is_whole` is false, the machine could not be read: then an empty
+    /// snapshot has no frame.
     ///
     /// # Errors
     /// If that fails.
@@ -121,16 +121,16 @@ impl Writer {
         self.lines.finish()
     }
 
-    /// Why old files are still there, if they are.
+    /// Why old files could not be removed, if that failed.
     pub fn retention_failure(&mut self) -> Option<(Transient, anyhow::Error)> {
         self.unremoved.take().map(|error| (Transient::Retention, error))
     }
 
-    /// What it means that lines could not be written. A reader that has seen enough is no failure. A file may be written
-    /// to again; standard output may have a part of a line.
+    /// What follows from an `error` of writing. A reader that closed the pipe is no failure. A file can be appended to
+    /// later. Standard output may have an incomplete line.
     ///
     /// # Errors
-    /// All but the former.
+    /// Every other error.
     pub fn unwritten<C: Default>(&self, error: anyhow::Error) -> Result<End<C>, Outcome> {
         match error.downcast_ref::<io::Error>().map(io::Error::kind) {
             Some(io::ErrorKind::BrokenPipe) => Ok(End { reader_gone: true, ..End::default() }),

@@ -1,4 +1,4 @@
-//! What every snapshot is asked for, whatever kind of record it writes, and how each begins.
+//! What every run is asked for, whatever its kind of record, and how each snapshot begins.
 
 use crate::exit::Outcome;
 use crate::host::{Host, Roots, View};
@@ -20,8 +20,8 @@ pub struct Plan<R: 'static> {
 }
 
 impl<R> Plan<R> {
-    /// Opens the destination, and looks at the machine as far as `needs` asks for it. None says that the worker was
-    /// asked to stop before there was a line.
+    /// Opens the destination, and observes the machine as far as `needs` requires. None if the worker was asked to stop
+    /// before there was a line.
     ///
     /// # Errors
     /// Those of [`Writer::open`] and [`Host::observe`].
@@ -32,7 +32,8 @@ impl<R> Plan<R> {
         turn: Turn,
         worker: &Worker<'_>,
     ) -> Result<Option<(Host, Writer)>, Outcome> {
-        // Opened first, as a lock may be waited for: what the records then tell is of their time, and so is the file.
+        // Open the destination first, because it may have to wait for a lock. The records and the file's name are then
+        // of the same time.
         let Some((now, writer)) = Writer::open(&self.output, turn, worker)? else {
             return Ok(None);
         };

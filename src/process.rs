@@ -1,7 +1,7 @@
-//! The process records, the default kind. `fields` is the table of them and `conversions` what other schemas make of it;
-//! `request` is what is asked for, `snapshot` gathers and writes them, `cursor` says which process is next, `needs` tells
-//! what is read for which fields, `collect` reads one process, `command`, `tty` and `redact` understand what was read,
-//! `filter` says which have a record, `cpu_sample` keeps CPU times, and `steps` lists what may block.
+//! The process records, the default kind. `fields` is their table, and `conversions` has what other schemas need.
+//! `request` is what a run is asked for. `snapshot` collects and writes the records, `cursor` finds the next process,
+//! and `collect` reads one process. `needs` lists what is read for which fields. `command`, `tty` and `redact`
+//! interpret what was read. `filter` selects processes, `cpu_sample` keeps CPU times, and `steps` lists what may block.
 
 mod collect;
 pub mod command;
@@ -24,18 +24,18 @@ use crate::host::Host;
 use crate::parse;
 use crate::run::stuck::Subject;
 
-/// One process, as far as the fields asked for need it. What could not be known is none.
+/// One process, as far as the requested fields need it. What is unknown is `None`.
 #[derive(Debug, Default)]
 pub struct Process {
     pid: u32,
     comm: Vec<u8>,
     stat: parse::Stat,
-    /// `stat` as the kernel wrote it, for the numbers that are only told.
+    /// The text of `stat`, for numbers that are only printed.
     stat_text: Vec<u8>,
     uid: Option<u32>,
     user: Option<Rc<str>>,
     status: Option<parse::Status>,
-    /// `status` as the kernel wrote it, likewise; empty where it is not known.
+    /// The text of `status`. Empty if unknown.
     status_text: Vec<u8>,
     group: Option<Rc<str>>,
     /// KiB.
@@ -43,16 +43,16 @@ pub struct Process {
     locked: Option<bool>,
     /// KiB.
     shared: Option<u64>,
-    /// What each of [`needs::FILES`] holds; empty where that is not known.
+    /// The content of each of [`needs::FILES`]. Empty if unknown.
     files: [Vec<u8>; needs::FILES.len()],
-    /// CPU time over the sample's time, in hundredths of one CPU.
+    /// CPU time over the sample's time, in percent of one CPU.
     cpu_now: Option<f64>,
     tty: Cow<'static, str>,
-    /// The command line as the kernel has it; empty where it is not known.
+    /// The content of `cmdline`. Empty if unknown.
     arguments: Vec<u8>,
-    /// Never empty where it is known.
+    /// Empty only if unknown.
     command: Vec<u8>,
-    /// Whether the middle of the command line was too long to be read.
+    /// Whether the command line was so long that its middle was not read.
     command_cut: bool,
 }
 
@@ -69,7 +69,7 @@ impl Process {
         self.command_cut
     }
 
-    /// What one of [`needs::FILES`] holds; empty where that is not known.
+    /// The content of one of [`needs::FILES`]. Empty if unknown.
     fn file(&self, name: &str) -> &[u8] {
         needs::FILES.iter().position(|file| file.name == name).map_or(&[], |place| &self.files[place])
     }
@@ -88,18 +88,18 @@ impl Process {
         host.uptime_ticks.saturating_sub(self.stat.starttime)
     }
 
-    /// CPU time / time since start in percent, as ps has it: 0 for a process as old as the clock.
+    /// CPU time / time since start in percent, like ps: 0 for a process that has no age yet.
     fn cpu(&self, host: &Host) -> f64 {
         tenths_of_percent(self.stat.cpu_ticks(), self.age(host)).unwrap_or(0.0)
     }
 
-    /// Kernel threads and zombies have none: neither `status` nor `cmdline` would tell anything.
+    /// Whether it has memory. Kernel threads and zombies have none, so their `status` and `cmdline` are not read.
     fn has_memory(&self) -> bool {
         !self.is_kernel_thread() && !self.is_zombie()
     }
 }
 
-/// `part` of `whole` in percent, truncated to a tenth; none of nothing.
+/// `part` of `whole` in percent, truncated to one decimal. None if `whole` is 0.
 fn tenths_of_percent(part: u64, whole: u64) -> Option<f64> {
     let tenths = part.saturating_mul(1000).checked_div(whole)?;
     Some(tenths as f64 / 10.0)

@@ -1,6 +1,6 @@
-//! What all record kinds share: a field (one row of a kind's table), a value, and the two fields that every record ends
-//! with. Its modules know a field's names elsewhere, select fields, give records their layout and cut those that are too
-//! long. None of them knows what a process is, nor how a record is written.
+//! What all kinds of records share: a kind, a field (one row of its table), a value, and the two fields at the end of
+//! every record. `schema` has a field's names in other schemas, `selection` selects fields, `layout` orders them, and
+//! `truncate` shortens a record that is too long. None of them knows what a process is, or how a record is written.
 
 pub mod kind;
 pub mod layout;

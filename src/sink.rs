@@ -1,6 +1,6 @@
-//! Where lines go. Nothing here knows what is in them. `stdout` and `file` write batches of whole lines; `pattern` makes a
-//! file's name of the time, and `retention` removes old files; `line_format` tells a file of headers and open lines,
-//! `planted` of files that others put there.
+//! Where lines go. Nothing here knows their content. `stdout` and `file` write batches of whole lines. `pattern` makes
+//! a file's name from the time, and `retention` removes old files. `line_format` knows headers and incomplete lines,
+//! and `planted` detects files that other users created.
 
 pub mod file;
 pub mod line_format;
@@ -18,18 +18,18 @@ use chrono::{DateTime, Utc};
 use file::Files;
 use line_format::LineFormat;
 
-/// Where lines are to go.
+/// Where lines go.
 #[derive(Clone, Debug)]
 pub enum Destination {
-    /// To standard output.
+    /// Standard output.
     Stdout,
-    /// To the end of a file.
+    /// The end of a file.
     File(Files),
 }
 
 impl Destination {
-    /// Opens it, and says for which time: that of `clock` once nobody else writes there. `waits` is told of the file
-    /// whose lock is waited for; `format` is what a file must know of its lines.
+    /// Opens the destination. Returns the time by `clock` at which it has the lock. Before it waits for a lock, it
+    /// calls `waits` with the file. `format` describes the lines of a file.
     ///
     /// # Errors
     /// A file that cannot be appended to.
@@ -49,10 +49,10 @@ impl Destination {
         Ok((time, Lines { to, max, batch: Vec::with_capacity(max) }))
     }
 
-    /// Removes the files of the same pattern that are older than asked for.
+    /// Removes the files of the same pattern that are older than the retention.
     ///
     /// # Errors
-    /// If one of them is still there.
+    /// If one of them cannot be removed.
     pub fn remove_old(&self, now: DateTime<Utc>) -> anyhow::Result<()> {
         match self {
             Destination::File(Files { pattern, keep: Some(keep), .. }) => retention::remove_old(pattern, *keep, now),
@@ -61,7 +61,7 @@ impl Destination {
     }
 }
 
-/// Collects lines into batches, and writes those.
+/// Collects lines into batches, and writes the batches.
 pub struct Lines {
     to: To,
     /// The longest batch in bytes, unless one line is longer.
@@ -77,7 +77,7 @@ enum To {
 }
 
 impl Lines {
-    /// The file that they go to.
+    /// The file, if the lines go to one.
     pub fn file(&self) -> Option<&file::Appender> {
         match &self.to {
             To::File(file) => Some(file),
@@ -85,7 +85,7 @@ impl Lines {
         }
     }
 
-    /// Takes one whole line, and writes those it holds if the batch would grow too long.
+    /// Adds one whole line. Writes the batch first if it would become too long.
     ///
     /// # Errors
     /// Those of [`flush`](Self::flush).
@@ -97,10 +97,10 @@ impl Lines {
         Ok(())
     }
 
-    /// Writes every line that was taken.
+    /// Writes the batch.
     ///
     /// # Errors
-    /// If that fails; `EPIPE` where the reader is gone.
+    /// If that fails. The error is `EPIPE` if the reader is gone.
     pub fn flush(&mut self) -> anyhow::Result<()> {
         match &mut self.to {
             To::Stdout(stdout) => stdout::write_all(stdout, &self.batch).context("cannot write to standard output")?,
@@ -111,8 +111,8 @@ impl Lines {
         Ok(())
     }
 
-    /// Writes every line that was taken, lets others write, and closes the file: a worker that is stuck may keep this
-    /// for days, and a file that was removed would fill the disk as long.
+    /// Writes the batch, releases the lock, and closes the file. A stuck worker may keep this value for days. If the
+    /// file stayed open, removing it would free no space.
     ///
     /// # Errors
     /// Those of [`flush`](Self::flush).
@@ -126,10 +126,10 @@ impl Lines {
     }
 }
 
-/// Prints what is no record on standard output: help, tables.
+/// Prints help or a table on standard output.
 ///
 /// # Errors
-/// If that cannot be written; a closed pipe is no error.
+/// If that fails. A closed pipe is no error.
 pub fn print(text: &str) -> anyhow::Result<()> {
     match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

@@ -101,7 +101,7 @@ impl<S: Source> Snapshot<S> {
         let carry = match carry {
             Ok(carry) => carry,
             Err(error) => {
-                // What was read before is not lost for that; that the rest failed is worth more than its result.
+                // Write what was read before. This error matters more than an error of the write.
                 let _ = writer.flush();
                 return Err(error.into());
             }

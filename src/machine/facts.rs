@@ -1,5 +1,5 @@
-//! What is known of the machine without looking at its processes: of this one by sysinfo, of another one by its files, as
-//! sysinfo looks at no other. Both must say the same, which `tests/e2e/host.rs` sees to.
+//! What is known of the machine without its processes. sysinfo knows this machine only, so the facts about another one
+//! come from its files. Both must be the same: `tests/e2e/host.rs` compares them.
 
 use sysinfo::{MemoryRefreshKind, System};
 
@@ -56,7 +56,7 @@ fn here(view: &View, needs: u32) -> Facts {
         facts.kernel = System::kernel_version();
         facts.architecture = Some(System::cpu_arch()).filter(|name| !name.is_empty());
     }
-    // sysinfo says 0 of a load that it cannot read.
+    // sysinfo returns 0 for a load that it cannot read.
     if wants(LOAD) && view.procfs.read_host("loadavg").is_ok() {
         let load = System::load_average();
         facts.load = Some([load.one, load.five, load.fifteen]);
@@ -64,7 +64,7 @@ fn here(view: &View, needs: u32) -> Facts {
     if wants(MEMORY) {
         let mut system = System::new();
         system.refresh_memory_specifics(MemoryRefreshKind::everything());
-        // All of it is 0 if sysinfo cannot read it.
+        // sysinfo returns 0 for everything if it cannot read /proc/meminfo.
         let kib = |bytes: u64| Some(bytes / 1024).filter(|_| system.total_memory() > 0);
         facts.memory = Memory {
             total: kib(system.total_memory()),

@@ -1,10 +1,11 @@
-//! Which container or virtual machine this is, by the names that systemd-detect-virt(1) has for them. It looks where that
-//! looks, the container first, as far as files and the CPU tell.
+//! Detects the container or virtual machine, by the names of systemd-detect-virt(1). It uses the same files and the
+//! same order, the container first.
 
 use crate::procfs::Procfs;
 use crate::rootfs::Rootfs;
 
-/// What runs the machine; none if nothing tells. Of another machine, `is_here` is false, and the CPU is not asked.
+/// The container or virtual machine. None if none is found. `is_here` is false for another machine: then the CPU is not
+/// asked.
 pub fn detect(root: &Rootfs, procfs: &Procfs, is_here: bool) -> Option<&'static str> {
     let of_cpu = if is_here { hypervisor() } else { None };
     container(root, procfs).or_else(|| machine(root, of_cpu))
@@ -22,7 +23,7 @@ fn container(root: &Rootfs, procfs: &Procfs) -> Option<&'static str> {
     if ["Microsoft", "WSL"].iter().any(|word| contains(&kernel, word)) {
         return Some("wsl");
     }
-    // systemd writes the second one, as not every user may read the environment of process 1.
+    // systemd writes the second file, because not every user may read the environment of process 1.
     let files = ["run/host/container-manager", "run/systemd/container"];
     let named = files.iter().find_map(|path| root.read(path).ok()).or_else(|| {
         let environment = procfs.read_host("1/environ").ok()?;
@@ -31,7 +32,7 @@ fn container(root: &Rootfs, procfs: &Procfs) -> Option<&'static str> {
     let of_file = || CONTAINER_FILES.iter().find(|(path, _)| root.read(path).is_ok()).map(|(_, name)| *name);
     match named.as_deref().map(<[u8]>::trim_ascii) {
         None | Some(b"") => of_file(),
-        // The standard's own word, which every manager may use.
+        // The word of the OCI standard, which every manager may use.
         Some(b"oci") => of_file().or(Some(OTHER_CONTAINER)),
         Some(name) => CONTAINERS.iter().find(|known| known.as_bytes() == name).copied().or(Some(OTHER_CONTAINER)),
     }
@@ -40,7 +41,7 @@ fn container(root: &Rootfs, procfs: &Procfs) -> Option<&'static str> {
 const OTHER_CONTAINER: &str = "container-other";
 const OTHER_MACHINE: &str = "vm-other";
 
-/// What firmware says of itself; the beginnings of the names in DMI.
+/// The beginnings of the names that firmware has in DMI.
 const FIRMWARE: &[(&str, &str)] = &[
     ("KVM", "kvm"),
     ("OpenStack", "kvm"),
@@ -60,7 +61,7 @@ const FIRMWARE: &[(&str, &str)] = &[
     ("Google Compute Engine", "google"),
 ];
 
-/// Products on another's hypervisor: their own name says more than the hypervisor's.
+/// Products that use another hypervisor. Their own name is more useful.
 const PRODUCTS: &[&str] = &["oracle", "xen", "amazon", "parallels", "google"];
 
 /// Hypervisors in a device tree, where there is no DMI.
@@ -85,7 +86,7 @@ fn machine(root: &Rootfs, of_cpu: Option<&'static str>) -> Option<&'static str> 
 fn firmware(root: &Rootfs) -> Option<&'static str> {
     let read = |name: &str| root.read(&format!("sys/class/dmi/id/{name}")).unwrap_or_default();
     let product = read("product_name");
-    // Amazon's machines that are no virtual ones have the same vendor.
+    // Amazon's physical machines have the same vendor.
     if contains(&product, ".metal") {
         return None;
     }
@@ -114,7 +115,7 @@ fn hypervisor() -> Option<&'static str> {
     })
 }
 
-/// Other CPUs have no such instruction.
+/// Other CPUs have no instruction for it.
 #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
 fn hypervisor() -> Option<&'static str> {
     None

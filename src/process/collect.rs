@@ -1,4 +1,4 @@
-//! One process: which of its files are read, in which order, and what an error on each means.
+//! Reads one process: which of its files, in which order, and what an error of each means.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -19,33 +19,34 @@ use crate::run::stuck::SkipList;
 use crate::users::{Names, Service, Source};
 use crate::{parse, sys};
 
-/// Far more than the kernel's longest: 52 numbers and a name.
+/// Far more than the longest `stat`: 52 numbers and a name.
 const STAT_MAX: usize = 4096;
-/// More than the kernel's longest `status`, with 65,536 supplementary groups, and than any other file here.
+/// More than the longest `status`, which has 65,536 supplementary groups, and more than any other file here.
 const FILE_MAX: usize = 1 << 20;
 const COMMAND_HEAD: usize = 128 * 1024;
 const COMMAND_TAIL: usize = 16 * 1024;
 
-/// What every process of a snapshot is read from and measured against.
+/// What every process of a snapshot is read from and compared with.
 pub struct Context {
     /// The machine's files.
     pub view: View,
-    /// The machine at this moment.
+    /// The machine at the time of the snapshot.
     pub host: Host,
-    /// What every process had used some time before.
+    /// The CPU times of an earlier moment.
     pub earlier: Arc<CpuSample>,
 }
 
-/// Gathers processes, one at a time, into buffers that it uses again.
+/// Collects processes, one at a time, into buffers that it reuses.
 pub struct Collector<'a> {
     procfs: &'a Procfs,
     host: &'a Host,
     steps: &'a Steps,
     skip: &'a SkipList,
-    /// Whether stuck command lines took so long that no process in uninterruptible sleep is asked for its own.
+    /// Whether stuck command lines took so long in all that no command line of a process in uninterruptible sleep is
+    /// read.
     skips_disk_sleep: bool,
     needs: u32,
-    /// Whether processes were asked for by their id.
+    /// Whether the user named process ids.
     by_pid: bool,
     no_args: bool,
     redactor: Option<Redactor>,
@@ -62,7 +63,7 @@ impl<'a> Collector<'a> {
     /// A collector of what `request` asks for.
     pub fn new(context: &'a Context, request: &Request, steps: &'a Steps, skip: &'a SkipList) -> Self {
         let source = |file: &'static str, service: Service| match &context.view.rootfs {
-            // Here a worker is stuck in reading that file: there is nothing else to ask.
+            // A worker is stuck in reading that file, and there is no other source.
             Some(_) if skip.has_step(steps::NAMING) => Source::Nowhere,
             Some(rootfs) => Source::Root(rootfs, file),
             None if request.plan.roots.procfs.is_some() => Source::Nowhere,
@@ -89,20 +90,20 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// The process that was gathered last.
+    /// The process that was collected last.
     pub fn process(&self) -> &Process {
         &self.process
     }
 
-    /// When its CPU time was read, if that is sampled.
+    /// When its CPU time was read, if CPU times are sampled.
     pub fn read_at(&self) -> Option<Instant> {
         self.read_at
     }
 
-    /// Gathers process `pid` as far as `needs` asks for; false if there is nothing to tell of it.
+    /// Collects process `pid`, as far as `needs` requires. False if it has no record.
     ///
     /// # Errors
-    /// If its `stat` could not be read for a reason that is not the process's own, or makes no sense.
+    /// If its `stat` could not be read although the process exists and is visible, or if its `stat` is invalid.
     pub fn collect(&mut self, pid: u32, needs: u32) -> io::Result<bool> {
         self.needs = needs;
         let mut files = self.procfs.process(pid);
@@ -111,7 +112,7 @@ impl<'a> Collector<'a> {
             Err(error) if is_out_of_sight(&error) => return Ok(false),
             read => read?,
         };
-        // A thread has the files of a process, though no list of processes has its id.
+        // A thread has the same files as a process, but the list of processes does not have its id.
         if self.by_pid && parse::is_thread(&process.stat_text) {
             return Ok(false);
         }
@@ -132,7 +133,7 @@ impl<'a> Collector<'a> {
         }
         if self.wants(TTY) {
             self.process.tty = tty::name(stat.tty_nr, || {
-                // Without that list a terminal of an uncommon kind has no name.
+                // Without that list, a terminal of an uncommon kind has no name.
                 self.tty_drivers.get_or_insert_with(|| self.procfs.read_host("tty/drivers").unwrap_or_default())
             });
         }
@@ -145,7 +146,7 @@ impl<'a> Collector<'a> {
         self.needs & need != 0
     }
 
-    /// Reads what `status` and `statm` tell, each only where it is needed.
+    /// Reads `status` and `statm`, each only if it is needed.
     fn memory(&mut self, files: &mut ProcessFiles<'_>) {
         let process = &mut self.process;
         let has_memory = process.has_memory();
@@ -163,14 +164,14 @@ impl<'a> Collector<'a> {
             let pages = read.ok().and_then(|()| parse::statm(&self.text));
             let kib = |pages: u64| pages.saturating_mul(self.host.page_size / 1024);
             process.shared = pages.map(|(_, shared)| kib(shared));
-            // Not from `stat`: newer kernels keep its rss only roughly, per CPU.
+            // Do not use the rss of `stat`: newer kernels keep it per CPU, and it is not exact.
             if rss_is_open {
                 process.rss = pages.map(|(resident, _)| kib(resident));
             }
         }
     }
 
-    /// Whose process it is: the effective user from the cheapest source, and names.
+    /// Finds the owner: the effective user from the cheapest source, and the names.
     fn owners(&mut self, files: &mut ProcessFiles<'_>) {
         if self.wants(UID | USER) {
             let known = self.process.status.and_then(|status| status.euid).or_else(|| files.effective_uid());
@@ -199,10 +200,10 @@ impl<'a> Collector<'a> {
         let skipped = self.skips_disk_sleep && in_disk_sleep || self.skip.has(steps::COMMAND, process.subject());
         let mut whole = true;
         if process.has_memory() && !skipped && !self.no_args {
-            // It can block for ever: it takes the lock of the process's memory.
+            // This can block for ever, because the kernel takes the lock of the process's memory.
             self.steps.enter(steps::COMMAND);
-            let most = COMMAND_HEAD + COMMAND_TAIL;
-            let read = files.read_ends("cmdline", &mut process.arguments, COMMAND_HEAD, most);
+            let max = COMMAND_HEAD + COMMAND_TAIL;
+            let read = files.read_ends("cmdline", &mut process.arguments, COMMAND_HEAD, max);
             self.steps.enter(steps::WORKING);
             let Ok(read_whole) = read else {
                 process.arguments.clear();
@@ -216,11 +217,11 @@ impl<'a> Collector<'a> {
             process.arguments.splice(gap, command::GAP.bytes());
             process.command_cut = true;
         }
-        // Before anything is cut from it to fit into a record, lest a secret lose the flag before it.
+        // Mask before anything is truncated. Otherwise a secret could lose the flag before it.
         if let Some(redactor) = &mut self.redactor
             && let Cow::Owned(masked) = redactor.mask(&process.arguments)
         {
-            // Into the buffer that is there: a new one would be too small for the next process's first read.
+            // Copy into the existing buffer. A new one would be too small for the first read of the next process.
             process.arguments.clear();
             process.arguments.extend_from_slice(&masked);
         }
@@ -230,8 +231,8 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Reads the files that only fields on request need. Each may be closed to this user, and some may block as
-    /// `cmdline` does.
+    /// Reads the files that only requested fields need. The user may lack the rights for each of them, and some may
+    /// block like `cmdline`.
     fn on_request(&mut self, files: &mut ProcessFiles<'_>) {
         let process = &mut self.process;
         process.files.iter_mut().for_each(Vec::clear);

@@ -1,5 +1,5 @@
-//! The conversions in which other schemas tell what we know of a process, where a change of unit is not enough. They are
-//! told of the process itself, as our own field's value may say more, or less, than they want.
+//! The conversions of process fields for other schemas, where a change of unit is not enough. They get the process
+//! itself, because our own value may contain more or less than the other schema wants.
 
 use chrono::{DateTime, Datelike, Local, Utc};
 
@@ -8,7 +8,7 @@ use super::needs::{CPUS, SAMPLE, UPTIME, file};
 use crate::record::schema::{Conversion, ratio};
 use crate::record::{Type, Value};
 
-/// %CPU of `ps aux`, which leaves the fraction out from 100 on.
+/// %CPU of `ps aux`, which omits the fraction from 100 on.
 pub const CPU_OF_PS: Conversion<Process> = Conversion {
     doc: Some("%CPU of `ps aux`: from 100 on without a fraction"),
     convert: |value, _, _| match value {
@@ -22,11 +22,11 @@ pub const CPU_OF_PS: Conversion<Process> = Conversion {
 /// %MEM of `ps aux`.
 pub const MEM_OF_PS: Conversion<Process> = Conversion { doc: Some("%MEM of `ps aux`"), ..Conversion::TEXT };
 
-/// Memory as a part of the machine's.
+/// Memory as a ratio of the machine's memory.
 pub const MEM_RATIO: Conversion<Process> =
     Conversion { doc: Some("resident memory / the machine's memory: truncated to 0.001"), ..Conversion::RATIO };
 
-/// CPU time as a part of one CPU's.
+/// CPU time as a ratio of one CPU.
 pub const CPU_NOW_RATIO: Conversion<Process> = Conversion {
     doc: Some(
         "CPU time used / time, of one CPU, over the sample or the last interval, or over its life if that is shorter: rounded to 0.001",
@@ -38,7 +38,7 @@ pub const CPU_NOW_RATIO: Conversion<Process> = Conversion {
 pub const WHOLE_SECONDS: Conversion<Process> =
     Conversion { doc: Some("time since start, truncated to whole seconds"), ..Conversion::SECONDS };
 
-/// TIME of `ps aux`: minutes, which have no bound, and seconds.
+/// TIME of `ps aux`: minutes without a limit, and seconds.
 pub const TIME_OF_PS: Conversion<Process> = Conversion {
     unit: Some(""),
     doc: Some("TIME of `ps aux`: minutes and seconds, truncated"),
@@ -49,7 +49,7 @@ pub const TIME_OF_PS: Conversion<Process> = Conversion {
     ..Conversion::TEXT
 };
 
-/// START of `ps aux`, in local time: the hour today, the day this year, else the year.
+/// START of `ps aux` in local time: the time if it was today, the day if it was this year, else the year.
 pub const START_OF_PS: Conversion<Process> = Conversion {
     doc: Some("START of `ps aux`, in local time: hour and minute, else day, else year"),
     convert: |value, _, host| {
@@ -75,7 +75,7 @@ pub const TIMESTAMP_OF_SCRIPT: Conversion<Process> = Conversion {
     ..Conversion::SAME
 };
 
-/// `process.state` as Metricbeat has it.
+/// `process.state` of Metricbeat.
 pub const STATE_OF_ECS: Conversion<Process> = Conversion {
     needs: Some(0),
     doc: Some("running, sleeping, disk_sleep, idle, stopped, zombie, dead or parked"),
@@ -95,7 +95,7 @@ pub const STATE_OF_ECS: Conversion<Process> = Conversion {
     ..Conversion::SAME
 };
 
-/// `process.state` of the semantic conventions, which know four words.
+/// `process.state` of the semantic conventions, which have four words.
 pub const STATE_OF_OTEL: Conversion<Process> = Conversion {
     needs: Some(0),
     doc: Some("running, sleeping, stopped or defunct"),
@@ -111,14 +111,14 @@ pub const STATE_OF_OTEL: Conversion<Process> = Conversion {
     ..Conversion::SAME
 };
 
-/// The command where it is arguments: a name in brackets is no command line.
+/// The command if it consists of arguments. A name in brackets is no command line.
 pub const ARGUMENTS: Conversion<Process> = Conversion {
     doc: Some("arguments joined by spaces, secrets masked; absent for none"),
     convert: |value, process, _| if process.arguments.iter().all(|byte| *byte == 0) { Value::Absent } else { value },
     ..Conversion::SAME
 };
 
-/// The last part of the executable's path: comm is the thread's name, which a process may choose.
+/// The last part of the executable's path. comm would be wrong: it is the thread's name, and a process can change it.
 pub const EXE_NAME: Conversion<Process> = Conversion {
     needs: Some(file("exe")),
     doc: Some("last part of the executable's path; with ` (deleted)` where it was replaced"),
@@ -129,7 +129,7 @@ pub const EXE_NAME: Conversion<Process> = Conversion {
     ..Conversion::SAME
 };
 
-/// CPU time as a part of all that the machine's CPUs had.
+/// CPU time as a ratio of all the machine's CPUs.
 pub const PART_OF_ALL_CPUS: Conversion<Process> = Conversion {
     kind: Some(Type::Float),
     unit: Some("1"),

@@ -22,7 +22,7 @@ pub static KIND: Kind<Process> = Kind {
     fields: FIELDS,
     lists: &[("default", DEFAULT), ("resources", RESOURCES)],
     schemas: &[Schema::Procline, Schema::Oms, Schema::Ecs, Schema::Otel],
-    // The command line is what makes a record long.
+    // Command lines are what makes a record long.
     truncation: Truncation {
         first: &["command", "args"],
         mark: "command_truncated",
@@ -34,7 +34,7 @@ pub static KIND: Kind<Process> = Kind {
 const DEFAULT: &[&str] =
     &["user", "pid", "cpu", "mem", "vsz", "rss", "tty", "stat", "start", "time", "command", "Computer", "timestamp"];
 
-/// What a sampler of a few daemons wants.
+/// For sampling a few daemons.
 const RESOURCES: &[&str] = &[
     "name",
     "pid",
@@ -70,7 +70,7 @@ const SAME: Conversion<Process> = Conversion::SAME;
 const TEXT: Conversion<Process> = Conversion::TEXT;
 const BYTES: Conversion<Process> = Conversion::BYTES;
 
-/// Every field of a process record: those of the default list first, then those on request.
+/// Every field: those of the default list first, then those on request.
 const FIELDS: &[Field<Process>] = &[
     field(
         "user",
@@ -104,7 +104,7 @@ const FIELDS: &[Field<Process>] = &[
         "resident memory / the machine's memory, as `ps` %MEM: truncated to 0.1",
         |process, host| {
             let share = process.rss.and_then(|rss| tenths_of_percent(rss, host.mem_total));
-            // ps never says more.
+            // ps prints no more.
             share.map_or(Value::Absent, |share| Value::Float(share.min(99.9)))
         },
     )
@@ -348,7 +348,7 @@ fn owned<'a>(text: Option<String>) -> Value<'a> {
     text.map_or(Value::Absent, |text| Value::Str(Cow::Owned(text)))
 }
 
-/// No path and no command is empty: that stands for one that is not known.
+/// An unknown path or command is empty. No known one is.
 fn bytes(bytes: &[u8]) -> Value<'_> {
     if bytes.is_empty() { Value::Absent } else { Value::Bytes(bytes) }
 }
@@ -361,12 +361,12 @@ fn count<'a>(number: Option<u64>) -> Value<'a> {
     number.map_or(Value::Absent, Value::count)
 }
 
-/// The number at this place of proc_pid_stat(5).
+/// The number at this position of proc_pid_stat(5).
 fn stat(process: &Process, place: usize) -> Value<'_> {
     int(parse::stat_number(&process.stat_text, place))
 }
 
-/// The number that this file holds.
+/// The number in this file.
 fn number<'a>(process: &'a Process, file: &str) -> Value<'a> {
     int(parse::only_number(process.file(file)))
 }
@@ -391,7 +391,7 @@ fn seconds<'a>(ticks: u64, host: &Host) -> Value<'a> {
     Value::Float(ticks as f64 / host.ticks_per_second as f64)
 }
 
-/// The letters of ps(1), "PROCESS STATE CODES", in its order.
+/// The letters of ps(1), "PROCESS STATE CODES", in the order of ps.
 fn state(process: &Process, locked: bool) -> String {
     let stat = &process.stat;
     let mut code = String::with_capacity(8);
@@ -418,8 +418,8 @@ fn start(process: &Process, host: &Host) -> Option<String> {
     DateTime::from_timestamp(seconds, 0).map(rfc3339)
 }
 
-/// A time as RFC 3339 has it, UTC, whole seconds. Digit by digit: chrono's way there costs as much as a whole process's
-/// `stat`.
+/// A time as RFC 3339, UTC, in whole seconds. It is written digit by digit, because chrono takes as long for it as
+/// parsing a whole `stat`.
 fn rfc3339(time: DateTime<Utc>) -> String {
     let Ok(year @ 0..=9999) = u32::try_from(time.year()) else {
         return time.to_rfc3339_opts(SecondsFormat::Secs, true);
@@ -476,7 +476,7 @@ mod tests {
         }
     }
 
-    /// A name that is the way to another would have to be a value and an object at once.
+    /// A name that is the beginning of another would be a value and an object at once.
     #[test]
     fn every_name_elsewhere_stands_once_and_is_not_the_way_to_another() {
         for schema in [Schema::Oms, Schema::Ecs, Schema::Otel] {

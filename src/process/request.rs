@@ -1,4 +1,4 @@
-//! What a snapshot of the processes is asked for.
+//! What a run over the processes is asked for.
 
 use std::time::Duration;
 
@@ -6,27 +6,27 @@ use super::filter::Filter;
 use super::{Process, needs};
 use crate::plan::Plan;
 
-/// What a snapshot is to tell, and of which machine.
+/// What the records contain, and of which processes and which machine.
 pub struct Request {
-    /// What every kind of record is asked for.
+    /// What every run is asked for.
     pub plan: Plan<Process>,
     /// Which processes have a record.
     pub filter: Filter,
-    /// Whether command lines are left unread.
+    /// Whether command lines are not read.
     pub no_args: bool,
-    /// Whether secrets in command lines are masked, and by which words beside the built-in ones.
+    /// The secret words in addition to the built-in ones. None if secrets are not masked.
     pub redact: Option<Vec<String>>,
-    /// The time over which `cpu_now` is measured, unless there is an earlier snapshot.
+    /// The window of `cpu_now`, unless there is an earlier snapshot.
     pub sample: Duration,
 }
 
 impl Request {
-    /// What has to be read of a process that may have a record.
+    /// What must be read of a process that may have a record.
     pub fn needs(&self) -> u32 {
         self.plan.layout.needs() | self.survey_needs()
     }
 
-    /// What has to be read of every process before it is known which have a record.
+    /// What must be read of every process before the filter can select.
     pub fn survey_needs(&self) -> u32 {
         let measured = (self.plan.layout.needs() | self.filter.needs(false)) & needs::SAMPLE != 0;
         self.filter.needs(measured)

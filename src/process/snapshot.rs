@@ -1,5 +1,5 @@
-//! The snapshot of the processes: gathered one after the other, and written. Several workers may do so in turn, as the
-//! watchdog replaces those that are stuck.
+//! The snapshot of the processes. It collects one process after the other and writes its record. Several workers may do
+//! so in turn, because the watchdog replaces stuck ones.
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -36,27 +36,27 @@ pub fn run(request: Request, schedule: Schedule) -> Result<(), Outcome> {
 struct Snapshot {
     request: Arc<Request>,
     turn: Turn,
-    /// What `cpu_now` is measured against, if there was an earlier snapshot.
+    /// What `cpu_now` is compared with, if there was an earlier snapshot.
     earlier: Option<Arc<CpuSample>>,
     begun: OnceLock<Begun>,
 }
 
-/// What is there once the first worker has opened /proc and the destination.
+/// What exists once the first worker has opened /proc and the destination.
 struct Begun {
     context: Context,
     progress: Shared<Progress>,
 }
 
-/// How far the snapshot is.
+/// The progress of the snapshot.
 struct Progress {
     cursor: Cursor,
     writer: Writer,
-    /// What `cpu_now` of the next snapshot is measured against, if one follows.
+    /// What `cpu_now` of the next snapshot is compared with, if one follows.
     sample: Option<CpuSample>,
     unread: Unread,
 }
 
-/// Processes that are there but could not be read: how many, and what happened to the first.
+/// Processes that exist but could not be read: how many, and the error of the first.
 #[derive(Default)]
 struct Unread {
     count: usize,
@@ -87,13 +87,13 @@ impl Job for Snapshot {
                     return Some(progress.end(context));
                 }
                 Err(error) => {
-                    // What was read before is not lost for that; that the list broke off is worth more than its result.
+                    // Write what was read before. The error of the list matters more than an error of this write.
                     let _ = progress.writer.flush();
                     return Some(Err(anyhow!(error).context("cannot list the processes").into()));
                 }
             };
             let needs = if progress.cursor.is_survey() { survey_needs } else { needs };
-            // Not held while a process is read: who takes over needs it.
+            // Release the lock while a process is read, so that another worker can take over.
             drop(progress);
             worker.steps.enter(WORKING);
             let found = collector.collect(pid, needs);
@@ -129,7 +129,7 @@ impl Job for Snapshot {
 }
 
 impl Snapshot {
-    /// Opens /proc and the destination, and looks at the machine; only the first worker does. None says that it was
+    /// Opens /proc and the destination, and observes the machine. Only the first worker does so. None if the worker was
     /// asked to stop before there was a line.
     fn begin(&self, worker: &Worker<'_>) -> Result<Option<&Begun>, Outcome> {
         if let Some(begun) = self.begun.get() {
@@ -155,7 +155,7 @@ impl Snapshot {
 }
 
 impl Progress {
-    /// Writes what is left to write, and tells how it ended.
+    /// Writes what is left, and returns how the snapshot ended.
     fn end(&mut self, context: &Context) -> Result<End<Option<Arc<CpuSample>>>, Outcome> {
         if let Err(error) = self.writer.finish(self.cursor.any()) {
             return self.writer.unwritten(error);

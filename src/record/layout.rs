@@ -1,21 +1,21 @@
-//! What the records of a run look like: which values, under which keys, in which order. Made once, so that a record is
-//! no more than a look at its subject.
+//! What the records of a run look like: which values, under which keys, in which order. A run creates its layout once.
+//! A record then only reads its subject.
 
 use super::kind::Kind;
 use super::schema::{Column, Schema};
 use super::value::Value;
 use crate::host::Host;
 
-/// Where a value stands in a record.
+/// The position of a value in a record.
 #[derive(Clone, Debug)]
 pub struct Key {
-    /// The objects that it is in, from the outermost: none, unless the schema nests.
+    /// The objects around it, the outermost first. None, unless the schema nests.
     pub objects: Vec<Name>,
-    /// Its name in the innermost.
+    /// Its name in the innermost object.
     pub name: Name,
-    /// All of them as one, parted by dots: its column in a table.
+    /// All of these names, joined by dots: its column in a table.
     pub column: String,
-    /// Where it stands among the fields that are cut first, if it is one.
+    /// Its position among the fields that are truncated first, if it is one of them.
     pub(super) cut_first: Option<usize>,
 }
 
@@ -25,13 +25,13 @@ impl Key {
         Key { objects: objects.iter().copied().map(Name::new).collect(), name: Name::new(name), column, cut_first }
     }
 
-    /// How many objects it has in common with what is in `others`.
+    /// How many of its objects are also the first of `others`.
     pub fn common(&self, others: &[Name]) -> usize {
         self.objects.iter().zip(others).take_while(|(ours, theirs)| ours == theirs).count()
     }
 }
 
-/// A name in a record: of letters, digits, `_`, `-`, `.` and `@`, so that no encoding has anything to escape in it.
+/// A name in a record. It consists of letters, digits, `_`, `-`, `.` and `@`, so no encoding has to escape it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
     quoted: String,
@@ -42,35 +42,36 @@ impl Name {
         Name { quoted: format!(",\"{name}\":") }
     }
 
-    /// In quotes, with a comma before and a colon after it, as in JSON: made once, as every record has it.
+    /// The name in quotes, with a comma before and a colon after it, as in JSON. It is created once, because every
+    /// record has it.
     pub fn quoted(&self) -> &str {
         &self.quoted
     }
 }
 
-/// The form of every record of a run.
+/// The layout of every record of a run.
 pub struct Layout<R: 'static> {
-    /// The fields, then what is the same in every record, then the mark of one that was cut.
+    /// The fields, then what is the same in every record, then the mark of a truncated record.
     rows: Vec<(Key, Content<R>)>,
 }
 
-/// What stands at a key.
+/// What a key has as its value.
 enum Content<R: 'static> {
     Field(Column<R>),
-    /// What the schema demands of every record.
+    /// What the schema requires in every record.
     Constant(&'static str),
-    /// A label's value, of any length.
+    /// The value of a label, of any length.
     Label(String),
-    /// Whether the record was cut.
+    /// Whether the record was truncated.
     CutMark,
 }
 
 impl<R> Layout<R> {
-    /// Records with these columns of a schema, in this order but that what is of one object stands together, and with
-    /// constant labels at their end.
+    /// Records with these columns of a schema, in this order, and with constant labels at the end. Columns of one
+    /// object come together, at the position of the first.
     ///
     /// # Errors
-    /// A sentence for the user, if a label would be a key that the records have already.
+    /// A sentence for the user, if a label would be a second value for a key.
     pub fn new(
         kind: &Kind<R>,
         columns: &[Column<R>],
@@ -86,14 +87,14 @@ impl<R> Layout<R> {
         for column in columns {
             let cut_first = kind.truncation.first.iter().position(|name| *name == column.field.name);
             let key = key(column.name(), cut_first);
-            // After the last that shares most of its way with it, which is in the same object.
+            // Insert it after the last row that shares the most objects with it.
             let like = rows.iter().map(|(other, _)| key.common(&other.objects)).max().unwrap_or(0);
             let after = rows.iter().rposition(|(other, _)| like == key.common(&other.objects));
             rows.insert(after.map_or(0, |place| place + 1), (key, Content::Field(*column)));
         }
         rows.extend(schema.constants().iter().map(|(name, value)| (key(name, None), Content::Constant(value))));
         let mark = (key(kind.truncation.mark, None), Content::CutMark);
-        // A label's own dots part nothing: those who read a schema that nests know no objects in labels.
+        // The dots of a label do not nest: readers of a schema that nests expect no objects among the labels.
         let above_labels: &[&str] = if schema.nests() { &["labels"] } else { &[] };
         for (place, (label, value)) in labels.iter().enumerate() {
             if labels[..place].iter().any(|(other, _)| other == label) {
@@ -109,14 +110,16 @@ impl<R> Layout<R> {
         Ok(Layout { rows })
     }
 
-    /// The names of all columns that a record may have, in their order. With `is_limited`, its line may be too long.
+    /// The names of all columns that a record may have, in their order. `is_limited` tells whether lines have a maximum
+    /// length.
     pub fn columns(&self, is_limited: bool) -> Vec<String> {
         let may_be_cut = self.may_be_cut(is_limited);
         let rows = self.rows.iter().filter(|(_, content)| may_be_cut || !matches!(content, Content::CutMark));
         rows.map(|(key, _)| key.column.clone()).collect()
     }
 
-    /// What is cut first may be cut when it is read; any other text only where its line is limited.
+    /// A field that is truncated first may be truncated when it is read. Any other text is truncated only if lines are
+    /// limited.
     fn may_be_cut(&self, is_limited: bool) -> bool {
         self.rows.iter().any(|(key, content)| {
             let is_long = match content {
@@ -128,7 +131,7 @@ impl<R> Layout<R> {
         })
     }
 
-    /// What has to be read for its fields.
+    /// What must be read for its fields.
     pub fn needs(&self) -> u32 {
         self.rows.iter().fold(0, |all, (_, content)| match content {
             Content::Field(column) => all | column.needs(),
@@ -136,31 +139,31 @@ impl<R> Layout<R> {
         })
     }
 
-    /// The record of one `subject`: the values that are known of its fields, and the labels.
+    /// The record of one `subject`: the known values of its fields, and the labels.
     pub fn record<'a>(&'a self, subject: &'a R, host: &'a Host) -> Record<'a, R> {
         Record { layout: self, subject, host, is_cut: false, shortened: Vec::new() }
     }
 }
 
-/// One record: keys and values, in the order in which they are written; those within one object stand together. A value
-/// is made when it is asked for, as nearly every record is written once and holds nothing back.
+/// One record: keys and values, in the order in which they are written. Values of one object come together. A value is
+/// computed when it is written, because nearly every record is written exactly once.
 pub struct Record<'a, R: 'static> {
     layout: &'a Layout<R>,
     subject: &'a R,
     host: &'a Host,
-    /// Whether it has the mark of one that was cut.
+    /// Whether it has the mark of a truncated record.
     pub(super) is_cut: bool,
-    /// What stands in the place of values that were cut.
+    /// What replaces the values that were truncated, with their positions.
     pub(super) shortened: Vec<(usize, Value<'a>)>,
 }
 
 impl<'a, R> Record<'a, R> {
-    /// The keys and the values that are known, each one that can be written.
+    /// The keys and the known values.
     pub fn rows(&self) -> impl Iterator<Item = (&'a Key, Value<'a>)> {
         self.places().map(|(_, key, value)| (key, value))
     }
 
-    /// Calls `write` with each of [`rows`](Self::rows) until it fails: the same, without a value ever being moved.
+    /// Calls `write` with each of [`rows`](Self::rows) until it fails. This moves no value, which is faster.
     ///
     /// # Errors
     /// That of `write`.
@@ -174,14 +177,14 @@ impl<'a, R> Record<'a, R> {
         Ok(())
     }
 
-    /// The same, with their places in the layout.
+    /// The same, with their positions in the layout.
     pub(super) fn places(&self) -> impl Iterator<Item = (usize, &'a Key, Value<'a>)> {
         let rows = self.layout.rows.iter().enumerate();
         let values = rows.map(|(place, (key, content))| (place, key, self.value(place, content)));
         values.filter(|(_, _, value)| is_known(value))
     }
 
-    // The compiler would call it, once per value of each record, as more than one kind of record needs it.
+    // Otherwise it would be a call for each value, because more than one kind of record uses it.
     #[inline(always)]
     fn value(&self, place: usize, content: &'a Content<R>) -> Value<'a> {
         if let Some((_, value)) = self.shortened.iter().find(|(other, _)| *other == place) {
@@ -196,13 +199,13 @@ impl<'a, R> Record<'a, R> {
         }
     }
 
-    /// The keys that it may have.
+    /// The keys that the record may have.
     pub(super) fn keys(&self) -> impl Iterator<Item = &'a Key> {
         self.layout.rows.iter().map(|(key, _)| key)
     }
 }
 
-/// JSON has no number that is not finite, and a key of null is no better than none.
+/// Whether a value can be written. JSON has only finite numbers, and a key is omitted rather than null.
 fn is_known(value: &Value<'_>) -> bool {
     match value {
         Value::Absent => false,
@@ -247,7 +250,7 @@ mod tests {
         Layout::new(&KIND, &columns, schema, &labels)
     }
 
-    /// The columns of the values that are known.
+    /// The columns of the known values.
     fn known(layout: &Layout<()>) -> Vec<String> {
         layout.record(&(), &Host::default()).rows().map(|(key, _)| key.column.clone()).collect()
     }
@@ -265,7 +268,7 @@ mod tests {
         assert_eq!(known(&layout), ["x.a", "x.y.c", "x.f", "top", "labels.k8s.pod", "labels.site"]);
         let columns = ["x.a", "x.y.c", "x.y.e", "x.f", "top", "other.d", "labels.k8s.pod", "labels.site"];
         assert_eq!(layout.columns(false), columns);
-        // A label is text; the fields of this table are numbers.
+        // A label is text. The fields of this table are numbers.
         assert_eq!(layout.columns(true), [&columns[..], &[KIND.truncation.mark]].concat());
         assert!(!self::layout(Schema::Otel, &[]).unwrap().columns(true).contains(&KIND.truncation.mark.to_owned()));
     }

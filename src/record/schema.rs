@@ -1,12 +1,13 @@
-//! A field, and other schemas: the name that it has there, and the conversion of its value. A field without an
-//! equivalent in a schema has no name in it.
+//! A field, and its name and conversion in each other schema. A field without an equivalent in a schema has no name
+//! there.
 
 use clap::ValueEnum;
 
 use super::value::{Type, Value};
 use crate::host::Host;
 
-/// Whose names, units and nesting a record has. Its values are those of `--schema`, and their comments its help.
+/// The convention for names, units and nesting. The variants are the values of `--schema`, and their comments are its
+/// help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Schema {
     /// procline's own
@@ -20,7 +21,7 @@ pub enum Schema {
 }
 
 impl Schema {
-    /// Its name, as the user types it.
+    /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Schema::Procline => "procline",
@@ -30,24 +31,24 @@ impl Schema {
         }
     }
 
-    /// Whether a dot in a name makes an object of what is before it, and labels are in an object of their own.
+    /// Whether the parts of a dotted name are nested objects. Labels are then in an object of their own.
     pub fn nests(self) -> bool {
         matches!(self, Schema::Ecs | Schema::Otel)
     }
 
-    /// What the schema demands of every record.
+    /// The names and values that the schema requires in every record.
     pub fn constants(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            // The oldest that has all the names used.
+            // The oldest version that has all the names used.
             Schema::Ecs => &[("ecs.version", "8.17.0")],
             _ => &[],
         }
     }
 }
 
-/// One row of a record kind's table: everything that is said of a field is said here, once.
+/// One row of a kind's table. Everything about a field is here, once.
 pub struct Field<R: 'static> {
-    /// The key, legal as a column of a Log Analytics table.
+    /// The key. It is a legal column of a Log Analytics table.
     pub name: &'static str,
     /// The JSON type, the same in every record.
     pub kind: Type,
@@ -55,7 +56,7 @@ pub struct Field<R: 'static> {
     pub unit: &'static str,
     /// One sentence of meaning, for `procline fields` and the README.
     pub doc: &'static str,
-    /// What has to be read before the field can be told: bits that the record kind gives a meaning.
+    /// What must be read for the field, as bits. The kind defines their meaning.
     pub needs: u32,
     /// The field's value in one record.
     pub get: for<'a> fn(&'a R, &'a Host) -> Value<'a>,
@@ -65,13 +66,13 @@ pub struct Field<R: 'static> {
 
 /// A field in another schema.
 pub struct Alias<R: 'static> {
-    /// Its name; dots part the levels of one that nests.
+    /// Its name. In a schema that nests, dots separate the levels.
     pub name: &'static str,
-    /// How its value is told.
+    /// How its value is converted.
     pub conversion: Conversion<R>,
 }
 
-/// How a field's value is told in another schema. What it leaves open is as in our own.
+/// How a field is converted for another schema. What is `None` is the same as in our own schema.
 pub struct Conversion<R: 'static> {
     /// The JSON type.
     pub kind: Option<Type>,
@@ -79,17 +80,17 @@ pub struct Conversion<R: 'static> {
     pub unit: Option<&'static str>,
     /// The meaning.
     pub doc: Option<&'static str>,
-    /// What has to be read.
+    /// What must be read.
     pub needs: Option<u32>,
-    /// The value there, made of our own.
+    /// The value there, from our own value.
     pub convert: for<'a> fn(Value<'a>, &'a R, &'a Host) -> Value<'a>,
 }
 
 impl<R> Conversion<R> {
-    /// As it is.
+    /// No conversion.
     pub const SAME: Self = Conversion { kind: None, unit: None, doc: None, needs: None, convert: |value, _, _| value };
 
-    /// A number as text, one with a fraction to a tenth.
+    /// A number as text. A float has one decimal.
     pub const TEXT: Self = Conversion {
         kind: Some(Type::Token),
         convert: |value, _, _| match value {
@@ -100,7 +101,7 @@ impl<R> Conversion<R> {
         ..Self::SAME
     };
 
-    /// KiB in bytes.
+    /// KiB to bytes.
     pub const BYTES: Self = Conversion {
         unit: Some("bytes"),
         convert: |value, _, _| match value {
@@ -110,7 +111,7 @@ impl<R> Conversion<R> {
         ..Self::SAME
     };
 
-    /// Percent as a part of one.
+    /// Percent to a ratio.
     pub const RATIO: Self = Conversion {
         unit: Some("1"),
         convert: |value, _, _| match value {
@@ -120,7 +121,7 @@ impl<R> Conversion<R> {
         ..Self::SAME
     };
 
-    /// Seconds in whole milliseconds.
+    /// Seconds to whole milliseconds.
     pub const MILLISECONDS: Self = Conversion {
         kind: Some(Type::Int),
         unit: Some("ms"),
@@ -131,7 +132,7 @@ impl<R> Conversion<R> {
         ..Self::SAME
     };
 
-    /// Whole seconds.
+    /// Seconds, truncated to whole ones.
     pub const SECONDS: Self = Conversion {
         kind: Some(Type::Int),
         convert: |value, _, _| match value {
@@ -142,7 +143,7 @@ impl<R> Conversion<R> {
     };
 }
 
-/// A percentage of tenths as a part of one, of as many digits.
+/// A percentage with one decimal as a ratio with three.
 pub fn ratio(percent: f64) -> f64 {
     (percent * 10.0).round() / 1000.0
 }
@@ -155,7 +156,7 @@ pub struct Aliases<R: 'static> {
 }
 
 impl<R> Aliases<R> {
-    /// A field that only we have.
+    /// A field without an equivalent in any other schema.
     pub const NONE: Self = Aliases { oms: None, ecs: None, otel: None };
 }
 
@@ -179,11 +180,11 @@ impl<R> Field<R> {
     }
 }
 
-/// A field as one schema has it.
+/// A field in one schema.
 pub struct Column<R: 'static> {
     /// The field.
     pub field: &'static Field<R>,
-    /// What it is there, unless the schema is our own.
+    /// Its name and conversion there. None in our own schema.
     alias: Option<&'static Alias<R>>,
 }
 
@@ -196,7 +197,7 @@ impl<R> Clone for Column<R> {
 impl<R> Copy for Column<R> {}
 
 impl<R> Column<R> {
-    /// `field` in `schema`, if it has a name there.
+    /// The column of `field` in `schema`. None if it has no equivalent there.
     pub fn of(field: &'static Field<R>, schema: Schema) -> Option<Self> {
         let aliases = &field.aliases;
         let alias = match schema {
@@ -218,7 +219,7 @@ impl<R> Column<R> {
         self.alias.and_then(|alias| alias.conversion.kind).unwrap_or(self.field.kind)
     }
 
-    /// Whether it is a text that may be too long for a record.
+    /// Whether its text may be too long for a record.
     pub fn is_long(&self) -> bool {
         matches!(self.kind(), Type::String | Type::List)
     }
@@ -233,7 +234,7 @@ impl<R> Column<R> {
         self.alias.and_then(|alias| alias.conversion.doc).unwrap_or(self.field.doc)
     }
 
-    /// What has to be read for it.
+    /// What must be read for it.
     pub fn needs(&self) -> u32 {
         self.alias.and_then(|alias| alias.conversion.needs).unwrap_or(self.field.needs)
     }

@@ -1,18 +1,18 @@
-//! Which fields of a kind's table are meant: the `--fields LIST` language, and the one numeric field of `--by`.
+//! Selects fields of a kind's table: for `--fields LIST`, and the one numeric field for `--by`.
 
 use super::kind::Kind;
 use super::schema::{Column, Field, Schema};
 use super::value::Type;
 
-/// The fields that `list` asks for, in its order; without one, the fields of `default`.
+/// The fields that `list` requests, in its order. Without a list, the fields of `default`.
 ///
-/// `list` is names, the kind's lists and `all`, separated by commas. `+name` appends and `-name` removes; a list that begins with
-/// either starts from `default`. A name given twice stands once, at its first place. Names are our own, whatever the
-/// schema. The lists and `all` omit the fields that have no equivalent in the schema.
+/// `list` has names of fields, names of the kind's lists, and `all`, separated by commas. `+name` appends a field and
+/// `-name` removes one. A list that begins with either starts from `default`. A repeated name counts once, at its first
+/// position. Names are our own in every schema. The lists and `all` omit fields without an equivalent in the schema.
 ///
 /// # Errors
-/// A sentence for the user: if the kind does not know the schema, if a name is unknown, if fields are named that have no equivalent in the schema, or if no
-/// field is left.
+/// A sentence for the user, if the kind does not know the schema, if a name is unknown or has no equivalent in the
+/// schema, or if no field is left.
 pub fn select<R>(kind: &Kind<R>, schema: Schema, list: Option<&str>) -> Result<Vec<Column<R>>, String> {
     kind.check(schema)?;
     let mut selected: Vec<Column<R>> = Vec::new();
@@ -54,7 +54,7 @@ pub fn select<R>(kind: &Kind<R>, schema: Schema, list: Option<&str>) -> Result<V
     Ok(selected)
 }
 
-/// The fields that one word of the list stands for.
+/// The fields that one word of the list names.
 fn named<R>(kind: &Kind<R>, word: &str) -> Result<Vec<&'static Field<R>>, String> {
     let of_name = |name: &str| kind.fields.iter().find(|field| field.name == name);
     let found: Vec<_> = match kind.lists.iter().find(|(list, _)| *list == word) {
@@ -77,7 +77,7 @@ fn unknown<R>(kind: &Kind<R>, word: &str) -> String {
     format!("unknown field '{word}' in --fields; {}`procline fields` lists them all", did_you_mean(word, names))
 }
 
-/// The fields by which records can be compared.
+/// The fields that `--by` can name.
 pub fn numeric<R>(kind: &Kind<R>) -> impl Iterator<Item = &'static Field<R>> {
     kind.fields.iter().filter(|field| matches!(field.kind, Type::Int | Type::Float))
 }
@@ -94,7 +94,7 @@ pub fn by<R>(kind: &Kind<R>, name: &str) -> Result<&'static Field<R>, String> {
         let near = did_you_mean(name, numeric(kind).map(|field| field.name));
         return Err(format!("unknown field '{name}' in --by; {near}`procline fields` lists them all"));
     }
-    // Fields with a unit are amounts: better examples than ids.
+    // Fields with a unit are amounts, which are better examples than ids.
     let amounts: Vec<_> = numeric(kind).filter(|field| !field.unit.is_empty()).map(|field| field.name).collect();
     let such_as = match amounts[..] {
         [one, two, three, ..] => format!(", such as {one}, {two} or {three}"),
@@ -103,9 +103,9 @@ pub fn by<R>(kind: &Kind<R>, name: &str) -> Result<&'static Field<R>, String> {
     Err(format!("--by {name}: expected a numeric field{such_as}; `procline fields` lists them"))
 }
 
-/// A question that offers the nearest names, or nothing if none is near.
+/// A question that offers the nearest names. Empty if none is near.
 fn did_you_mean<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> String {
-    /// Jaro-Winkler: what clap asks of an option's near match, too.
+    /// A Jaro-Winkler similarity. clap uses the same limit for options.
     const ALIKE: f64 = 0.7;
     let lower = word.to_lowercase();
     let mut near: Vec<(f64, &str)> = names

@@ -1,7 +1,7 @@
-//! The limit of a record's length: its encoded line is never longer than the user allows. Long text gives up its middle,
-//! as its ends say most: a Java main class stands after its class path.
+//! Truncates records, so that no encoded line is longer than the user allows. A long text loses its middle, because its
+//! ends are the most useful: a Java main class comes after its class path.
 //!
-//! What a text takes in an encoding is not known here, only that it is no less than the bytes that it has.
+//! This file does not know how long a text is in an encoding. It knows only that no encoding makes a text shorter.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -9,18 +9,18 @@ use std::cmp::Reverse;
 use super::layout::Record;
 use super::value::Value;
 
-/// Stands for what was cut.
+/// Replaces what was removed.
 const MARK: &str = "…";
 
-/// How often a text is cut before nothing of it is left: the first guess is exact where nothing is escaped.
+/// After how many attempts nothing of a text is kept. The first attempt is exact if nothing is escaped.
 const MAX_ROUNDS: usize = 8;
 
-/// Writes the record's line into `line`, which is emptied first, at most `max` bytes long (0: no limit), by `encode`,
-/// which appends it.
+/// Writes the record into `line` with `encode`, which appends it. `line` is cleared first, and becomes at most `max`
+/// bytes long. 0 means no limit.
 ///
-/// A record that is too long has the fields cut that its kind names for it, whatever a schema calls them, then its
-/// longest text, and so on; it says so with the kind's mark, as does one with such a field that was `cut` when it was
-/// read.
+/// If a record is too long, the fields that its kind names are truncated first, whatever a schema calls them. Then the
+/// longest text is truncated, and so on. The record gets the kind's mark. It also gets the mark if one of the first
+/// fields was already `cut` when it was read.
 pub fn line<R>(
     line: &mut Vec<u8>,
     record: &mut Record<'_, R>,
@@ -33,7 +33,7 @@ pub fn line<R>(
         encode(line, record);
         line.len()
     };
-    // What was cut may have been read only for a filter's sake.
+    // A field that was truncated may have been read only for a filter.
     record.is_cut = cut && record.keys().any(|key| key.cut_first.is_some());
     let mut length = write(record);
     if max == 0 || length <= max {
@@ -50,7 +50,8 @@ pub fn line<R>(
 }
 
 impl<'a, R> Record<'a, R> {
-    /// The value to cut next, and its place: those that the kind names, then the longest that is still whole.
+    /// The value to truncate next, and its position: first those that the kind names, then the longest that is still
+    /// whole.
     fn next_to_cut(&self) -> Option<(usize, Value<'a>)> {
         let is_whole = |place| self.shortened.iter().all(|(other, _)| *other != place);
         let left = self.places().filter(|(place, _, value)| is_whole(*place) && size(value) > 0);
@@ -58,8 +59,8 @@ impl<'a, R> Record<'a, R> {
         next.map(|(place, _, value)| (place, value))
     }
 
-    /// Cuts the value at this place until the record's line, `length` bytes long before, fits; as far as to the mark
-    /// alone. Returns the new length.
+    /// Truncates the value at this position until the line fits, or until only the mark is left. `length` is the length
+    /// of the line before. Returns the new length.
     fn shorten(
         &mut self,
         place: usize,
@@ -79,7 +80,7 @@ impl<'a, R> Record<'a, R> {
         let Some(room) = max.checked_sub(least) else { return least };
         let (mut keep, mut cost) = (size(whole), (length + MARK.len()).saturating_sub(least));
         for _ in 0..MAX_ROUNDS {
-            // As if every part of what is kept took as much of the line.
+            // This assumes that every part of the text takes the same share of the line.
             keep = keep.saturating_mul(room) / cost.max(1);
             let length = write_with(keep);
             if length <= max {
@@ -91,7 +92,7 @@ impl<'a, R> Record<'a, R> {
     }
 }
 
-/// How many bytes of a value can be cut; 0 of a number. Each of several texts counts for one more.
+/// How many bytes of a value can be removed: 0 for a number. Each text of a list counts one more.
 fn size(value: &Value<'_>) -> usize {
     match value {
         Value::List(texts) => texts.iter().map(|text| text.len() + 1).sum(),
@@ -99,7 +100,7 @@ fn size(value: &Value<'_>) -> usize {
     }
 }
 
-/// What is left of a value when `keep` bytes of it are kept, and a mark.
+/// A value of which `keep` bytes are kept, and a mark.
 fn cut<'a>(value: &Value<'a>, keep: usize) -> Value<'a> {
     match value {
         Value::List(texts) => Value::List(outer(texts, keep)),
@@ -107,7 +108,7 @@ fn cut<'a>(value: &Value<'a>, keep: usize) -> Value<'a> {
     }
 }
 
-/// The first and the last of `texts`, with a mark between them.
+/// The first and the last of `texts`, and a mark between them.
 fn outer<'a>(texts: &[&'a [u8]], keep: usize) -> Vec<&'a [u8]> {
     let mut left = keep;
     let mut take = |reserve: usize, text: &[u8]| {
@@ -116,13 +117,13 @@ fn outer<'a>(texts: &[&'a [u8]], keep: usize) -> Vec<&'a [u8]> {
         left -= if fits { size } else { 0 };
         fits
     };
-    // The head leaves the tail half of the room; the tail takes what the head left.
+    // The head leaves half of the bytes to the tail. The tail takes all that the head left.
     let head = texts.iter().take_while(|text| take(keep / 2, text)).count();
     let tail = texts[head..].iter().rev().take_while(|text| take(0, text)).count();
     [&texts[..head], &[MARK.as_bytes()], &texts[texts.len() - tail..]].concat()
 }
 
-/// The head and the tail of `text`, with a mark between them.
+/// The head and the tail of `text`, and a mark between them.
 fn ends(text: &str, keep: usize) -> String {
     let is_boundary = |place: &usize| text.is_char_boundary(*place);
     let head = (0..=keep / 2).rfind(is_boundary).unwrap_or(0);

@@ -7,27 +7,27 @@ use serde::ser::{Serialize, Serializer};
 
 use crate::text::lossy;
 
-/// The type of a field, as a user of the records meets it.
+/// The type of a field, as the users of the records see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
     /// Text, of any length.
     String,
-    /// Text of few bytes: a time, a letter, an id. Nothing of it is ever cut.
+    /// Short text: a time, a letter, an id. It is never truncated.
     Token,
     /// A whole number.
     Int,
-    /// A number with a fraction, always written with one (`0.0`).
+    /// A number that is always written with a fraction (`0.0`).
     Float,
     /// True or false.
     Bool,
     /// Several texts.
     List,
-    /// Names and values, which are not the same in every record.
+    /// Names and values. The names may differ between records.
     Object,
 }
 
 impl Type {
-    /// The word for it in `procline fields`.
+    /// Its name in `procline fields`.
     pub fn name(self) -> &'static str {
         match self {
             Type::String | Type::Token => "string",
@@ -43,11 +43,11 @@ impl Type {
 /// A field's value in one record.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value<'a> {
-    /// It cannot be known: the key is omitted.
+    /// Unknown: the key is omitted.
     Absent,
     /// Text.
     Str(Cow<'a, str>),
-    /// Text from the kernel or a file, which may not be UTF-8; the encodings see to that.
+    /// Text from the kernel or a file, which may be invalid UTF-8. The encodings replace what is invalid.
     Bytes(&'a [u8]),
     /// A whole number.
     Int(i64),
@@ -55,15 +55,15 @@ pub enum Value<'a> {
     Float(f64),
     /// True or false.
     Bool(bool),
-    /// Several texts, as [`Value::Bytes`].
+    /// Several texts, like [`Value::Bytes`].
     List(Vec<&'a [u8]>),
-    /// Names and values, in their order; each name stands once. Counted, so that to drop a value of another kind is no
-    /// call, of which there would be one for each value of each record.
+    /// Names and values, in their order. Each name occurs once. It is reference-counted, so that dropping any other
+    /// value needs no call: there would be one for each value of each record.
     Object(Rc<[(Cow<'a, str>, Value<'a>)]>),
 }
 
 impl Value<'_> {
-    /// A count; one that no signed 64-bit column could hold stops at the largest that it can.
+    /// A count. It saturates at the largest number that a signed 64-bit column can hold.
     pub fn count(number: u64) -> Self {
         Value::Int(i64::try_from(number).unwrap_or(i64::MAX))
     }
