@@ -127,3 +127,81 @@ fn markdown_table(rows: &[&Row]) -> String {
 fn lines(rows: &[Row]) -> String {
     rows.iter().map(|row| lossy(&json::text(row)).into_owned() + "\n").collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCHEMAS: [Schema; 4] = [Schema::Procline, Schema::Oms, Schema::Ecs, Schema::Otel];
+
+    fn tables() -> impl Iterator<Item = (&'static str, Schema, Vec<Row>)> {
+        let of = |table: &'static &'static dyn Table| {
+            SCHEMAS.into_iter().filter_map(|schema| Some((table.name(), schema, table.rows(schema).ok()?)))
+        };
+        KINDS.iter().flat_map(of)
+    }
+
+    /// Log Analytics: custom tables' column names.
+    #[test]
+    fn every_name_of_ours_is_a_legal_column() {
+        const RESERVED: [&str; 13] = [
+            "id",
+            "BilledSize",
+            "IsBillable",
+            "InvalidTimeGenerated",
+            "TenantId",
+            "Title",
+            "Type",
+            "UniqueId",
+            "_ItemId",
+            "_ResourceGroup",
+            "_ResourceId",
+            "_SubscriptionId",
+            "_TimeReceived",
+        ];
+        for (kind, _, rows) in tables().filter(|(_, schema, _)| *schema == Schema::Procline) {
+            for name in rows.iter().map(|row| row.name) {
+                assert!((2..=45).contains(&name.len()), "{kind}: {name}");
+                assert!(name.starts_with(|c: char| c.is_ascii_alphabetic()), "{kind}: {name}");
+                assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'), "{kind}: {name}");
+                assert!(!RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name)), "{kind}: {name}");
+            }
+        }
+    }
+
+    /// A name that is the beginning of another would be a value and an object at once.
+    #[test]
+    fn every_name_occurs_once_and_is_not_the_beginning_of_another() {
+        for (kind, schema, rows) in tables() {
+            for (index, name) in rows.iter().map(|row| row.name).enumerate() {
+                for other in rows[..index].iter().chain(&rows[index + 1..]).map(|row| row.name) {
+                    let is_inside = schema.nests() && other.starts_with(&format!("{name}."));
+                    assert!(other != name && !is_inside, "{kind}, {schema:?}: {name} and {other}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_field_has_a_meaning_that_a_table_can_hold() {
+        for (kind, _, rows) in tables() {
+            for Row { name, meaning, .. } in rows {
+                assert!(
+                    !meaning.is_empty() && !meaning.contains(['|', '\n']) && !meaning.contains("  "),
+                    "{kind}: {name}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_list_is_of_fields() {
+        fn check<R>(kind: &Kind<R>) {
+            let mut names = kind.lists.iter().flat_map(|(_, names)| *names).chain(kind.truncation.first);
+            assert!(names.all(|name| kind.fields.iter().any(|field| field.name == *name)), "{}", kind.name);
+            assert_eq!(kind.lists[0].0, "default", "{}", kind.name);
+        }
+        check(&process::fields::KIND);
+        check(&machine::fields::KIND);
+    }
+}

@@ -437,7 +437,6 @@ fn rfc3339(time: DateTime<Utc>) -> String {
 mod tests {
     use super::*;
     use crate::parse::Stat;
-    use crate::record::schema::Column;
 
     fn process(stat: Stat) -> Process {
         Process { pid: 7, stat, ..Process::default() }
@@ -446,58 +445,6 @@ mod tests {
     fn value(name: &str, process: &Process, host: &Host) -> String {
         let field = FIELDS.iter().find(|field| field.name == name).unwrap();
         serde_json::to_string(&(field.get)(process, host)).unwrap()
-    }
-
-    /// Log Analytics: custom tables' column names.
-    #[test]
-    fn every_name_is_a_legal_column_and_stands_once() {
-        const RESERVED: [&str; 13] = [
-            "id",
-            "BilledSize",
-            "IsBillable",
-            "InvalidTimeGenerated",
-            "TenantId",
-            "Title",
-            "Type",
-            "UniqueId",
-            "_ItemId",
-            "_ResourceGroup",
-            "_ResourceId",
-            "_SubscriptionId",
-            "_TimeReceived",
-        ];
-        for (place, field) in FIELDS.iter().enumerate() {
-            let name = field.name;
-            assert!((2..=45).contains(&name.len()), "{name}");
-            assert!(name.starts_with(|c: char| c.is_ascii_alphabetic()), "{name}");
-            assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'), "{name}");
-            assert!(!RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name)), "{name}");
-            assert!(FIELDS[..place].iter().all(|other| other.name != name), "{name} stands twice");
-        }
-    }
-
-    /// A name that is the beginning of another would be a value and an object at once.
-    #[test]
-    fn every_name_elsewhere_stands_once_and_is_not_the_way_to_another() {
-        for schema in [Schema::Oms, Schema::Ecs, Schema::Otel] {
-            let names: Vec<_> = FIELDS.iter().filter_map(|field| Column::of(field, schema)).collect();
-            for (place, name) in names.iter().map(Column::name).enumerate() {
-                let others = names.iter().map(Column::name).enumerate().filter(|(other, _)| *other != place);
-                for (_, other) in others {
-                    assert!(other != name && !other.starts_with(&format!("{name}.")), "{name} and {other}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn every_list_is_of_fields_and_every_field_is_told_of() {
-        for name in KIND.lists.iter().flat_map(|(_, names)| *names) {
-            assert!(FIELDS.iter().any(|field| field.name == *name), "{name}");
-        }
-        for field in FIELDS {
-            assert!(!field.doc.is_empty() && !field.doc.contains('|') && !field.doc.contains("  "), "{}", field.name);
-        }
     }
 
     #[test]

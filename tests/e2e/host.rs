@@ -190,7 +190,7 @@ fn the_same_from_the_files_of_another_machine() {
 
 /// What procline prints of the fixture tree, held to a file.
 #[test]
-fn the_fixture_tree_as_a_record() {
+fn the_fixture_tree_as_golden_records() {
     for schema in ["procline", "ecs", "otel"] {
         let mut command = procline(&["host", "--schema", schema, "--computer", "web-1", "--sample", "1ms", "--procfs"]);
         let output = quiet(command.arg(fixture("proc")).arg("--rootfs").arg(fixture("root")));
