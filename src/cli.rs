@@ -44,16 +44,16 @@ pub enum Command {
     Host(Box<HostOptions>),
     /// Print the fields of the records: name, type, unit, meaning
     Fields {
-        /// Kind of record: process or host; without it, all of them
+        /// Kind of record: process or host; all kinds if omitted
         #[arg(value_name = "KIND")]
         kind: Option<String>,
-        /// As text, markdown or json
+        /// Output: text, markdown or json
         #[arg(long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
         format: FieldsFormat,
-        /// In which schema: procline, oms, ecs or otel
+        /// Schema of the fields: procline, oms, ecs or otel
         ///
-        /// Prints the names, types, units and meanings in that schema, and which of procline's fields each one is. A
-        /// field without an equivalent is omitted. The default is `procline`.
+        /// Prints the names, types, units and meanings in that schema, and procline's name of each field. Fields
+        /// without an equivalent are omitted. The default is `procline`.
         #[arg(long, value_name = "SCHEMA", default_value = "procline", hide_default_value = true)]
         #[arg(hide_possible_values = true)]
         schema: Schema,

@@ -2,32 +2,32 @@
 
 use std::fmt::Write;
 
-/// What the program does, and how its options are written.
+/// What the program does, and how to write its options.
 pub const ABOUT: &str = "\
 Print one JSON line per process, for log pipelines
 
-Without options, procline prints a record of every process once, and exits. Options select fields and processes, name a \
-file to append to, or repeat the snapshot. `procline host` prints one record about the machine instead.
+Without options, procline prints one record per process, and exits. Options select fields and processes, name a file \
+to append to, or repeat the snapshot. `procline host` prints one record about the machine instead.
 
 A DURATION is a number and a unit: 500ms, 10s, 5m, 1h, 7d or 2w. If an option is given several times, the last one \
 counts, unless its text says that it can be repeated.";
 
 /// Commands to copy, and what each prints.
 pub const EXAMPLES: [(&str, &str); 7] = [
-    ("procline | jq 'select(.cpu > 50)'", "processes that use more than half a CPU"),
+    ("procline | jq 'select(.cpu > 50)'", "processes that use more than half a CPU on average"),
     ("procline --fields pid,user,command", "three fields, in this order"),
     ("procline --fields -vsz,-tty", "the default fields without two"),
-    ("procline --top 10 --by rss", "the ten largest, largest first"),
+    ("procline --top 10 --by rss", "the ten with most memory, highest first"),
     ("procline --name 'nginx*' --children --fields resources", "a service and what it started"),
     ("procline --procfs /host/proc --rootfs /host", "the host, seen from a container"),
-    ("procline --output /var/log/procline/%Y-%m-%d.jsonl --keep 7d", "a file a day, for a week"),
+    ("procline --output /var/log/procline/%Y-%m-%d.jsonl --keep 7d", "a file per day, kept for a week"),
 ];
 
 /// The same for `procline host`.
 pub const HOST_EXAMPLES: [(&str, &str); 4] = [
     ("procline host | jq .mem_available", "memory that new programs can have, in KiB"),
     ("procline host --fields -cpu_now", "without waiting for --sample"),
-    ("procline host --interval 60s --output /var/log/procline-host/%Y-%m-%d.jsonl", "a heartbeat a minute"),
+    ("procline host --interval 60s --output /var/log/procline-host/%Y-%m-%d.jsonl", "a heartbeat every minute"),
     ("procline host --procfs /host/proc --rootfs /host", "the host, seen from a container"),
 ];
 
@@ -39,7 +39,7 @@ pub const EXIT_STATUS: [(&str, &str); 4] = [
     ("124", "the run took longer than --timeout"),
 ];
 
-/// Variables that are read, and what each sets. An option beats its variable, and an empty variable is none.
+/// Variables that procline reads, and what each sets. An option beats its variable. An empty variable counts as unset.
 pub const ENVIRONMENT: [(&str, &str); 4] = [
     ("HOST_PROC", "the default of --procfs"),
     ("HOST_ROOT", "the default of --rootfs"),
@@ -73,10 +73,9 @@ pub fn long_host() -> String {
 
 fn examples(examples: &[(&str, &str)]) -> String {
     let mut text = String::from("Examples:\n");
-    let width = examples.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
     for (command, meaning) in examples {
-        // A shell takes the meaning as a comment.
-        let _ = writeln!(text, "  {command:<width$}  # {meaning}");
+        // On lines of their own, so that none wraps. A shell takes the meaning as a comment.
+        let _ = writeln!(text, "  # {meaning}\n  {command}");
     }
     text
 }

@@ -25,14 +25,14 @@ pub struct ProcessOptions {
     pub sample: SampleOption,
 }
 
-/// What is printed of a process.
+/// What a record contains.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Records")]
 pub struct RecordOptions {
     /// Fields to print, in this order
     ///
-    /// Names of fields and lists of fields, separated by commas. The lists are `default`, `resources` (what to watch
-    /// of a service) and `all`. A list of changes starts from the default: +NAME appends a field, -NAME removes one.
+    /// Names of fields and lists of fields, separated by commas. The lists are `default`, `resources` (for watching a
+    /// service) and `all`. A list of changes starts from the default: +NAME appends a field, -NAME removes one.
     ///
     /// `procline fields` explains every field. `cpu_now` waits for --sample; `uss`, `pss` and `swap` are slow for
     /// processes with much memory.
@@ -40,26 +40,26 @@ pub struct RecordOptions {
     pub fields: Option<String>,
     /// Names and units: procline, oms, ecs or otel
     ///
-    /// `ecs` is the Elastic Common Schema with Metricbeat's names, `otel` OpenTelemetry's semantic conventions, and
-    /// `oms` the record of the OMS agent's script over `ps aux`. The default is `procline`. --fields takes procline's
-    /// names in every schema; `procline fields --schema SCHEMA` lists which fields have an equivalent.
+    /// `ecs` is the Elastic Common Schema with Metricbeat's names, `otel` is OpenTelemetry's semantic conventions, and
+    /// `oms` is the record that the OMS agent's script makes from `ps aux`. The default is `procline`. --fields takes
+    /// procline's names in every schema; `procline fields --schema SCHEMA` lists the fields with an equivalent.
     #[arg(long, value_name = "SCHEMA", default_value = "procline")]
     #[arg(hide_default_value = true, hide_possible_values = true)]
     pub schema: Schema,
     /// Do not read command lines
     ///
-    /// `command` is then `[name]`, `args` is absent, and --name finds no scripts. This is the only guarantee that no
-    /// secret of a command line is printed.
+    /// `command` is then `[name]`, `args` is absent, and --name finds no scripts. Only this option guarantees that no
+    /// secret in a command line is printed.
     #[arg(long)]
     pub no_args: bool,
     /// Do not mask secrets in command lines
     ///
-    /// Without this option, the values of passwords, tokens and keys become `********`, as far as they are recognised.
+    /// Without this option, passwords, tokens and keys become `********` where procline recognises them.
     #[arg(long, conflicts_with = "redact_word")]
     pub no_redact: bool,
-    /// Mask the values of keys with this word, too
+    /// Also mask the values of keys with this word
     ///
-    /// The built-in words are `password`, `token` and the like. Can be repeated for more words.
+    /// Words such as `password` and `token` are built in. Can be repeated for more words.
     #[arg(long, value_name = "WORD", value_parser = value::redact_word, value_hint = ValueHint::Other)]
     pub redact_word: Vec<String>,
 }
@@ -70,9 +70,9 @@ pub struct RecordOptions {
 pub struct FilterOptions {
     /// Print processes whose name matches this pattern
     ///
-    /// A pattern has * ? [a-z] [!a-z] and must match a whole name: the process's own, its program's, or the script's if
-    /// the program is an interpreter. Can be repeated: a process then matches any of the patterns. Different filters
-    /// must all match.
+    /// A pattern may contain * ? [a-z] [!a-z]. It must match a whole name: the process's own, its program's, or the
+    /// script's if the program is an interpreter. Can be repeated: a process must match one of the patterns. Different
+    /// filters must all match.
     #[arg(long, value_name = "GLOB", value_parser = value::glob, value_hint = ValueHint::CommandName)]
     pub name: Vec<Pattern>,
     /// Print no processes whose name matches
@@ -82,19 +82,20 @@ pub struct FilterOptions {
     pub exclude: Vec<Pattern>,
     /// Print processes of this user, a name or a uid
     ///
-    /// Takes several users separated by commas, and can be repeated: a process then matches any of them.
+    /// Takes several users separated by commas, and can be repeated: a process must match one of them.
     #[arg(long, value_name = "USER", value_delimiter = ',')]
     #[arg(value_parser = NonEmptyStringValueParser::new(), value_hint = ValueHint::Username)]
     pub user: Vec<String>,
     /// Print the process with this id
     ///
-    /// Takes several ids separated by commas, and can be repeated: a process then matches any of them.
+    /// Takes several ids separated by commas, and can be repeated: a process must match one of them.
     #[arg(long, value_name = "PID", value_delimiter = ',', allow_negative_numbers = true)]
     #[arg(value_parser = value::pid, value_hint = ValueHint::Other)]
     pub pid: Vec<u32>,
     /// Print processes that use at least this much CPU
     ///
-    /// In percent of one CPU: of `cpu_now` if that is measured, else of `cpu`, the average since the process started.
+    /// In percent of one CPU. Compares `cpu_now` if that is measured, else `cpu`, the average since the process
+    /// started.
     #[arg(long, value_name = "PCT", allow_negative_numbers = true)]
     #[arg(value_parser = value::percent, value_hint = ValueHint::Other)]
     pub min_cpu: Option<f64>,
@@ -106,7 +107,7 @@ pub struct FilterOptions {
     pub children: bool,
     /// Print only the N highest, highest first
     ///
-    /// Applies after all filters and after --children. --by says which field counts.
+    /// Applies after all filters and after --children. --by names the field to compare.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     #[arg(value_parser = value::top, value_hint = ValueHint::Other)]
     pub top: Option<usize>,

@@ -60,8 +60,8 @@ pub struct LineOptions {
     pub computer: Option<String>,
     /// Longest line, in bytes
     ///
-    /// The newline counts. At least 1024, or 0 for no limit. A longer record loses the middle of its longest texts, and
-    /// of a process's command first. It then has a field that tells: `command_truncated`, or `truncated` in other kinds.
+    /// Including the newline. At least 1024, or 0 for no limit. A longer record loses the middle of its longest texts,
+    /// starting with a process's command. `command_truncated` (`truncated` in other kinds) is then true.
     #[arg(long, value_name = "N", default_value = "32000", allow_negative_numbers = true)]
     #[arg(value_parser = value::max_record_bytes, value_hint = ValueHint::Other)]
     pub max_record_bytes: usize,
@@ -71,22 +71,23 @@ pub struct LineOptions {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Destination")]
 pub struct OutputOptions {
-    /// Append to this file, not to standard output (-)
+    /// Append to this file instead of standard output
     ///
-    /// The file's name, but not its directory's, may contain strftime fields, in UTC:
+    /// `-` is standard output. The file's name, but not its directory's, may contain strftime fields, in UTC:
     /// /var/log/procline/%Y-%m-%d.jsonl
     #[arg(long, value_name = "PATTERN", value_parser = value::output, value_hint = ValueHint::FilePath)]
     pub output: Option<OutputValue>,
-    /// Remove the pattern's files that are older
+    /// Remove files of the pattern older than this
     ///
-    /// A file's age counts from its last change. At least 2d, so that whatever reads the files has time to: 7d, 4w.
-    /// Their names must contain a full date or %s
+    /// A file's age counts from its last change. At least 2d, so that readers have time to read the files. PATTERN must
+    /// contain %s or a full date, such as %Y-%m-%d.
     #[arg(long, value_name = "DURATION", requires = "output", value_parser = value::keep)]
     #[arg(value_hint = ValueHint::Other)]
     pub keep: Option<Duration>,
     /// Permissions of a new file [default: 0640]
     ///
-    /// In octal, whatever the umask. A missing directory is created too, and who may read its files may enter it.
+    /// In octal, whatever the umask. If the directory is missing, procline creates it with the same mode and an x
+    /// for each r.
     #[arg(long, value_name = "MODE", requires = "output", value_parser = value::file_mode)]
     #[arg(value_hint = ValueHint::Other)]
     pub file_mode: Option<u32>,
@@ -99,7 +100,7 @@ pub struct TimeOptions {
     /// Take a snapshot at every interval until stopped
     ///
     /// Intervals do not drift. An interval that ends while a snapshot is still being taken is skipped. --timeout does
-    /// not end the repetition.
+    /// not limit the time from the first snapshot to the last.
     #[arg(long, value_name = "DURATION", value_parser = value::duration, value_hint = ValueHint::Other)]
     pub interval: Option<Duration>,
     /// Stop after this many snapshots
@@ -114,7 +115,7 @@ pub struct TimeOptions {
     pub timeout: Duration,
 }
 
-/// Which machine is looked at.
+/// Which machine to read.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Another machine")]
 pub struct RootOptions {
@@ -125,7 +126,7 @@ pub struct RootOptions {
     pub procfs: Option<PathBuf>,
     /// Another machine's root directory, mounted here
     ///
-    /// Users are then named by its etc/passwd, and its operating system by its etc/os-release.
+    /// User names then come from its etc/passwd, and the operating system's name from its etc/os-release.
     #[arg(long, value_name = "PATH", value_hint = ValueHint::DirPath)]
     pub rootfs: Option<PathBuf>,
 }
@@ -148,14 +149,14 @@ pub struct FieldOptions {
     /// Fields to print, in this order
     ///
     /// Names of fields, separated by commas. A list of changes starts from the default: +NAME appends a field, -NAME
-    /// removes one. `procline fields` explains every field.
+    /// removes one. `all` is the list of all fields; `procline fields` explains every field.
     #[arg(long, value_name = "LIST", allow_hyphen_values = true, value_parser = value::fields)]
     pub fields: Option<String>,
     /// Names and units: procline, ecs or otel
     ///
-    /// `ecs` is the Elastic Common Schema with Metricbeat's names, `otel` OpenTelemetry's semantic conventions. The
-    /// default is `procline`. --fields takes procline's names in every schema; `procline fields --schema SCHEMA` lists which
-    /// fields have an equivalent.
+    /// `ecs` is the Elastic Common Schema with Metricbeat's names, `otel` is OpenTelemetry's semantic conventions. The
+    /// default is `procline`. --fields takes procline's names in every schema; `procline fields --schema SCHEMA` lists
+    /// the fields with an equivalent.
     #[arg(long, value_name = "SCHEMA", default_value = "procline")]
     #[arg(hide_default_value = true, hide_possible_values = true)]
     pub schema: Schema,

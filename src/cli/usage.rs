@@ -73,7 +73,7 @@ pub fn sentence(error: &Error) -> String {
     }
 }
 
-/// What clap says of the error in this respect; of several, a list.
+/// What clap knows about this aspect of the error. Several values become a list.
 fn text(error: &Error, kind: ContextKind) -> String {
     match error.get(kind) {
         Some(ContextValue::String(text)) => text.clone(),
@@ -89,7 +89,7 @@ fn did_you_mean(error: &Error, kind: ContextKind) -> String {
     }
 }
 
-/// A near name, else where all of them are listed: in the help of the command that was typed.
+/// A near name, or the command whose help lists all names: the one that was typed.
 fn remedy(error: &Error, kind: ContextKind) -> String {
     let near = did_you_mean(error, kind);
     if !near.is_empty() {

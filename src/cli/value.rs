@@ -20,7 +20,7 @@ pub fn output(text: &str) -> Result<OutputValue, String> {
     if text == "-" { Ok(OutputValue::Stdout) } else { pattern::Pattern::parse(text).map(OutputValue::Files) }
 }
 
-/// The list of `--fields`; what it may hold is [`select`](crate::record::selection::select)'s to say.
+/// The list of `--fields`. [`select`](crate::record::selection::select) checks its names.
 pub fn fields(text: &str) -> Result<String, String> {
     // The option takes values with a leading hyphen, so it would take the next option too.
     match text.starts_with("--") {
@@ -99,7 +99,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Azure Monitor Agent wants that much time to read a file.
+/// The Azure Monitor Agent may need this long to read a file.
 const KEEP_LEAST: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 
 /// How long files are kept.
@@ -109,10 +109,10 @@ pub fn keep(text: &str) -> Result<Duration, String> {
     if keep < KEEP_LEAST { Err(expected.into()) } else { Ok(keep) }
 }
 
-/// Far more than anyone waits for, and far less than what a clock cannot add.
+/// Longer than anyone waits, and short enough for any clock to add.
 const LONGEST: Duration = Duration::from_secs(36_500 * 24 * 60 * 60);
 
-/// Numbers with units. The errors name the `usual` unit where there is none, and what is `expected`.
+/// Numbers with units. If the unit is missing, the error names the `usual` one; other errors say what is `expected`.
 fn span(text: &str, usual: &str, expected: &str) -> Result<Duration, String> {
     let text = text.trim();
     if text.parse() == Ok(0.0) {
@@ -121,7 +121,7 @@ fn span(text: &str, usual: &str, expected: &str) -> Result<Duration, String> {
     if text.starts_with(|c: char| c.is_ascii_digit()) && text.parse::<f64>().is_ok() {
         return Err(format!("the unit is missing: write {text}{usual} (units are ms, s, m, h, d and w)"));
     }
-    // Units of humantime that are no fixed time; and its M is too near to m.
+    // Units of humantime without a fixed length. Its M is too easily typed for m.
     for unit in text.split(|c: char| !c.is_ascii_alphabetic()) {
         if unit == "M" || unit.starts_with("month") || unit.starts_with('y') {
             let what = if unit.starts_with('y') { "years" } else { "months" };
