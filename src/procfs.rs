@@ -52,7 +52,9 @@ impl Procfs {
         let mut text = Vec::with_capacity(8 * 1024);
         open(&self.root, name.as_bytes())
             .and_then(|file| File::from(file).take(MAX).read_to_end(&mut text))
-            .with_context(|| format!("cannot read {}: is that a proc filesystem?", self.path.join(name).display()))?;
+            .with_context(|| {
+                format!("cannot read {}, which every proc filesystem has", self.path.join(name).display())
+            })?;
         Ok(text)
     }
 

@@ -111,12 +111,11 @@ fn destination(asked: &OutputOptions, format: Format) -> Result<Destination, Str
         return Ok(Destination::Stdout);
     };
     if format == Format::Array {
-        return Err("--format array is one document, and --output appends; use --format json or csv".into());
+        return Err("--format array cannot be used with --output, which appends; use --format json or csv".into());
     }
     if asked.keep.is_some() && !pattern.is_dated() {
         return Err(format!(
-            "--keep finds files by the date in their names; --output needs a full date, such as %Y-%m-%d, or %s, and \
-             is {pattern}"
+            "--keep finds files by the date in their names; {pattern} has no full date, such as %Y-%m-%d, or %s"
         ));
     }
     Ok(Destination::File(Files { pattern, mode: asked.file_mode.unwrap_or(FILE_MODE), keep: asked.keep }))

@@ -9,7 +9,19 @@ use clap::{CommandFactory, Error};
 use super::Cli;
 
 /// Options that other programs have, and what to write here.
-const ELSEWHERE: [(&str, &str); 1] = [("--sort", "there is no --sort: write --top N --by FIELD")];
+const ELSEWHERE: [(&str, &str); 11] = [
+    ("--sort", "there is no --sort: write --top N --by FIELD"),
+    ("--sort-by", "there is no --sort-by: write --top N --by FIELD"),
+    ("--limit", "there is no --limit: write --top N"),
+    ("--head", "there is no --head: write --top N"),
+    ("--json", "there is no --json: it is the default"),
+    ("--csv", "there is no --csv: write --format csv"),
+    ("--watch", "there is no --watch: write --interval DURATION"),
+    ("--hostname", "there is no --hostname: write --computer NAME"),
+    ("--uid", "there is no --uid: write --user UID"),
+    ("-p", "there is no -p: write --pid PID"),
+    ("-u", "there is no -u: write --user USER"),
+];
 
 /// Options that others need, which clap does not name.
 const NEEDED: [(&str, &[&str]); 3] =
@@ -40,7 +52,7 @@ pub fn sentence(error: &Error) -> String {
             let word = text(error, ContextKind::InvalidSubcommand);
             format!("unexpected argument '{word}'{}", remedy(error, ContextKind::SuggestedSubcommand))
         }
-        ErrorKind::TooManyValues => format!("{name} takes no value, and '{value}' is one"),
+        ErrorKind::TooManyValues => format!("{name} takes no value; remove ={value}"),
         ErrorKind::ArgumentConflict => {
             let (word, prior) = (text(error, ContextKind::InvalidSubcommand), text(error, ContextKind::PriorArg));
             if word.is_empty() {

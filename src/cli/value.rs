@@ -60,14 +60,18 @@ pub fn redact_word(text: &str) -> Result<String, String> {
 
 /// A process id.
 pub fn pid(text: &str) -> Result<u32, String> {
-    text.parse().map_err(|_| "expected process ids in digits, such as 1 or 42,43".into())
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().map_err(|_| match is_number {
+        true => "no process has an id as large as that".into(),
+        false => "expected process ids in digits, such as 1 or 42,43".into(),
+    })
 }
 
 /// A share of one CPU.
 pub fn percent(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
-        _ => Err("expected a percentage, 0 or more, such as 5 or 0.5".into()),
+        _ => Err("expected a percentage without %, 0 or more, such as 5 or 0.5".into()),
     }
 }
 
@@ -104,7 +108,7 @@ const KEEP_LEAST: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 
 /// How long files are kept.
 pub fn keep(text: &str) -> Result<Duration, String> {
-    let expected = "expected at least 2d, so that whatever reads the files has time to, such as 7d or 4weeks";
+    let expected = "expected at least 2d, so that readers have time to read the files, such as 7d or 4w";
     let keep = span(text, "d for days", expected)?;
     if keep < KEEP_LEAST { Err(expected.into()) } else { Ok(keep) }
 }

@@ -167,7 +167,7 @@ impl Progress {
             let words = format!("{count} of the processes omitted; cannot read {path}/{pid}/stat");
             failures.push((Transient::Process, anyhow!(error).context(words)));
         } else if !self.cursor.any() {
-            return Err(anyhow!("no process in {path}: is that a proc filesystem, and mounted?").into());
+            return Err(anyhow!("no process in {path}: it is not a mounted proc filesystem").into());
         }
         failures.extend(self.writer.retention_failure());
         Ok(End { failures, carry: self.sample.take().map(Arc::new), ..End::default() })

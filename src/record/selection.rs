@@ -45,7 +45,8 @@ pub fn select<R>(kind: &Kind<R>, schema: Schema, list: Option<&str>) -> Result<V
     if !without_equivalent.is_empty() {
         let (names, schema) = (without_equivalent.join(","), schema.name());
         return Err(format!(
-            "--fields {names}: no equivalent in schema {schema}; `procline fields --schema {schema}` lists what it has"
+            "--fields {names}: no equivalent in schema {schema}; `procline fields {} --schema {schema}` lists what it has",
+            kind.name
         ));
     }
     if selected.is_empty() {
@@ -67,14 +68,18 @@ fn named<R>(kind: &Kind<R>, word: &str) -> Result<Vec<&'static Field<R>>, String
 
 fn unknown<R>(kind: &Kind<R>, word: &str) -> String {
     if word.is_empty() {
-        return "--fields has an empty name in its list; `procline fields` lists all names".into();
+        return format!("--fields has an empty name in its list; `procline fields {}` lists all names", kind.name);
     }
     if word == kind.truncation.mark {
-        return format!("--fields {word}: do not name it; every record that was cut has it");
+        return format!("--fields {word}: remove it; it is added to every record that was cut");
     }
     let lists = kind.lists.iter().map(|(list, _)| *list);
     let names = kind.fields.iter().map(|field| field.name).chain(lists).chain(["all"]);
-    format!("unknown field '{word}' in --fields; {}`procline fields` lists them all", did_you_mean(word, names))
+    format!(
+        "unknown field '{word}' in --fields; {}`procline fields {}` lists them all",
+        did_you_mean(word, names),
+        kind.name
+    )
 }
 
 /// The fields that `--by` can name.
@@ -92,7 +97,7 @@ pub fn by<R>(kind: &Kind<R>, name: &str) -> Result<&'static Field<R>, String> {
     }
     if kind.fields.iter().all(|field| field.name != name) {
         let near = did_you_mean(name, numeric(kind).map(|field| field.name));
-        return Err(format!("unknown field '{name}' in --by; {near}`procline fields` lists them all"));
+        return Err(format!("unknown field '{name}' in --by; {near}`procline fields {}` lists them all", kind.name));
     }
     // Fields with a unit are amounts, which are better examples than ids.
     let amounts: Vec<_> = numeric(kind).filter(|field| !field.unit.is_empty()).map(|field| field.name).collect();
@@ -100,7 +105,7 @@ pub fn by<R>(kind: &Kind<R>, name: &str) -> Result<&'static Field<R>, String> {
         [one, two, three, ..] => format!(", such as {one}, {two} or {three}"),
         _ => String::new(),
     };
-    Err(format!("--by {name}: expected a numeric field{such_as}; `procline fields` lists them"))
+    Err(format!("--by {name}: expected a numeric field{such_as}; `procline fields {}` lists them", kind.name))
 }
 
 /// A question that offers the nearest names. Empty if none is near.
@@ -181,7 +186,7 @@ mod tests {
         assert!(error.contains("did you mean 'pid'"), "{error}");
         let error = names(Some("zzz")).unwrap_err();
         assert!(!error.contains("did you mean") && error.contains("procline fields"), "{error}");
-        assert!(names(Some("pid,command_truncated")).unwrap_err().contains("do not name it"));
+        assert!(names(Some("pid,command_truncated")).unwrap_err().contains("remove it"));
         for list in ["", "pid,,cpu", "+", "-", "--pid", "pid cpu"] {
             assert!(names(Some(list)).is_err(), "{list:?}");
         }
@@ -197,7 +202,8 @@ mod tests {
             [("cpu", "cpu"), ("pid,extra", "extra"), ("-cpu", "cpu"), ("cpu,all,+pid,-extra,cpu", "cpu,extra")]
         {
             let error = select(&KIND, Schema::Ecs, Some(list)).err().unwrap();
-            let start = format!("--fields {names}: no equivalent in schema ecs; `procline fields --schema ecs` lists");
+            let start =
+                format!("--fields {names}: no equivalent in schema ecs; `procline fields test --schema ecs` lists");
             assert!(error.starts_with(&start), "{error}");
         }
         assert!(select(&KIND, Schema::Otel, None).is_err());
@@ -217,15 +223,15 @@ mod tests {
         let found = |name| by(&Kind { fields: &TABLE, ..KIND }, name).map(|field| field.name);
         assert_eq!([found("pid"), found("cpu")], [Ok("pid"), Ok("cpu")]);
         for (name, error) in [
-            ("user", "--by user: expected a numeric field, such as cpu, vsz or rss; `procline fields` lists them"),
-            ("rs", "unknown field 'rs' in --by; did you mean 'rss'? `procline fields` lists them all"),
-            ("usr", "unknown field 'usr' in --by; `procline fields` lists them all"),
+            ("user", "--by user: expected a numeric field, such as cpu, vsz or rss; `procline fields test` lists them"),
+            ("rs", "unknown field 'rs' in --by; did you mean 'rss'? `procline fields test` lists them all"),
+            ("usr", "unknown field 'usr' in --by; `procline fields test` lists them all"),
         ] {
             assert_eq!(found(name), Err(error.to_owned()), "{name}");
         }
         assert_eq!(
             by(&Kind { fields: &TABLE[..1], ..KIND }, "user").err().unwrap(),
-            "--by user: expected a numeric field; `procline fields` lists them"
+            "--by user: expected a numeric field; `procline fields test` lists them"
         );
     }
 

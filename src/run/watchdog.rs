@@ -74,7 +74,7 @@ fn locked(file: &str, timeout: Duration) -> Outcome {
     let time = humantime::format_duration(timeout);
     let error = anyhow!(
         "{file} is locked by another process, and did not come free within --timeout {time}: end that process \
-         (fuser shows it) or allow more time"
+         (fuser shows it) or raise --timeout"
     );
     Outcome::Transient(Transient::Lock, error)
 }

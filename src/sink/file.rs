@@ -128,7 +128,7 @@ impl Files {
     fn create_directory(&self) -> anyhow::Result<()> {
         let path = self.pattern.directory();
         let cannot = || {
-            format!("cannot create the directory {}: procline creates only the last level of a path", path.display())
+            format!("cannot create the directory {} (procline creates only the last level of a path)", path.display())
         };
         // A user who may read the directory may also enter it.
         let mode = self.mode | (self.mode & 0o444) >> 2;

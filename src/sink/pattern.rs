@@ -24,7 +24,7 @@ impl Pattern {
         const UNKNOWN: &str =
             "unknown field: use those of strftime, such as %Y, %m, %d and %H, and %% for a percent sign";
         if is_descriptor(text) {
-            return Err("a descriptor is not a file to append to: for standard output use `-`, or no --output".into());
+            return Err("a descriptor is not a file to append to; for standard output use `-`, or omit --output".into());
         }
         let (directory, name) = match text.rsplit_once('/') {
             Some((directory, name)) => (directory.trim_end_matches('/'), name),

@@ -22,10 +22,10 @@ fn the_readme_opens_with_the_two_commands() {
 fn the_readmes_tables_are_those_of_the_program() {
     let tables = String::from_utf8(quiet(&mut procline(&["fields", "--format", "markdown"]))).unwrap();
     let tables: Vec<_> = tables.trim_end().split("\n\n").collect();
-    assert_eq!(tables.len(), 3, "processes by default and on request, the host");
-    for table in tables {
+    for table in &tables {
         assert!(readme().contains(&format!("\n\n{table}\n\n")), "put this into README.md:\n{table}");
     }
+    assert_eq!(tables.len(), 3, "processes by default and on request, the host");
 }
 
 /// Each example, as it stands in the README and in `--help`, runs and prints something valid.
@@ -50,7 +50,6 @@ fn every_example_runs() {
         let logs = tempfile::tempdir().unwrap();
         let here = example.replace("/var/log/", &format!("{}/", logs.path().display()));
         let is_endless = example.contains("--interval") && !example.contains("--count");
-        // What follows in the help is a comment.
         let here = if is_endless { here.replace("--interval", "--count 1 --interval") } else { here };
         let script = format!("PATH={folder}:$PATH; {here}");
         let output = quiet(&mut command("sh", &["-c", &script]));

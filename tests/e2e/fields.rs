@@ -136,7 +136,7 @@ fn the_table_of_fields() {
         assert_eq!(last["default"], true);
     }
     let (code, errors) = complaint(&procline(&["--fields", "pid,command_truncated"]).output().unwrap());
-    assert!(code == 2 && errors.contains("every record that was cut has it"), "{errors}");
+    assert!(code == 2 && errors.contains("added to every record that was cut"), "{errors}");
 }
 
 /// CSV has a column for the mark where a record may be cut, and no record has the mark where none is.

@@ -150,13 +150,16 @@ fn what_is_malformed_is_told() {
 #[test]
 fn a_field_that_is_not_numeric_is_reported() {
     for (field, error) in [
-        ("user", "--by user: expected a numeric field, such as cpu, mem or vsz; `procline fields` lists them"),
+        ("user", "--by user: expected a numeric field, such as cpu, mem or vsz; `procline fields process` lists them"),
         (
             "timestamp",
-            "--by timestamp: expected a numeric field, such as cpu, mem or vsz; `procline fields` lists them",
+            "--by timestamp: expected a numeric field, such as cpu, mem or vsz; `procline fields process` lists them",
         ),
-        ("cpunow", "unknown field 'cpunow' in --by; did you mean 'cpu_now' or 'cpu'? `procline fields` lists them all"),
-        ("0", "unknown field '0' in --by; `procline fields` lists them all"),
+        (
+            "cpunow",
+            "unknown field 'cpunow' in --by; did you mean 'cpu_now' or 'cpu'? `procline fields process` lists them all",
+        ),
+        ("0", "unknown field '0' in --by; `procline fields process` lists them all"),
         ("thread", "unknown field 'thread' in --by; did you mean 'threads'"),
         ("all", "unknown field 'all' in --by; "),
     ] {

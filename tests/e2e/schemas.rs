@@ -224,7 +224,7 @@ fn a_named_field_without_an_equivalent_is_an_error() {
             let (code, errors) = complaint(&tree.procline(&arguments).output().unwrap());
             let sentence = format!(
                 "procline: --fields {names}: no equivalent in schema {schema}; \
-                 `procline fields --schema {schema}` lists what it has\n"
+                 `procline fields process --schema {schema}` lists what it has\n"
             );
             assert_eq!((code, errors), (2, sentence), "{list}");
         }

@@ -29,9 +29,10 @@ fn an_unknown_option() {
         (&["--sort", "rss"], "there is no --sort: write --top N --by FIELD"),
         (&["--sort=-rss"], "there is no --sort: write --top N --by FIELD"),
         (&["aux"], "unexpected argument 'aux'; `procline --help` lists what there is"),
-        (&["-p", "1"], "unexpected argument '-p'; `procline --help` lists what there is"),
+        (&["-p", "1"], "there is no -p: write --pid PID"),
+        (&["-z"], "unexpected argument '-z'; `procline --help` lists what there is"),
         (&["--children", "yes"], "unexpected argument 'yes'; `procline --help` lists what there is"),
-        (&["--children=yes"], "--children takes no value, and 'yes' is one"),
+        (&["--children=yes"], "--children takes no value; remove =yes"),
         (&["field"], "unexpected argument 'field'; did you mean 'fields'?"),
         (&["fields", "--pid", "1"], "unexpected argument '--pid'; `procline fields --help` lists what there is"),
         (&["--top", "5", "fields"], "the command fields cannot be used with --top <N>"),
@@ -48,7 +49,7 @@ fn an_option_without_its_value_or_its_companion() {
         (&["--computer", ""], "--computer <NAME> needs a value"),
         (&["--procfs="], "--procfs <PATH> needs a value"),
         (&["--fields", "--top"], "--fields '--top': expected a list of fields, such as pid,user,command"),
-        (&["--fields", ""], "--fields has an empty name in its list; `procline fields` lists all names"),
+        (&["--fields", ""], "--fields has an empty name in its list; `procline fields process` lists all names"),
         (&["--count", "2"], "--count needs --interval <DURATION>"),
         (&["--by", "rss"], "--by needs --top <N>"),
         (&["--keep", "7d"], "--keep needs --output <PATTERN>"),
@@ -63,10 +64,10 @@ fn an_invalid_value() {
     let units = "(units are ms, s, m, h, d and w)";
     let months = "M means months: write m for minutes, d for days or w for weeks, such as 5m or 30d";
     let bytes = "expected a number of bytes, at least 1024, or 0 for no limit";
-    let keep = "expected at least 2d, so that whatever reads the files has time to, such as 7d or 4weeks";
+    let keep = "expected at least 2d, so that readers have time to read the files, such as 7d or 4w";
     let pids = "expected process ids in digits, such as 1 or 42,43";
     let pattern = "expected a pattern with * ? [a-z] [!a-z], such as nginx*; write [[] for a bracket";
-    let percent = "expected a percentage, 0 or more, such as 5 or 0.5";
+    let percent = "expected a percentage without %, 0 or more, such as 5 or 0.5";
     for (arguments, reason) in [
         (["--top", "-1"], "expected a whole number, 0 or more, such as 10"),
         (["--top", "many"], "expected a whole number, 0 or more, such as 10"),
