@@ -230,17 +230,18 @@ impl<'a> Numbers<'a> {
 
     fn magnitude(&mut self) -> Option<u64> {
         const LARGEST: &[u8] = b"18446744073709551615";
-        let (mut number, mut digits) = (0_u64, 0);
-        while let Some(byte @ b'0'..=b'9') = self.0.get(digits) {
+        let (mut number, mut rest) = (0_u64, self.0);
+        while let [byte @ b'0'..=b'9', more @ ..] = rest {
             number = number.wrapping_mul(10).wrapping_add((byte - b'0').into());
-            digits += 1;
+            rest = more;
         }
+        let digits = self.0.len() - rest.len();
         // Numbers with the same number of digits compare like their text.
         let fits = digits < LARGEST.len() || digits == LARGEST.len() && self.0[..digits] <= *LARGEST;
-        if digits == 0 || !fits || !matches!(self.0.get(digits), None | Some(b' ' | b'\t' | b'\n')) {
+        if digits == 0 || !fits || !matches!(rest.first(), None | Some(b' ' | b'\t' | b'\n')) {
             return None;
         }
-        self.0 = &self.0[digits..];
+        self.0 = rest;
         Some(number)
     }
 
@@ -254,11 +255,15 @@ impl<'a> Numbers<'a> {
     fn past(&mut self, count: usize) -> &mut Self {
         for _ in 0..count {
             self.blanks();
-            let length = self.0.iter().take_while(|byte| **byte > b' ').count();
-            if length == 0 {
+            let before = self.0.len();
+            while let [byte, rest @ ..] = self.0
+                && *byte > b' '
+            {
+                self.0 = rest;
+            }
+            if self.0.len() == before {
                 break;
             }
-            self.0 = &self.0[length..];
         }
         self
     }
