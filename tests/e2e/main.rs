@@ -28,6 +28,7 @@ mod requested;
 mod rights;
 mod roots;
 mod schemas;
+mod static_build;
 mod structure;
 mod stuck;
 mod support;
