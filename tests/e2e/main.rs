@@ -6,6 +6,7 @@ mod ama;
 mod anything;
 mod appends;
 mod consumers;
+mod container;
 mod cpu_now;
 mod docs;
 mod endings;
