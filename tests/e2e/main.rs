@@ -17,6 +17,7 @@ mod golden;
 mod host;
 mod hostile;
 mod interval;
+mod kubernetes;
 mod limit;
 mod names;
 mod oms;
