@@ -36,3 +36,4 @@ mod stuck;
 mod support;
 mod test_process;
 mod usage;
+mod workflows;
