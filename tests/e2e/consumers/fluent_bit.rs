@@ -221,3 +221,65 @@ fn the_longest_line_fits_and_the_two_forms_are_the_same() {
     }
     assert_eq!(conversions[0], conversions[1]);
 }
+
+/// The two files of packaging/kubernetes/fluent-bit.yaml: one reads what procline appended to a file, and the other a log as
+/// containerd writes it, with the long lines split at 16 KiB.
+#[test]
+fn fluent_bit_reads_the_files_of_a_node() {
+    const TEST: &str = "fluent_bit_reads_the_files_of_a_node";
+    let Some(program) = consumer(TEST, "FLUENT_BIT", "fluent-bit") else {
+        return;
+    };
+    // The files are blocks in the ConfigMap. In the agent's container is no parser of YAML.
+    let map = fs::read_to_string(shipped("packaging/kubernetes/fluent-bit.yaml")).unwrap();
+    let file = |name: &str| -> String {
+        let (_, after) = map.split_once(&format!("\n  {name}: |\n")).expect("a block");
+        let block = after.lines().take_while(|line| line.is_empty() || line.starts_with("    "));
+        block.map(|line| line.strip_prefix("    ").unwrap_or_default().to_owned() + "\n").collect()
+    };
+    for (name, logs) in
+        [("procline-files.yaml", "/var/log/procline/"), ("procline-stdout.yaml", "/var/log/containers/")]
+    {
+        let (folder, tree) = (tempfile::tempdir().unwrap(), hard_tree());
+        let node = folder.path().join("node");
+        fs::create_dir(&node).unwrap();
+        let printed = printed(&tree, &[]);
+        let mut lines = Vec::new();
+        for _ in 0..2 {
+            lines.extend(crate::support::quiet(tree.procline(&[]).env("TZ", super::ZONE)));
+        }
+        let log_name = if name == "procline-stdout.yaml" {
+            lines = as_containerd(&lines);
+            "procline-x7k2p_procline_procline-0123456789abcdef.log"
+        } else {
+            "2026-01-02.jsonl"
+        };
+        fs::write(node.join(log_name), lines).unwrap();
+        let config = folder.path().join(name);
+        let own = "  outputs:\n    - name: stdout\n      match: '*'\n      format: json_lines\n      \
+                   json_date_key: date\n      json_date_format: iso8601\n";
+        let shipped = Shipped(file(name) + own);
+        let here = |path: &Path| format!("{}/", path.display());
+        shipped.with(logs, &here(&node)).with("/var/lib/fluent-bit/", &here(folder.path())).write(&config);
+        let mut agent = Agent::start(&program, &["-c".as_ref(), config.as_ref()], &folder, &tree);
+        let log = agent.log.clone();
+        let found = agent.wait_for(2 * printed.len(), || events(&log));
+        assert_carried(found, &printed, microseconds);
+        assert_without_complaint(&agent);
+    }
+}
+
+/// Lines as containerd writes them to a container's log: a time, the stream, and whether the line goes on.
+fn as_containerd(lines: &[u8]) -> Vec<u8> {
+    let mut log = Vec::new();
+    for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let parts: Vec<_> = line.chunks(16 * 1024).collect();
+        for (place, part) in parts.iter().enumerate() {
+            let goes_on = if place + 1 < parts.len() { "P" } else { "F" };
+            log.extend(format!("2026-01-02T03:04:05.678901234Z stdout {goes_on} ").bytes());
+            log.extend(*part);
+            log.push(b'\n');
+        }
+    }
+    log
+}
