@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
 
 mod ama;
+mod ansible;
 mod anything;
 mod appends;
 mod consumers;
 mod cpu_now;
 mod docs;
+mod duckdb;
 mod endings;
 mod fields;
 mod filters;
