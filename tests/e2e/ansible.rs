@@ -193,6 +193,23 @@ fn ansible_accepts_the_playbook() {
     assert_eq!(String::from_utf8(quiet(&mut check)).unwrap().trim(), "playbook: procline.yml");
 }
 
+/// ansible-lint finds nothing, with the strictest of its profiles.
+#[test]
+fn ansible_lint_finds_nothing() {
+    let test = "ansible_lint_finds_nothing";
+    let Some(packages) = tool(test, "python") else { return };
+    // It writes to the folder that it looks at.
+    let home = tempfile::tempdir().unwrap();
+    quiet(command("cp", &["-r", "--"]).arg(folder()).arg(home.path()));
+    let arguments = ["-m", "ansiblelint", "--offline", "--nocolor", "--profile", "production", "."];
+    let Some(mut lint) = python(test, &arguments) else { return };
+    let path = std::env::var("PATH").unwrap();
+    lint.env("PATH", format!("{}:{path}", packages.join("bin").display())).env("LC_ALL", "C.UTF-8");
+    let output = lint.current_dir(home.path().join("ansible")).env("HOME", home.path()).output().unwrap();
+    let report = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success() && report.contains("Passed: 0 failure(s), 0 warning(s)"), "{report}");
+}
+
 /// Every setting has a type, and the same default in both files. The README's example names settings.
 #[test]
 fn every_setting_is_documented() {
