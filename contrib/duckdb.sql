@@ -1,7 +1,7 @@
--- Questions to the files that procline --output writes, for DuckDB 1.1 or later: duckdb <duckdb.sql
+-- Queries over the files that procline --output writes, for DuckDB 1.1 or later: duckdb <duckdb.sql
 -- Set the two variables first. Each query stands by itself, so remove the ones that you do not need.
 
--- The files. To ask about several machines, collect their files, and write for example '/srv/logs/*/*.jsonl'.
+-- The files. For several machines, collect their files, and write for example '/srv/logs/*/*.jsonl'.
 SET VARIABLE files = '/var/log/procline/*.jsonl';
 -- The program that "Is it running?" looks for.
 SET VARIABLE program = 'sshd';
