@@ -2,7 +2,7 @@
 //! are not written in Rust into target/tools.
 
 mod azure;
-mod machine;
+pub(crate) mod machine;
 mod queries;
 mod runs;
 mod units;
@@ -33,7 +33,7 @@ fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("ama").join(name)
 }
 
-fn file(name: &str) -> String {
+pub(crate) fn file(name: &str) -> String {
     fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
@@ -53,7 +53,7 @@ fn blocks(page: &str, language: &str) -> Vec<String> {
 }
 
 /// A file or folder in target/tools, `None` if it is missing and the test must be skipped.
-fn tool(test: &str, name: &str) -> Option<PathBuf> {
+pub(crate) fn tool(test: &str, name: &str) -> Option<PathBuf> {
     let found = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools").join(name);
     if !found.exists() {
         skip(test, &format!("target/tools/{name} is not there; .ci/run installs it"));
@@ -63,7 +63,7 @@ fn tool(test: &str, name: &str) -> Option<PathBuf> {
 }
 
 /// Python with the packages of target/tools, `None` if the test must be skipped.
-fn python(test: &str, arguments: &[&str]) -> Option<Command> {
+pub(crate) fn python(test: &str, arguments: &[&str]) -> Option<Command> {
     if lacks(test, false, &["python3"]) {
         return None;
     }
@@ -74,7 +74,7 @@ fn python(test: &str, arguments: &[&str]) -> Option<Command> {
 }
 
 /// Runs a program with this input: whether it succeeded, its output and its standard error.
-fn feed(command: &mut Command, input: &str) -> (bool, String, String) {
+pub(crate) fn feed(command: &mut Command, input: &str) -> (bool, String, String) {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
@@ -83,7 +83,7 @@ fn feed(command: &mut Command, input: &str) -> (bool, String, String) {
 }
 
 /// A Bicep or YAML file as JSON, or the parser's error; `None` if the test must be skipped.
-fn parse(test: &str, language: &str, text: &str) -> Option<Result<Value, String>> {
+pub(crate) fn parse(test: &str, language: &str, text: &str) -> Option<Result<Value, String>> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/ama/parse.py");
     let (success, output, errors) = feed(&mut python(test, &[script, language])?, text);
     Some(if success { Ok(serde_json::from_str(&output).unwrap()) } else { Err(errors) })

@@ -20,6 +20,8 @@ mod fluentd;
 mod jq;
 mod rsyslog;
 mod syslog_ng;
+mod telegraf;
+mod vector;
 
 /// A record as parsed by the consumer or by serde_json.
 type Record = Map<String, Value>;
@@ -163,6 +165,19 @@ impl Shipped {
 /// The path of a shipped file.
 fn shipped(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+/// Every option of a config must be on this list: the names on the way to it, joined by dots.
+fn assert_known(config: &Value, options: &[&str]) {
+    fn walk(value: &Value, name: &str, options: &[&str]) {
+        match value {
+            Value::Object(map) => map.iter().for_each(|(key, value)| {
+                walk(value, &if name.is_empty() { key.clone() } else { format!("{name}.{key}") }, options);
+            }),
+            _ => assert!(options.contains(&name), "unknown: {name}"),
+        }
+    }
+    walk(config, "", options);
 }
 
 /// A consumer that runs over a tree, in a folder of its own. At the end of the test it is stopped as a service manager

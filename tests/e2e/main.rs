@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
 
 mod ama;
+mod ansible;
 mod anything;
 mod appends;
 mod consumers;
 mod container;
 mod cpu_now;
 mod docs;
+mod duckdb;
 mod endings;
 mod fields;
 mod filters;

@@ -19,8 +19,8 @@ fn parsed(output: &str) -> Vec<Value> {
     serde_json::Deserializer::from_str(output).into_iter().collect::<Result<_, _>>().unwrap()
 }
 
-/// jq 1.6 prints 0.0 as 0: it has only one type of number.
-fn one_kind_of_number(value: &Value) -> Value {
+/// jq 1.6 prints 0.0 as 0: it has only one type of number. So has Telegraf's JSON.
+pub(super) fn one_kind_of_number(value: &Value) -> Value {
     match value {
         Value::Number(number) => json!(number.as_f64().unwrap()),
         Value::Array(values) => values.iter().map(one_kind_of_number).collect(),
