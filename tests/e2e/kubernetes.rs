@@ -284,7 +284,8 @@ fn which_fields_need_which_capabilities() {
     let pids = format!("--pid={},{}", pids[0], pids[1]);
     let mounts = ["/proc:/host/proc:ro", "/:/host/root:ro"].map(str::to_owned);
     let arguments =
-        ["--procfs=/host/proc", "--rootfs=/host/root", "--fields=all", "--timeout=5m", &pids].map(str::to_owned);
+        ["--procfs=/host/proc", "--rootfs=/host/root", "--fields=all", "--sample=1ms", "--timeout=5m", &pids]
+            .map(str::to_owned);
     let root = tempfile::tempdir().unwrap();
     let records = |uid, capabilities: &[&str]| -> Vec<Map<String, Value>> {
         let rights = Rights { uid, group: None, capabilities };
