@@ -77,7 +77,8 @@ impl Machine {
     pub(crate) fn put(&self, from: &Path, to: &str) {
         // The kernel resolves this path in the machine's mount namespace.
         let to = format!("/proc/{}/root{to}", self.systemd().expect("systemd"));
-        quiet(command("cp", &["-r", "--"]).arg(from).arg(to));
+        // Python compiles a module anew if its time has changed.
+        quiet(command("cp", &["-a", "--"]).arg(from).arg(to));
     }
 
     fn enter(&self, script: &str) -> Option<Output> {
