@@ -2,7 +2,7 @@
 //! are not written in Rust into target/tools.
 
 mod azure;
-mod machine;
+pub(crate) mod machine;
 mod queries;
 mod runs;
 mod units;

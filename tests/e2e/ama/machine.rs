@@ -11,17 +11,17 @@ use serde_json::{Map, Value};
 use tempfile::TempDir;
 
 use super::path;
-use crate::support::{PROCLINE, command, lacks, skip};
+use crate::support::{PROCLINE, command, lacks, quiet, skip};
 
 /// A machine that runs nothing but systemd and its journal.
-pub(super) struct Machine {
+pub(crate) struct Machine {
     boot: Child,
     folder: TempDir,
 }
 
 impl Machine {
     /// Boots a machine whose /srv looks like a checkout after a release build; `None` if the test must be skipped.
-    pub(super) fn boot(test: &str) -> Option<Self> {
+    pub(crate) fn boot(test: &str) -> Option<Self> {
         let programs = ["unshare", "nsenter", "mount", "systemctl", "setpriv", "runuser"];
         if lacks(test, true, &programs) {
             return None;
@@ -40,6 +40,11 @@ impl Machine {
             fs::copy(entry.path(), at("ama").join(entry.file_name())).unwrap();
         }
         fs::copy(PROCLINE, at("target/release/procline")).unwrap();
+        // What .ci/packages has built, if it has.
+        let packages = concat!(env!("CARGO_MANIFEST_DIR"), "/target/packages");
+        if Path::new(packages).exists() {
+            quiet(command("cp", &["-r", packages]).arg(at("packages")));
+        }
         // The tests run as root, and sudo may not be installed.
         fs::write(at("bin/sudo"), "#!/bin/sh\nexec \"$@\"\n").unwrap();
         fs::set_permissions(at("bin/sudo"), fs::Permissions::from_mode(0o755)).unwrap();
@@ -78,24 +83,24 @@ impl Machine {
     }
 
     /// Runs a script in /srv of the machine, which must succeed, and returns what it prints.
-    pub(super) fn run(&self, script: &str) -> String {
+    pub(crate) fn run(&self, script: &str) -> String {
         let output = self.enter(script).expect("systemd");
         assert!(output.status.success(), "{script}\n{output:?}\n{}", self.journal());
         String::from_utf8(output.stdout).unwrap()
     }
 
     /// Whether a script succeeds in the machine.
-    pub(super) fn succeeds(&self, script: &str) -> bool {
+    pub(crate) fn succeeds(&self, script: &str) -> bool {
         self.enter(script).is_some_and(|output| output.status.success())
     }
 
-    pub(super) fn journal(&self) -> String {
+    pub(crate) fn journal(&self) -> String {
         let output = self.enter("journalctl --no-pager --lines 20");
         output.map_or_else(String::new, |output| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// The records of the latest snapshot in today's file.
-    pub(super) fn rows(&self) -> Vec<Map<String, Value>> {
+    pub(crate) fn rows(&self) -> Vec<Map<String, Value>> {
         let rows = rows(&self.run("cat /var/log/procline/*.jsonl"));
         let latest = rows.iter().map(|row| row["timestamp"].as_str().unwrap().to_owned()).max().unwrap();
         rows.into_iter().filter(|row| row["timestamp"] == latest).collect()
@@ -131,6 +136,6 @@ fn enter(pid: i32, script: &str) -> Output {
     Command::new("nsenter").args(within).args(["sh", "-ec", &script]).stdin(Stdio::null()).output().unwrap()
 }
 
-pub(super) fn rows(text: &str) -> Vec<Map<String, Value>> {
+pub(crate) fn rows(text: &str) -> Vec<Map<String, Value>> {
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
 }
