@@ -181,8 +181,7 @@ fn the_program_of_the_packages_is_the_trees() {
     let [proc, root] = ["proc", "root"].map(|name| fixture(name).to_str().unwrap().to_owned());
     let roots = ["--procfs", proc.as_str(), "--rootfs", root.as_str()];
     for arguments in [
-        &["--version"][..],
-        &["--help"],
+        &["--help"][..],
         &["fields", "--format", "json"],
         &[&["--fields", "all,-timestamp", "--sample", "1ms"], &roots[..]].concat(),
         &[&["--fields", "all,-timestamp", "--sample", "1ms", "--format", "csv"], &roots[..]].concat(),
