@@ -25,6 +25,7 @@ mod names;
 mod oms;
 mod output;
 mod package;
+mod packages;
 mod parity;
 mod passing;
 mod planted;

@@ -100,10 +100,6 @@ fn the_workflows_call_scripts_that_are_there() {
         let text = fs::read_to_string(entry.unwrap().path()).unwrap();
         let words = text.lines().filter(|line| !line.trim_start().starts_with('#')).flat_map(str::split_whitespace);
         for word in words.filter(|word| word.starts_with(".ci/")) {
-            // To be removed with the branch that brings this script.
-            if word == ".ci/packages" {
-                continue;
-            }
             let path = root().join(word);
             let mode = fs::metadata(&path).unwrap_or_else(|error| panic!("{word}: {error}")).permissions().mode();
             assert!(mode & 0o111 != 0 || word == ".ci/run", "{word}");

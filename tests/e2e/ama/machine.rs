@@ -40,6 +40,11 @@ impl Machine {
             fs::copy(entry.path(), at("ama").join(entry.file_name())).unwrap();
         }
         fs::copy(PROCLINE, at("target/release/procline")).unwrap();
+        // What .ci/packages has built, if it has.
+        let packages = concat!(env!("CARGO_MANIFEST_DIR"), "/target/packages");
+        if Path::new(packages).exists() {
+            quiet(command("cp", &["-r", packages]).arg(at("packages")));
+        }
         // The tests run as root, and sudo may not be installed.
         fs::write(at("bin/sudo"), "#!/bin/sh\nexec \"$@\"\n").unwrap();
         fs::set_permissions(at("bin/sudo"), fs::Permissions::from_mode(0o755)).unwrap();

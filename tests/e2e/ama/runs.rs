@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 
 use super::machine::{Machine, rows};
 use super::{blocks, file, parse};
+use crate::limit::wait_for;
+use crate::packages::package;
 use crate::support::lacks;
 
 /// The values of a record that stay the same as long as the process does not change.
@@ -16,12 +18,42 @@ fn lasting(row: &Map<String, Value>) -> Vec<Option<Value>> {
         .into()
 }
 
+/// The README's blocks of commands, in its order.
+const PACKAGE: usize = 0;
+const CHECKOUT: usize = 1;
+const CRON: usize = 2;
+const HEARTBEATS: usize = 3;
+const HEARTBEATS_CRON: usize = 4;
+const COMPRESS: usize = 5;
+
+/// A block of the README: its commands that install, and the last, which enables.
+fn steps(block: usize) -> [String; 2] {
+    let steps = blocks("README.md", "sh").swap_remove(block);
+    let (install, enable) = steps.trim_end().rsplit_once('\n').unwrap();
+    [install, enable].map(str::to_owned)
+}
+
 /// The README's steps, exactly as they are printed there, on a machine without procline.
 #[test]
 fn the_readmes_steps_bring_lines() {
     let Some(machine) = Machine::boot("the_readmes_steps_bring_lines") else { return };
-    let steps = &blocks("README.md", "sh")[0];
-    let (install, enable) = steps.trim_end().rsplit_once('\n').unwrap();
+    bring_lines(&machine, CHECKOUT);
+}
+
+#[test]
+fn the_package_brings_lines() {
+    let test = "the_package_brings_lines";
+    if lacks(test, true, &["apt-get"]) || package(test, "deb").is_none() {
+        return;
+    }
+    let Some(machine) = Machine::boot(test) else { return };
+    machine.run("mv packages/procline_*.deb .");
+    bring_lines(&machine, PACKAGE);
+}
+
+/// Runs the steps of a block of the README. Then the file has what procline prints, and the agent may read it.
+fn bring_lines(machine: &Machine, block: usize) {
+    let [install, enable] = &steps(block);
     machine.run(install);
     assert_eq!(machine.run("systemctl is-enabled procline.timer || true"), "disabled\n");
     machine.run(enable);
@@ -57,7 +89,11 @@ fn the_readmes_steps_bring_lines() {
     machine.run("rm /var/log/procline/other.jsonl");
 
     // The commands on the page for missing rows work, too. Some are about heartbeats.
-    machine.run(&blocks("README.md", "sh")[2]);
+    let [install, enable] = &steps(HEARTBEATS);
+    if block == CHECKOUT {
+        machine.run(install);
+    }
+    machine.run(enable);
     for step in blocks("NO-ROWS.md", "sh").iter().flat_map(|block| block.lines()) {
         machine.run(step);
     }
@@ -67,9 +103,8 @@ fn the_readmes_steps_bring_lines() {
 #[test]
 fn the_readmes_steps_bring_heartbeats() {
     let Some(machine) = Machine::boot("the_readmes_steps_bring_heartbeats") else { return };
-    let steps = blocks("README.md", "sh");
-    machine.run(&steps[0]);
-    let (install, enable) = steps[2].trim_end().rsplit_once('\n').unwrap();
+    machine.run(&steps(CHECKOUT).join("\n"));
+    let [install, enable] = &steps(HEARTBEATS);
     machine.run(install);
     assert_eq!(machine.run("systemctl is-enabled procline-host.timer || true"), "disabled\n");
     machine.run(enable);
@@ -119,7 +154,7 @@ fn the_readmes_steps_bring_heartbeats() {
 #[test]
 fn the_timer_starts_the_service_repeatedly() {
     let Some(machine) = Machine::boot("the_timer_starts_the_service_repeatedly") else { return };
-    machine.run(&blocks("README.md", "sh")[0]);
+    machine.run(&steps(CHECKOUT).join("\n"));
     let next = machine.run("systemctl show --value -p NextElapseUSecRealtime procline.timer");
     assert!(next.contains(":00 "), "{next}");
     // A minute is too long for a test: the same timer runs every second.
@@ -139,7 +174,7 @@ fn the_timer_starts_the_service_repeatedly() {
 #[test]
 fn a_failure_is_in_the_journal() {
     let Some(machine) = Machine::boot("a_failure_is_in_the_journal") else { return };
-    machine.run(&blocks("README.md", "sh")[0]);
+    machine.run(&steps(CHECKOUT).join("\n"));
     machine.run("systemctl start procline.service");
     machine.run("systemctl stop procline.timer procline.service; cd /var/log/procline; for file in *; do rm $file; mkdir $file; done");
     assert!(!machine.succeeds("systemctl start procline.service"));
@@ -153,8 +188,7 @@ fn a_failure_is_in_the_journal() {
 #[test]
 fn the_units_advice_is_right() {
     let Some(machine) = Machine::boot("the_units_advice_is_right") else { return };
-    let install = &blocks("README.md", "sh")[0];
-    machine.run(install);
+    machine.run(&steps(CHECKOUT).join("\n"));
     machine.run("systemctl stop procline.timer procline.service; mkdir /etc/systemd/system/procline.service.d");
     let run = |dropin: &str| {
         let fields = "pid,fds,exe,cwd,uss,swap,read_bytes";
@@ -186,11 +220,10 @@ fn the_units_advice_is_right() {
 #[test]
 fn cron_writes_the_same_file() {
     let Some(machine) = Machine::boot("cron_writes_the_same_file") else { return };
-    let steps = blocks("README.md", "sh");
-    let install: Vec<_> = steps[0].lines().take(3).collect();
-    machine.run(&install.join("\n"));
-    for (name, step) in [("procline", &steps[1]), ("procline-host", &steps[3])] {
-        machine.run(step);
+    let install = steps(CHECKOUT).join("\n");
+    machine.run(&install.lines().take(3).collect::<Vec<_>>().join("\n"));
+    for (name, block) in [("procline", CRON), ("procline-host", HEARTBEATS_CRON)] {
+        machine.run(&blocks("README.md", "sh")[block]);
         let cron = file(&format!("{name}.cron"));
         let line = cron.lines().find(|line| !line.starts_with('#')).unwrap();
         let words: Vec<_> = line.splitn(7, ' ').collect();
@@ -208,30 +241,23 @@ fn cron_writes_the_same_file() {
     assert!(heartbeats.len() == 1 && heartbeats[0].contains_key("boot_time"), "{heartbeats:?}");
 }
 
-/// What cloud-init would run at the first boot, with a package that has the same files as ours.
+/// What cloud-init would run at the first boot, with the package from an address on this machine.
 #[test]
 fn cloud_init_installs_and_enables() {
     let test = "cloud_init_installs_and_enables";
-    if lacks(test, true, &["apt-get", "dpkg-deb", "curl", "sha256sum"]) {
+    if lacks(test, true, &["apt-get", "curl", "python3", "sha256sum"]) {
         return;
     }
+    let Some(package) = package(test, "deb") else { return };
     let Some(config) = parse(test, "yaml", &file("cloud-init.yml")) else { return };
     let Some(machine) = Machine::boot(test) else { return };
-    let architecture = machine.run("dpkg --print-architecture");
-    let control = format!(
-        "Package: procline\\nVersion: 0.1\\nArchitecture: {}\\nMaintainer: none\\nDescription: test\\n",
-        architecture.trim()
-    );
-    machine.run(&format!(
-        "mkdir -p deb/DEBIAN; printf '{control}' >deb/DEBIAN/control
-        install -D target/release/procline deb/usr/bin/procline
-        install -D -m 0644 -t deb/usr/lib/systemd/system ama/*.service ama/*.timer
-        install -D -m 0644 ama/procline.sysusers deb/usr/lib/sysusers.d/procline.conf
-        dpkg-deb --root-owner-group -Znone --build deb procline.deb"
-    ));
-    let sum = machine.run("sha256sum procline.deb");
+    let name = package.file_name().unwrap().to_str().unwrap();
+    machine.run("systemd-run --quiet --working-directory=/srv/packages python3 -m http.server --bind 127.0.0.1 8000");
+    let address = format!("http://127.0.0.1:8000/{name}");
+    wait_for("the server", || machine.succeeds(&format!("curl --silent --fail --head {address}")).then_some(()));
+    let sum = machine.run(&format!("sha256sum packages/{name}"));
     let (sum, _) = sum.split_once(' ').unwrap();
-    let script = config.unwrap()["runcmd"][0].as_str().unwrap().replace("PACKAGE_URL", "file:///srv/procline.deb");
+    let script = config.unwrap()["runcmd"][0].as_str().unwrap().replace("PACKAGE_URL", &address);
     // cloud-init writes the commands to a file and runs it with sh.
     let first_start =
         |sum: &str| format!("cat >runcmd <<'END'\n{}\nEND\nsh runcmd", script.replace("PACKAGE_SHA256", sum));
@@ -247,4 +273,83 @@ fn cloud_init_installs_and_enables() {
     machine.run("systemctl start procline.service procline-host.service; test -s /var/log/procline-host/*.jsonl");
     assert!(machine.rows().iter().any(|row| row["pid"] == 1));
     assert_eq!(machine.run("stat -c '%a %U %G' /var/log/procline"), "2750 procline adm\n");
+}
+
+/// The timer compresses what the agent no longer reads, and removes what is old. It touches nothing else.
+#[test]
+fn finished_files_are_compressed() {
+    let Some(machine) = Machine::boot("finished_files_are_compressed") else { return };
+    machine.run(&steps(CHECKOUT).join("\n"));
+    let [install, enable] = &steps(COMPRESS);
+    machine.run(install);
+    assert_eq!(machine.run("systemctl is-enabled procline-compress.timer || true"), "disabled\n");
+    machine.run(enable);
+    let timer =
+        machine.run("systemctl is-enabled procline-compress.timer; systemctl is-active procline-compress.timer");
+    assert_eq!(timer, "enabled\nactive\n");
+    machine.run("systemctl stop procline.timer procline-compress.timer; systemctl start procline.service");
+    // There is no directory of heartbeats yet.
+    machine.run("systemctl start procline-compress.service");
+    let modes = machine.run("stat -c '%a %U %G' /var/log/procline-host");
+    assert_eq!(modes, "2750 procline adm\n");
+
+    // The files, how many hours ago each was last written, and what becomes of it.
+    machine.run("systemctl stop procline-compress.service; rm /var/log/procline/*");
+    let today = machine.run("date -u +%Y-%m-%d.jsonl");
+    let cases = [
+        (today.trim(), 100, ""),
+        ("2020-01-02.jsonl", 0, ""),
+        ("2020-01-03.jsonl", 47, ""),
+        ("2020-01-04.jsonl", 49, "2020-01-04.jsonl.gz"),
+        ("2020-01-05.jsonl", 29 * 24, "2020-01-05.jsonl.gz"),
+        ("2020-01-06.jsonl", 40 * 24, "2020-01-06.jsonl.gz"),
+        ("2020-01-07.jsonl.gz", 29 * 24, ""),
+        ("2020-01-08.jsonl.gz", 32 * 24, "gone"),
+        // What an interrupted run left.
+        ("2020-01-09.jsonl", 60, "2020-01-09.jsonl.gz"),
+        ("other.jsonl", 400, ""),
+        ("other.jsonl.gz", 4000, ""),
+    ];
+    for folder in ["/var/log/procline", "/var/log/procline-host"] {
+        for (name, hours, _) in cases {
+            machine.run(&format!(
+                "cd {folder}; echo '{{\"name\":\"{name}\"}}' >{name}; chown procline:adm {name}; chmod 640 {name}
+                touch -d '{hours} hours ago' {name}"
+            ));
+        }
+        machine.run(&format!("cd {folder}; printf half >2020-01-09.jsonl.gz; ln -s 2020-01-04.jsonl 2020-01-01.jsonl"));
+        machine.run(&format!("cd {folder}; touch --no-dereference -d '9 days ago' 2020-01-01.jsonl"));
+        machine.run(&format!("cd {folder}; mkdir sub; touch -d '9 days ago' sub/2020-01-01.jsonl"));
+    }
+    machine.run("systemctl start procline-compress.service");
+    let mut expected: Vec<_> =
+        cases.iter().map(|(name, _, after)| if after.is_empty() { name } else { after }).collect();
+    expected.retain(|name| **name != "gone");
+    expected.extend([&"2020-01-01.jsonl", &"sub"]);
+    expected.sort();
+    for folder in ["/var/log/procline", "/var/log/procline-host"] {
+        let found = machine.run(&format!("cd {folder}; LC_ALL=C ls"));
+        assert_eq!(found.lines().collect::<Vec<_>>(), expected.iter().map(|name| **name).collect::<Vec<_>>());
+        assert_eq!(machine.run(&format!("ls {folder}/sub")), "2020-01-01.jsonl\n");
+        // The line, the time of the file, and who may read it stay.
+        for (name, hours) in [("2020-01-04.jsonl", 49), ("2020-01-09.jsonl", 60)] {
+            let unpacked = machine.run(&format!("gzip --decompress --stdout {folder}/{name}.gz"));
+            assert_eq!(unpacked, format!("{{\"name\":\"{name}\"}}\n"));
+            let after = machine.run(&format!("stat -c '%a %U %G' {folder}/{name}.gz"));
+            assert_eq!(after, "640 procline adm\n");
+            machine.run(&format!("test $(( ($(date +%s) - $(stat -c %Y {folder}/{name}.gz)) / 3600 )) -ge {hours}"));
+        }
+        assert!(!machine.succeeds(&format!("runuser -u nobody -- ls {folder}")));
+    }
+    // The next day, and an administrator who keeps less.
+    let dropin = "/etc/systemd/system/procline-compress.service.d";
+    for (days, removed) in [("30", "2020-01-06.jsonl.gz"), ("20", "2020-01-07.jsonl.gz")] {
+        machine.run(&format!("test -e /var/log/procline/{removed} -a -e /var/log/procline-host/{removed}"));
+        machine.run(&format!("mkdir -p {dropin}; printf '[Service]\\nEnvironment=DAYS={days}\\n' >{dropin}/days.conf"));
+        machine.run("systemctl daemon-reload; systemctl start procline-compress.service");
+        assert!(!machine.succeeds(&format!("ls /var/log/procline*/{removed}")), "{removed}");
+    }
+    assert!(machine.succeeds("test -e /var/log/procline/2020-01-04.jsonl.gz"));
+    let journal = machine.run("journalctl --sync; journalctl --quiet --unit procline-compress.service --output cat");
+    assert_eq!(journal, "");
 }
