@@ -85,7 +85,7 @@ fn expected(packager: &[&str]) -> BTreeSet<String> {
         }
     }
     let mut found = BTreeSet::from(["-rwxr-xr-x root/root /usr/bin/procline".to_owned()]);
-    for folder in ["ama", "contrib", "docs", "fluent-bit", "fluentd"] {
+    for folder in ["ama", "contrib", "docs", "fluent-bit", "fluentd", "packaging/ansible", "packaging/kubernetes"] {
         walk(&checkout(folder), &mut found);
     }
     let common = [
