@@ -81,23 +81,18 @@ impl Source for Heartbeat {
         if wants(needs::PROCESSES) {
             machine.processes = processes::count(&view.procfs).ok();
         }
-        if wants(needs::VIRTUALIZATION | needs::USERS)
-            && let Some(root) = root(view)
-        {
-            machine.virtualization = virtualization::detect(&root, &view.procfs, !view.roots.are_elsewhere());
-            machine.users = root.read("run/utmp").ok().and_then(|text| logins::count(&text));
+        let is_here = !view.roots.are_elsewhere();
+        let own_root = if is_here { Rootfs::open(Path::new("/")).ok() } else { None };
+        // With --procfs alone there is none.
+        if let Some(root) = view.rootfs.as_ref().or(own_root.as_ref()) {
+            if wants(needs::VIRTUALIZATION) {
+                machine.virtualization = virtualization::detect(root, &view.procfs, is_here);
+            }
+            if wants(needs::USERS) {
+                machine.users = root.read("run/utmp").ok().and_then(|text| logins::count(&text));
+            }
         }
         put(&machine);
         Ok(times)
     }
-}
-
-/// The machine's root directory; none if only its /proc is there.
-fn root(view: &View) -> Option<Rootfs> {
-    let path = match &view.roots.rootfs {
-        Some(path) => path,
-        None if view.roots.procfs.is_some() => return None,
-        None => Path::new("/"),
-    };
-    Rootfs::open(path).ok()
 }

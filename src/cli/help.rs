@@ -39,7 +39,7 @@ pub const EXIT_STATUS: [(&str, &str); 4] = [
     ("124", "the run took longer than --timeout"),
 ];
 
-/// Variables that procline reads, and what each sets. An option beats its variable. An empty variable counts as unset.
+/// Variables that procline reads, and what each sets. An option overrides its variable. An empty variable counts as unset.
 pub const ENVIRONMENT: [(&str, &str); 4] = [
     ("HOST_PROC", "the default of --procfs"),
     ("HOST_ROOT", "the default of --rootfs"),

@@ -76,17 +76,17 @@ impl<'a, R> Record<'a, R> {
             }
             write(self)
         };
-        let least = write_with(0);
-        let Some(room) = max.checked_sub(least) else { return least };
-        let (mut keep, mut cost) = (size(whole), (length + MARK.len()).saturating_sub(least));
+        let minimum = write_with(0);
+        let Some(available) = max.checked_sub(minimum) else { return minimum };
+        let (mut keep, mut cost) = (size(whole), (length + MARK.len()).saturating_sub(minimum));
         for _ in 0..MAX_ROUNDS {
             // This assumes that every part of the text takes the same share of the line.
-            keep = keep.saturating_mul(room) / cost.max(1);
+            keep = keep.saturating_mul(available) / cost.max(1);
             let length = write_with(keep);
             if length <= max {
                 return length;
             }
-            cost = length - least;
+            cost = length - minimum;
         }
         write_with(0)
     }

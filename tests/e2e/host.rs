@@ -386,6 +386,7 @@ fn only_the_files_that_the_fields_need_are_opened() {
         ("os", &["os-release"]),
         ("kernel", &["osrelease", "arch"]),
         ("uptime", &["uptime"]),
+        ("users", &["utmp"]),
     ] {
         let inner = tree.procline(&["host", "--fields", fields]);
         let mut strace = command("strace", &["-f", "-qq", "-e", "trace=openat,openat2", PROCLINE]);
