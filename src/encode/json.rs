@@ -57,14 +57,16 @@ fn name(out: &mut Vec<u8>, name: &Name) {
 }
 
 fn value(out: &mut Vec<u8>, value: &Value<'_>) -> serde_json::Result<()> {
-    let plain = match value {
-        Value::Str(text) if is_plain(text.as_bytes()) => Some(&**text),
-        Value::Bytes(bytes) if is_plain(bytes) => str::from_utf8(bytes).ok(),
-        _ => None,
+    let text = match value {
+        Value::Str(text) => text.as_bytes(),
+        Value::Bytes(bytes) => bytes,
+        _ => return any(out, value),
     };
-    let Some(plain) = plain else { return any(out, value) };
+    if !is_plain(text) {
+        return any(out, value);
+    }
     out.push(b'"');
-    out.extend_from_slice(plain.as_bytes());
+    out.extend_from_slice(text);
     out.push(b'"');
     Ok(())
 }
@@ -73,7 +75,7 @@ fn any(out: &mut Vec<u8>, value: &impl Serialize) -> serde_json::Result<()> {
     value.serialize(&mut Serializer::with_formatter(out, Controls))
 }
 
-/// Whether a text has nothing to escape.
+/// Whether a text is ASCII and has nothing to escape.
 fn is_plain(text: &[u8]) -> bool {
     let (chunks, rest) = text.as_chunks::<16>();
     // A chunk is checked without an early exit, so that the compiler can check all its bytes at once. For the few bytes
@@ -82,10 +84,9 @@ fn is_plain(text: &[u8]) -> bool {
         && !rest.iter().fold(false, |any, byte| any | MAY_NEED_ESCAPE[usize::from(*byte)])
 }
 
-/// Whether a byte may belong to a character that must be escaped. 0xc2 is the first byte of the C1 controls (U+0080 to
-/// U+009F) in UTF-8, and of only a few other characters.
+/// Whether a byte may belong to a character that must be escaped, or to invalid UTF-8.
 const fn may_need_escape(byte: u8) -> bool {
-    (byte < 0x20) | (byte == b'"') | (byte == b'\\') | (byte == 0x7f) | (byte == 0xc2)
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\') | (byte >= 0x7f)
 }
 
 const MAY_NEED_ESCAPE: [bool; 256] = {
