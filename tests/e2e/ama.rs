@@ -2,6 +2,7 @@
 //! are not written in Rust into target/tools.
 
 mod azure;
+mod layouts;
 pub(crate) mod machine;
 mod queries;
 mod runs;
@@ -37,7 +38,7 @@ pub(crate) fn file(name: &str) -> String {
     fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// One list of `columns.json`: stream, procline or ps, hostStream or host.
+/// One list of `columns.json`: stream, or a layout of the table: procline, ps or oms. For heartbeats: hostStream or host.
 fn columns(list: &str) -> Vec<Column> {
     let lists: Value = serde_json::from_str(&file("columns.json")).unwrap();
     serde_json::from_value(lists[list].clone()).unwrap()
@@ -118,15 +119,15 @@ fn records(unit: &str) -> Vec<serde_json::Map<String, Value>> {
     lines(&output).iter().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// The columns of the stream are the keys that the unit writes, with the types of the field table. The table has all of
-/// them, with times as datetime.
+/// The columns of the stream are the keys that the unit writes, with the types of the field table, and TimeGenerated, as
+/// Microsoft's documentation of JSON logs requires. The table has all of them, with times as datetime.
 #[test]
 fn the_columns_are_those_of_the_record() {
     let fields = fields("process");
     let of_key = |key: &String| fields.iter().find(|column| column.name == *key).expect(key).clone();
     let mut expected: Vec<_> = records("procline.service")[0].keys().map(of_key).collect();
     expected.push(column("command_truncated", "boolean"));
-    assert_eq!(sorted(columns("stream")), sorted(expected.clone()));
+    assert_eq!(sorted(columns("stream")), stream(expected.clone()));
     assert_eq!(sorted(columns("procline")), table(expected, "start"));
 
     // A heartbeat has all fields of its kind. Some are absent on some machines.
@@ -134,7 +135,7 @@ fn the_columns_are_those_of_the_record() {
     for key in records("procline-host.service")[0].keys() {
         assert!(expected.iter().any(|column| column.name == *key), "{key}");
     }
-    assert_eq!(sorted(columns("hostStream")), sorted(expected.clone()));
+    assert_eq!(sorted(columns("hostStream")), stream(expected.clone()));
     assert_eq!(sorted(columns("host")), table(expected, "boot_time"));
     assert_eq!(arguments("procline-host.service")[..2], ["host", "--output"], "no option that selects fields");
 
@@ -143,7 +144,7 @@ fn the_columns_are_those_of_the_record() {
     assert_eq!(ps.join(" "), nine);
 
     let reserved = "id BilledSize IsBillable InvalidTimeGenerated TenantId Title Type UniqueId";
-    let lists = ["stream", "procline", "ps", "hostStream", "host"];
+    let lists = ["stream", "procline", "ps", "oms", "hostStream", "host"];
     for Column { name, .. } in lists.map(columns).concat() {
         let legal = name.starts_with(|c: char| c.is_ascii_alphabetic())
             && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
@@ -171,11 +172,16 @@ fn fields(kind: &str) -> Vec<Column> {
     lines(&output).iter().map(of_line).collect()
 }
 
-/// The sorted columns of the table that a stream fills, where this column is a time besides the `timestamp`.
-fn table(stream: Vec<Column>, time: &str) -> Vec<Column> {
-    let row = stream.into_iter().filter(|column| column.name != "timestamp");
-    let row = row.map(|column| if column.name == time { self::column(time, "datetime") } else { column });
-    sorted([column("TimeGenerated", "datetime")].into_iter().chain(row).collect())
+/// The sorted columns of the stream of records with these keys.
+fn stream(keys: Vec<Column>) -> Vec<Column> {
+    sorted([column("TimeGenerated", "datetime")].into_iter().chain(keys).collect())
+}
+
+/// The sorted columns of the table that such a stream fills, where this column is a time besides the `timestamp`.
+fn table(keys: Vec<Column>, time: &str) -> Vec<Column> {
+    let is_time = |name: &str| [time, "timestamp"].contains(&name);
+    let row = keys.into_iter().map(|key| if is_time(&key.name) { column(&key.name, "datetime") } else { key });
+    stream(row.collect())
 }
 
 fn sorted(mut columns: Vec<Column>) -> Vec<Column> {
