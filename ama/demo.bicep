@@ -184,7 +184,8 @@ module watch 'watch.bicep' = {
   name: 'procline-watch'
   params: {
     workspaceName: workspace.name
-    programName: 'sshd'
+    programNames: ['cron']
+    actionGroupIds: []
     location: location
   }
   // The workbook page needs the table.
