@@ -208,7 +208,8 @@ fn one_command_everywhere() {
     }
 }
 
-/// The README's commands about cost print what they promise.
+/// The README's commands about cost print what they promise: about the bytes of the values in a day's rows. Azure adds
+/// TimeGenerated to each row, which has the same text as `timestamp`.
 #[test]
 fn the_commands_about_cost_work() {
     if lacks("the_commands_about_cost_work", false, &["sh", "awk"]) {
@@ -217,13 +218,30 @@ fn the_commands_about_cost_work() {
     let folder = Path::new(crate::support::PROCLINE).parent().unwrap().display();
     let readme = file("README.md");
     let commands: Vec<_> = readme.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
-    assert!(!commands.is_empty());
-    for line in commands {
+    assert_eq!(commands.len(), 3);
+    let printed = |line: &str| -> [f64; 2] {
         let output = quiet(&mut command("sh", &["-c", &format!("PATH={folder}:$PATH; {line}")]));
         let text = String::from_utf8(output).unwrap();
         let words: Vec<_> = text.split_whitespace().collect();
-        assert!(words.len() == 6 && words[0].parse::<u64>().unwrap() >= 1440 && words[1] == "rows,", "{text}");
+        assert!(words.len() == 6 && words[1] == "rows,", "{text}");
+        [words[0], words[2]].map(|number| number.parse().unwrap())
+    };
+    for line in &commands {
+        assert!(printed(line)[0] >= 1440.0, "{line}");
     }
+
+    // With one process, whose line the test can read too, and so many rows that whole megabytes are exact enough.
+    let pid = std::process::id().to_string();
+    let [rows, megabytes] =
+        printed(&commands[0].replace(" --format", &format!(" --pid {pid} --format")).replace("1e6", "1"));
+    let mut arguments = arguments("procline.service");
+    arguments.truncate(2);
+    let line = quiet(procline(&["--pid", &pid]).args(arguments));
+    let row: serde_json::Map<String, Value> = serde_json::from_slice(&line).unwrap();
+    let bytes = |value: &Value| value.as_str().map_or_else(|| value.to_string().len(), str::len);
+    let values: usize = row.values().map(bytes).sum::<usize>() + bytes(&row["timestamp"]);
+    let share = megabytes / rows / values as f64;
+    assert!(rows == 1440.0 && (0.97..1.03).contains(&share), "{megabytes} for {rows} rows of {values} bytes");
 }
 
 /// The README names every file in the folder.
