@@ -253,3 +253,13 @@ fn the_readme_names_every_file() {
         assert!(name == "README.md" || readme.contains(&name), "{name}");
     }
 }
+
+/// The page about the tables names every column of the layouts that are not procline's own.
+#[test]
+fn the_tables_are_described() {
+    let page = file("TABLES.md");
+    for Column { name, .. } in ["ps", "oms"].map(columns).concat() {
+        let words = page.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        assert!(words.into_iter().any(|word| word == name), "{name}");
+    }
+}
