@@ -5,6 +5,7 @@ mod azure;
 pub(crate) mod machine;
 mod queries;
 mod runs;
+mod types;
 mod units;
 
 use std::fs;

@@ -9,7 +9,7 @@ use super::queries::ask;
 use super::{file, parse, path, written};
 
 /// The name and text of every file with this extension.
-fn files(extension: &str) -> Vec<(String, String)> {
+pub(super) fn files(extension: &str) -> Vec<(String, String)> {
     let names = fs::read_dir(path("")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut files: Vec<_> =
         names.filter(|name| name.ends_with(extension)).map(|name| (name.clone(), file(&name))).collect();
@@ -19,7 +19,7 @@ fn files(extension: &str) -> Vec<(String, String)> {
 }
 
 /// A Bicep file as the parser sees it, `None` if the test must be skipped.
-fn bicep(test: &str, name: &str) -> Option<Value> {
+pub(super) fn bicep(test: &str, name: &str) -> Option<Value> {
     Some(parse(test, "bicep", &file(name))?.unwrap_or_else(|error| panic!("{name}: {error}")))
 }
 
@@ -35,8 +35,18 @@ fn all<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a Value>) {
     }
 }
 
+/// The properties of a resource or a module, without the loop and the condition around them.
+pub(super) fn config(resource: &Value) -> &Value {
+    let mut config = &resource["config"];
+    while config.get("loop_type").is_some() || config.get("condition").is_some() {
+        config = &config["config"];
+    }
+    config
+}
+
 /// `variable.property` as the parser represents it.
-fn property(variable: &str, property: &str) -> Value {
+fn property(variable: impl Into<Value>, property: &str) -> Value {
+    let variable = variable.into();
     json!({"operator": {"type": "property_accessor", "operands": {"operand_1": variable, "operand_2": property}}})
 }
 
@@ -62,7 +72,7 @@ fn bicep_parses_and_finds_its_files() {
         for (symbol, module) in template["modules"].as_object().into_iter().flatten() {
             let Some(other) = bicep(test, module["detail"]["path"].as_str().unwrap()) else { return };
             let (required, possible) = parameters(&other);
-            let given: BTreeSet<_> = module["config"]["params"].as_object().unwrap().keys().cloned().collect();
+            let given: BTreeSet<_> = config(module)["params"].as_object().unwrap().keys().cloned().collect();
             assert!(given.is_superset(&required) && given.is_subset(&possible), "{name}: {symbol}: {given:?}");
         }
     }
@@ -95,41 +105,60 @@ fn parameter_files_fit_their_templates() {
 /// transforms.
 #[test]
 fn the_rule_reads_what_the_units_write() {
-    let Some(template) = bicep("the_rule_reads_what_the_units_write", "machines.bicep") else { return };
+    let test = "the_rule_reads_what_the_units_write";
+    let Some(template) = bicep(test, "machines.bicep") else { return };
     let variables = &template["variables"];
     assert_eq!(variables["columns"]["value"]["function"]["parameters"]["file_path"], "columns.json");
-    for (layout, transform) in [("procline", "transform.kql"), ("ps", "transform-ps.kql")] {
+    let layouts = [
+        ("procline", "ProcessMonitor_CL", "transform.kql"),
+        ("ps", "ProcessMonitor_CL", "transform-ps.kql"),
+        ("oms", "process_CL", "transform-oms.kql"),
+    ];
+    for (layout, table, transform) in layouts {
         let layout_of = &variables["layouts"]["value"][layout];
+        assert_eq!(layout_of["table"], table);
         assert_eq!(layout_of["columns"], property("columns", layout));
         assert_eq!(layout_of["transform"]["function"]["parameters"]["file_path"], transform);
     }
+    assert_eq!(variables["layouts"]["value"].as_object().unwrap().len(), layouts.len());
     let rule = &template["resources"]["rule"]["config"];
     let properties = &rule["properties"];
     let kinds = [
-        ("table", "stream", "procline.service", "procline-host.service"),
-        ("hostTable", "hostStream", "procline-host.service", "procline.service"),
+        ("stream", "procline.service", "procline-host.service"),
+        ("hostStream", "procline-host.service", "procline.service"),
     ];
     for (part, count) in [(&properties["dataSources"]["logFiles"], 2), (&properties["dataFlows"], 2)] {
         assert_eq!(part.as_array().unwrap().len(), count);
     }
-    for (place, (table, list, unit, other)) in kinds.into_iter().enumerate() {
-        let table = &template["resources"][table]["config"];
+    for (place, (list, unit, other)) in kinds.into_iter().enumerate() {
         let source = &properties["dataSources"]["logFiles"][place];
         let flow = &properties["dataFlows"][place];
         let stream = source["streams"][0].as_str().unwrap();
         assert!(stream.starts_with("Custom-"), "{stream}");
         assert_eq!(properties["streamDeclarations"][format!("'{stream}'")]["columns"], property("columns", list));
         assert_eq!(flow["streams"], json!([stream]));
-        assert_eq!(flow["outputStream"], format!("Custom-{}", table["name"].as_str().unwrap()));
-        assert_eq!(table["name"], table["properties"]["schema"]["name"]);
         assert_eq!(source["format"], "json");
         let pattern = source["filePatterns"][0].as_str().unwrap();
         let matches = |unit: &str| glob::Pattern::new(pattern).unwrap().matches(&written(unit));
         assert!(matches(unit) && !matches(other), "{pattern}");
     }
     assert_eq!(rule["dependsOn"], json!(["table", "hostTable"]));
-    let host = &template["resources"]["hostTable"]["config"]["properties"]["schema"]["columns"];
-    assert_eq!(*host, property("columns", "host"));
+    let modules = &template["modules"];
+    for module in ["table", "hostTable"] {
+        assert_eq!(modules[module]["detail"]["path"], "table.bicep");
+    }
+    // The table of the layout, where the rule writes.
+    let table = &config(&modules["table"])["params"];
+    let layout =
+        json!({"operator": {"type": "index_accessor", "operands": {"operand_1": "layouts", "operand_2": "layout"}}});
+    assert_eq!(table["tableName"], property(layout.clone(), "table"));
+    assert_eq!(table["columns"], property(layout.clone(), "columns"));
+    assert_eq!(properties["dataFlows"][0]["transformKql"], property(layout, "transform"));
+    assert_eq!(properties["dataFlows"][0]["outputStream"], "Custom-${layouts[layout].table}");
+    // The table of heartbeats.
+    let host = &config(&modules["hostTable"])["params"];
+    assert_eq!(properties["dataFlows"][1]["outputStream"], format!("Custom-{}", host["tableName"].as_str().unwrap()));
+    assert_eq!(host["columns"], property("columns", "host"));
     let transform = &properties["dataFlows"][1]["transformKql"];
     assert_eq!(transform["function"]["parameters"]["file_path"], "transform-host.kql");
 }
@@ -146,9 +175,11 @@ fn the_names_in_bicep_exist() {
     let replaced = &criterion("alert")["query"]["function"]["parameters"];
     assert_eq!(replaced["original_string"]["function"]["parameters"]["file_path"], "alert.kql");
     assert_eq!(file("alert.kql").matches(replaced["old_string"].as_str().unwrap()).count(), 1);
-    for word in ["PACKAGE_URL", "PACKAGE_SHA256"] {
-        assert_eq!(file("cloud-init.yml").matches(word).count(), 1, "{word}");
-        assert!(file("demo.bicep").contains(&format!("'{word}'")), "{word}");
+    for (script, template) in [("cloud-init.yml", "demo.bicep"), ("install.sh", "install.bicep")] {
+        for word in ["PACKAGE_URL", "PACKAGE_SHA256"] {
+            assert_eq!(file(script).matches(word).count(), 1, "{script}: {word}");
+            assert!(file(template).contains(&format!("'{word}'")), "{template}: {word}");
+        }
     }
     let queries = [("alert", "alert.kql"), ("silence", "alert-host.kql")];
     let queries = BTreeMap::from(queries.map(|(alert, name)| (alert.to_owned(), file(name))));
