@@ -101,6 +101,38 @@ fn parameter_files_fit_their_templates() {
     }
 }
 
+/// The pages deploy templates with parameters that these have.
+#[test]
+fn the_pages_name_parameters_that_exist() {
+    let mut all = BTreeSet::new();
+    for (name, _) in files(".bicep") {
+        let Some(template) = bicep("the_pages_name_parameters_that_exist", &name) else { return };
+        all.extend(parameters(&template).1);
+    }
+    let mut deployments = 0;
+    for page in ["README.md", "MACHINES.md", "NO-ROWS.md"] {
+        let text = file(page);
+        for command in text.lines().filter(|line| line.starts_with("az deployment ")) {
+            let (_, template) = command.split_once("--template-file ama/").expect(command);
+            let mut words = template.split(' ');
+            let (_, possible) =
+                parameters(&bicep("the_pages_name_parameters_that_exist", words.next().unwrap()).unwrap());
+            for word in words.filter(|word| *word != "--parameters") {
+                let known = word.split_once('=').is_some_and(|(name, _)| possible.contains(name));
+                let is_file = word.strip_prefix("ama/").is_some_and(|name| path(name).is_file());
+                assert!(known || is_file, "{page}: {word} in {command}");
+            }
+            deployments += 1;
+        }
+        let spans =
+            text.split('`').skip(1).step_by(2).filter(|span| span.starts_with(|c: char| c.is_ascii_lowercase()));
+        for (name, _) in spans.filter(|span| !span.contains(' ')).filter_map(|span| span.split_once('=')) {
+            assert!(all.contains(name), "{page}: {name}");
+        }
+    }
+    assert!(deployments >= 6, "{deployments}");
+}
+
 /// The rule reads the unit's files as JSON, and writes to the table, which Azure creates first, with our columns and
 /// transforms.
 #[test]
