@@ -110,7 +110,7 @@ fn the_pages_name_parameters_that_exist() {
         all.extend(parameters(&template).1);
     }
     let mut deployments = 0;
-    for page in ["README.md", "MACHINES.md", "NO-ROWS.md"] {
+    for page in ["README.md", "MACHINES.md"] {
         let text = file(page);
         for command in text.lines().filter(|line| line.starts_with("az deployment ")) {
             let (_, template) = command.split_once("--template-file ama/").expect(command);
