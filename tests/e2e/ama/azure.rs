@@ -101,6 +101,45 @@ fn parameter_files_fit_their_templates() {
     }
 }
 
+/// The parts of a resource id are where the templates take them from.
+#[test]
+fn resource_ids_are_taken_apart() {
+    let test = "resource_ids_are_taken_apart";
+    let ids = [
+        ("isMachine", "/providers/Microsoft.Compute/virtualMachines/web-1"),
+        ("isScaleSet", "/providers/Microsoft.Compute/virtualMachineScaleSets/web-1"),
+        ("isInstance", "/providers/Microsoft.Compute/virtualMachineScaleSets/web-1/virtualMachines/7"),
+        ("isArc", "/providers/Microsoft.HybridCompute/machines/web-1"),
+    ];
+    for (name, kinds) in [
+        ("association.bicep", ["isMachine", "isScaleSet", "isArc"]),
+        ("run.bicep", ["isMachine", "isInstance", "isArc"]),
+    ] {
+        let Some(template) = bicep(test, name) else { return };
+        let operand =
+            |variable: &str, place: &str| &template["variables"][variable]["value"]["operator"]["operands"][place];
+        for (kind, rest) in ids.iter().filter(|(kind, _)| kinds.contains(kind)) {
+            let id = format!("/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/shop{rest}");
+            let parts: Vec<_> = id.split('/').collect();
+            let place = |variable: &str| usize::try_from(operand(variable, "operand_2").as_u64().unwrap()).unwrap();
+            assert_eq!(parts[place("machineName")], "web-1");
+            assert_eq!(
+                operand(kind, "operand_2"),
+                &Value::from(parts[6..8].join("/").to_lowercase()),
+                "{name}: {kind}"
+            );
+            // In the templates that deploy these.
+            assert_eq!([parts[2], parts[4]], ["00000000-0000-0000-0000-000000000000", "shop"]);
+            assert!(*kind != "isInstance" || parts.len() > 10 && parts[10] == "7");
+        }
+        assert!(file(name).contains("'${parts[6]}/${parts[7]}'"));
+    }
+    assert!(file("run.bicep").contains("length(parts) > 10 ? parts[10]"));
+    for name in ["machines.bicep", "install.bicep"] {
+        assert!(file(name).contains("scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])"), "{name}");
+    }
+}
+
 /// The pages deploy templates with parameters that these have.
 #[test]
 fn the_pages_name_parameters_that_exist() {
