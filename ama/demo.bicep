@@ -78,7 +78,7 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' 
 }
 
 // The machine downloads the package and sends to Azure Monitor. The default rules deny all connections from outside.
-resource firewall 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
+resource firewall 'Microsoft.Network/networkSecurityGroups@2024-07-01' = {
   name: '${name}-firewall'
   location: location
   properties: {
@@ -86,7 +86,7 @@ resource firewall 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
   }
 }
 
-resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
+resource network 'Microsoft.Network/virtualNetworks@2024-07-01' = {
   name: '${name}-network'
   location: location
   properties: {
@@ -107,7 +107,7 @@ resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
   }
 }
 
-resource address 'Microsoft.Network/publicIPAddresses@2024-05-01' = {
+resource address 'Microsoft.Network/publicIPAddresses@2024-07-01' = {
   name: '${name}-address'
   location: location
   sku: {
@@ -118,7 +118,7 @@ resource address 'Microsoft.Network/publicIPAddresses@2024-05-01' = {
   }
 }
 
-resource interface 'Microsoft.Network/networkInterfaces@2024-05-01' = {
+resource interface 'Microsoft.Network/networkInterfaces@2024-07-01' = {
   name: '${name}-interface'
   location: location
   properties: {

@@ -7,7 +7,8 @@ use std::fs;
 use serde_json::Value;
 
 use super::azure::{bicep, config, files};
-use super::{columns, file, parse};
+use super::{columns, feed, file, parse, tool};
+use crate::support::{command, lacks};
 
 /// The type of a property, as `types.txt` has it.
 struct Rule {
@@ -18,9 +19,13 @@ struct Rule {
 /// The properties of one resource type by their paths.
 type Rules = BTreeMap<String, Rule>;
 
+fn text() -> String {
+    fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/ama/types.txt")).unwrap()
+}
+
 /// The rules of each `type@version`.
 fn types() -> BTreeMap<String, Rules> {
-    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/ama/types.txt")).unwrap();
+    let text = text();
     let mut types: BTreeMap<String, Rules> = BTreeMap::new();
     let mut current = String::new();
     for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
@@ -292,5 +297,45 @@ fn a_wrong_property_is_found() {
         let Some(parsed) = parse("a_wrong_property_is_found", "bicep", &text.replacen(right, wrong, 1)) else { return };
         let found = problems(&types, &parsed.unwrap());
         assert!(found.iter().any(|found| found.ends_with(problem)), "{name}: {wrong}: {found:?}");
+    }
+}
+
+/// What `models.py` finds about this table: how many properties of each type it compared, and what differs.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Comparison {
+    compared: BTreeMap<String, usize>,
+    problems: Vec<String>,
+}
+
+/// The models in Microsoft's packages for Python say the same as the table, for the types that these packages have.
+#[test]
+fn the_models_of_microsoft_agree() {
+    let test = "the_models_of_microsoft_agree";
+    if lacks(test, false, &["python3"]) {
+        return;
+    }
+    let Some(models) = tool(test, "models") else { return };
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/ama/models.py");
+    let compare = |table: &str| -> Comparison {
+        let (success, output, errors) = feed(command("python3", &[script]).arg(&models), table);
+        assert!(success, "{errors}");
+        serde_json::from_str(&output).unwrap()
+    };
+    let text = text();
+    let Comparison { compared, problems } = compare(&text);
+    assert_eq!(problems, Vec::<String>::new());
+    assert!(compared.len() >= 18 && compared.values().sum::<usize>() >= 140, "{compared:?}");
+    // It finds mistakes in the table.
+    for (right, wrong) in [
+        ("networkAcls.publicNetworkAccess", "networkAcls.publicAccess"),
+        ("properties.totalRetentionInDays int", "properties.totalRetentionInDays string"),
+        ("createOption! FromImage", "createOption FromImage"),
+        ("deleteOption Delete|Detach", "deleteOption Delete|Keep"),
+        ("subnets[].properties.addressPrefix", "subnets.properties.addressPrefix"),
+    ] {
+        assert!(text.contains(right), "{right}");
+        let problems = compare(&text.replace(right, wrong)).problems;
+        assert_eq!(problems.len(), 1, "{wrong}: {problems:?}");
     }
 }
