@@ -1,4 +1,3 @@
-#!/bin/sh
 # Installs the procline package on a machine and enables its timers, as root. It installs nothing if the checksum differs.
 # install.bicep replaces the two words in capitals and runs it. cloud-init.yml has the same commands for new machines.
 set -eu
