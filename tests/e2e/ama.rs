@@ -6,6 +6,7 @@ mod layouts;
 pub(crate) mod machine;
 mod queries;
 mod runs;
+mod types;
 mod units;
 
 use std::fs;
