@@ -15,6 +15,20 @@ param packageUrl string
 @maxLength(64)
 param packageSha256 string
 
+@description('Addresses that may connect to the machine by SSH, as 203.0.113.7 or 203.0.113.0/24; empty for none.')
+param sshFrom string = ''
+
+@description('Columns of the table: see machines.bicep. The alerts and the workbook page need the layout procline.')
+@allowed(['procline', 'ps', 'oms'])
+param layout string = 'procline'
+
+@description('Whether the workspace and the endpoint accept connections from public networks. Disabled needs a private link.')
+@allowed(['Enabled', 'Disabled'])
+param publicNetworkAccess string = 'Enabled'
+
+@description('Resource ids of the action groups that the alerts notify.')
+param actionGroupIds array = []
+
 param location string = resourceGroup().location
 
 var adminUsername = 'azureuser'
@@ -24,6 +38,22 @@ var cloudInit = replace(
   packageSha256
 )
 
+var sshRules = [
+  {
+    name: 'ssh'
+    properties: {
+      priority: 1000
+      direction: 'Inbound'
+      access: 'Allow'
+      protocol: 'Tcp'
+      sourceAddressPrefix: sshFrom
+      sourcePortRange: '*'
+      destinationAddressPrefix: '*'
+      destinationPortRange: '22'
+    }
+  }
+]
+
 resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
   name: '${name}-logs'
   location: location
@@ -32,6 +62,12 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
       name: 'PerGB2018'
     }
     retentionInDays: 30
+    publicNetworkAccessForIngestion: publicNetworkAccess
+    publicNetworkAccessForQuery: publicNetworkAccess
+    features: {
+      // Who may read a machine may read its rows. A workspace from a template lacks this unless it is set.
+      enableLogAccessUsingOnlyResourcePermissions: true
+    }
   }
 }
 
@@ -42,12 +78,15 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' 
 }
 
 // The machine downloads the package and sends to Azure Monitor. The default rules deny all connections from outside.
-resource firewall 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
+resource firewall 'Microsoft.Network/networkSecurityGroups@2024-07-01' = {
   name: '${name}-firewall'
   location: location
+  properties: {
+    securityRules: empty(sshFrom) ? [] : sshRules
+  }
 }
 
-resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
+resource network 'Microsoft.Network/virtualNetworks@2024-07-01' = {
   name: '${name}-network'
   location: location
   properties: {
@@ -68,7 +107,7 @@ resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
   }
 }
 
-resource address 'Microsoft.Network/publicIPAddresses@2024-05-01' = {
+resource address 'Microsoft.Network/publicIPAddresses@2024-07-01' = {
   name: '${name}-address'
   location: location
   sku: {
@@ -79,7 +118,7 @@ resource address 'Microsoft.Network/publicIPAddresses@2024-05-01' = {
   }
 }
 
-resource interface 'Microsoft.Network/networkInterfaces@2024-05-01' = {
+resource interface 'Microsoft.Network/networkInterfaces@2024-07-01' = {
   name: '${name}-interface'
   location: location
   properties: {
@@ -147,6 +186,12 @@ resource machine 'Microsoft.Compute/virtualMachines@2024-07-01' = {
         }
       ]
     }
+    // The serial log, which also shows what cloud-init printed.
+    diagnosticsProfile: {
+      bootDiagnostics: {
+        enabled: true
+      }
+    }
   }
 }
 
@@ -175,18 +220,24 @@ module rows 'machines.bicep' = {
   name: 'procline-rows'
   params: {
     workspaceName: workspace.name
-    machineNames: [machine.name]
+    machineIds: [machine.id]
     location: location
+    layout: layout
+    publicNetworkAccess: publicNetworkAccess
+    withConfigurationEndpoint: publicNetworkAccess == 'Disabled'
   }
 }
 
-module watch 'watch.bicep' = {
+module watch 'watch.bicep' = if (layout == 'procline') {
   name: 'procline-watch'
   params: {
     workspaceName: workspace.name
-    programName: 'sshd'
+    programNames: ['cron']
+    actionGroupIds: actionGroupIds
     location: location
   }
   // The workbook page needs the table.
   dependsOn: [rows]
 }
+
+output address string = address.properties.ipAddress

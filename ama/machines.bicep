@@ -1,59 +1,93 @@
 // Rows from existing machines: the tables, the rule that fills them from procline's files, and the association of the machines
-// with the rule. Deploy it into the resource group of the workspace and the machines. Each machine needs the Azure Monitor
-// Agent, an identity, and procline with its timer.
+// with the rule. The workspace and the machines may be in other resource groups and subscriptions. Each machine needs the Azure
+// Monitor Agent, an identity, and procline with its timer.
 
-@description('The Log Analytics workspace, in this resource group.')
+@description('The Log Analytics workspace.')
 param workspaceName string
 
-@description('Virtual machines in this resource group to associate with the rule.')
-param machineNames array
+@description('Resource group of the workspace.')
+param workspaceResourceGroup string = resourceGroup().name
+
+@description('Subscription of the workspace, as an id.')
+param workspaceSubscription string = subscription().subscriptionId
+
+@description('Resource ids of the virtual machines, scale sets and machines in Azure Arc to associate with the rule.')
+param machineIds array
 
 @description('Region of the rule and the endpoint. It must be the region of the workspace.')
 param location string = resourceGroup().location
 
-@description('Columns of the table: procline for procline\'s field names, ps for the nine columns of a table filled from ps.')
-@allowed(['procline', 'ps'])
+@description('Columns of the table: those of procline, or those of a table filled from ps (ps) or by the OMS agent (oms).')
+@allowed(['procline', 'ps', 'oms'])
 param layout string = 'procline'
+
+@description('Plan of the table of processes. Only a new table can get the plan Auxiliary.')
+@allowed(['Analytics', 'Basic', 'Auxiliary'])
+param plan string = 'Analytics'
+
+@description('Days for which queries of the Analytics plan see the rows; -1 for the retention of the workspace.')
+param retentionInDays int = -1
+
+@description('Days after which the rows are removed; -1 for as long as queries see them.')
+param totalRetentionInDays int = -1
 
 @description('Whether to create a data collection endpoint for the rule.')
 param withEndpoint bool = true
 
+@description('Whether the endpoint accepts connections from public networks. Disabled needs a private link.')
+@allowed(['Enabled', 'Disabled'])
+param publicNetworkAccess string = 'Enabled'
+
+@description('Whether the agents read the rule from the endpoint, as for a private link. They must be in its region.')
+param withConfigurationEndpoint bool = false
+
 var columns = loadJsonContent('columns.json')
 var layouts = {
   procline: {
+    table: 'ProcessMonitor_CL'
     columns: columns.procline
     transform: loadTextContent('transform.kql')
   }
   ps: {
+    table: 'ProcessMonitor_CL'
     columns: columns.ps
     transform: loadTextContent('transform-ps.kql')
+  }
+  oms: {
+    table: 'process_CL'
+    columns: columns.oms
+    transform: loadTextContent('transform-oms.kql')
   }
 }
 
 resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspaceName
+  scope: resourceGroup(workspaceSubscription, workspaceResourceGroup)
 }
 
-resource table 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
-  parent: workspace
-  name: 'ProcessMonitor_CL'
-  properties: {
-    schema: {
-      name: 'ProcessMonitor_CL'
-      columns: layouts[layout].columns
-    }
+module table 'table.bicep' = {
+  name: 'procline-table'
+  scope: resourceGroup(workspaceSubscription, workspaceResourceGroup)
+  params: {
+    workspaceName: workspaceName
+    tableName: layouts[layout].table
+    columns: layouts[layout].columns
+    plan: plan
+    retentionInDays: retentionInDays
+    totalRetentionInDays: totalRetentionInDays
   }
 }
 
-// One row per heartbeat. It stays empty if no machine runs procline-host.timer.
-resource hostTable 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
-  parent: workspace
-  name: 'ProclineHost_CL'
-  properties: {
-    schema: {
-      name: 'ProclineHost_CL'
-      columns: columns.host
-    }
+// One row per heartbeat. It stays empty if no machine runs procline-host.timer. The alert for silent machines needs its plan.
+module hostTable 'table.bicep' = {
+  name: 'procline-host-table'
+  scope: resourceGroup(workspaceSubscription, workspaceResourceGroup)
+  params: {
+    workspaceName: workspaceName
+    tableName: 'ProclineHost_CL'
+    columns: columns.host
+    retentionInDays: retentionInDays
+    totalRetentionInDays: totalRetentionInDays
   }
 }
 
@@ -63,7 +97,7 @@ resource endpoint 'Microsoft.Insights/dataCollectionEndpoints@2024-03-11' = if (
   kind: 'Linux'
   properties: {
     networkAcls: {
-      publicNetworkAccess: 'Enabled'
+      publicNetworkAccess: publicNetworkAccess
     }
   }
 }
@@ -112,7 +146,7 @@ resource rule 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
         streams: ['Custom-ProcessMonitor']
         destinations: ['workspace']
         transformKql: layouts[layout].transform
-        outputStream: 'Custom-ProcessMonitor_CL'
+        outputStream: 'Custom-${layouts[layout].table}'
       }
       {
         streams: ['Custom-ProclineHost']
@@ -126,21 +160,17 @@ resource rule 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
   dependsOn: [table, hostTable]
 }
 
-resource machines 'Microsoft.Compute/virtualMachines@2024-07-01' existing = [
-  for name in machineNames: {
-    name: name
-  }
-]
-
-resource associations 'Microsoft.Insights/dataCollectionRuleAssociations@2024-03-11' = [
-  for (name, index) in machineNames: {
-    name: 'procline'
-    scope: machines[index]
-    properties: {
-      description: 'Process records of ${name}'
-      dataCollectionRuleId: rule.id
+module associations 'association.bicep' = [
+  for (id, index) in machineIds: {
+    name: 'procline-association-${index}'
+    scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
+    params: {
+      machineId: id
+      ruleId: rule.id
+      configurationEndpointId: withEndpoint && withConfigurationEndpoint ? endpoint.id : ''
     }
   }
 ]
 
 output ruleId string = rule.id
+output endpointId string = withEndpoint ? endpoint.id : ''

@@ -1,4 +1,4 @@
 using './machines.bicep'
 
 param workspaceName = ''
-param machineNames = []
+param machineIds = []

@@ -4,55 +4,72 @@
 @description('The Log Analytics workspace, in this resource group.')
 param workspaceName string
 
-@description('The program that must run on each machine: its value in the column name.')
-param programName string
+@description('The programs that must run on each machine: their values in the column name.')
+@minLength(1)
+param programNames array
 
-@description('Minutes without a heartbeat after which a machine counts as silent.')
+@description('Resource ids of the action groups to notify. Without one, an alert is visible in the portal only.')
+param actionGroupIds array
+
+@description('The machines that are meant: a regular expression that matches their values in the column Computer.')
+param machinePattern string = '.*'
+
+@description('Names of the alerts begin with it. Choose another for a second set of programs and machines.')
+param name string = 'procline'
+
+@description('Minutes without a row after which a machine counts as silent.')
 @minValue(5)
 @maxValue(300)
 param silentMinutes int = 15
 
-@description('Resource ids of the action groups to notify.')
-param actionGroupIds array = []
-
 param location string = resourceGroup().location
+
+var alertQuery = replace(loadTextContent('alert.kql'), '[\'myapp\']', string(programNames))
+var silenceQuery = loadTextContent('alert-host.kql')
 
 resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspaceName
 }
 
+// It never fires for a machine without rows. The other alert does.
 resource alert 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
-  name: 'procline-${programName}'
+  name: '${name}-program'
   location: location
   kind: 'LogAlert'
   properties: {
-    displayName: '${programName} does not run'
-    description: 'The machine had no process of this name in the snapshots of the last 15 minutes'
+    displayName: '${name}: a program does not run'
+    description: 'A machine had no process of a program in two periods of 10 minutes. Programs: ${join(programNames, ', ')}'
     severity: 2
     enabled: true
     scopes: [workspace.id]
     evaluationFrequency: 'PT5M'
-    windowSize: 'PT15M'
+    windowSize: 'PT10M'
     criteria: {
       allOf: [
         {
-          query: replace(loadTextContent('alert.kql'), 'myapp', programName)
+          query: replace(alertQuery, '.*', machinePattern)
           timeAggregation: 'Maximum'
-          metricMeasureColumn: 'AggregatedValue'
+          metricMeasureColumn: 'Processes'
           resourceIdColumn: '_ResourceId'
-          // One alert for each machine.
+          // One alert for each machine and program.
           dimensions: [
             {
               name: 'Computer'
               operator: 'Include'
               values: ['*']
             }
+            {
+              name: 'Program'
+              operator: 'Include'
+              values: ['*']
+            }
           ]
           operator: 'LessThan'
           threshold: 1
+          // One period alone may have some of its rows only, because rows take some minutes to arrive.
           failingPeriods: {
-            numberOfEvaluationPeriods: 1
-            minFailingPeriodsToAlert: 1
+            numberOfEvaluationPeriods: 2
+            minFailingPeriodsToAlert: 2
           }
         }
       ]
@@ -66,26 +83,26 @@ resource alert 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
   }
 }
 
-// It never fires for a machine without rows in ProclineHost_CL.
+// It never fires for a machine that has not had rows yet.
 resource silence 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
-  name: 'procline-silent-machine'
+  name: '${name}-silent-machine'
   location: location
   kind: 'LogAlert'
   properties: {
-    displayName: 'A machine has gone silent'
-    description: 'The last heartbeat of the machine is older than ${silentMinutes} minutes'
+    displayName: '${name}: a machine has gone silent'
+    description: 'The last process or the last heartbeat of the machine is older than ${silentMinutes} minutes'
     severity: 1
     enabled: true
     scopes: [workspace.id]
     evaluationFrequency: 'PT5M'
-    // The window contains the last heartbeat of a machine until it has been silent for six hours. Then the alert resolves.
+    // The window contains the last row of a machine until it has been silent for six hours. Then the alert resolves.
     windowSize: 'PT6H'
     criteria: {
       allOf: [
         {
-          query: loadTextContent('alert-host.kql')
+          query: replace(silenceQuery, '.*', machinePattern)
           timeAggregation: 'Maximum'
-          metricMeasureColumn: 'AggregatedValue'
+          metricMeasureColumn: 'SilentMinutes'
           resourceIdColumn: '_ResourceId'
           // One alert for each machine.
           dimensions: [
@@ -97,6 +114,7 @@ resource silence 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
           ]
           operator: 'GreaterThan'
           threshold: silentMinutes
+          // The last row of a machine is in one period only, so two periods can never both fail. The minutes are the patience.
           failingPeriods: {
             numberOfEvaluationPeriods: 1
             minFailingPeriodsToAlert: 1
@@ -121,6 +139,7 @@ resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
     displayName: 'Processes'
     category: 'workbook'
     sourceId: workspace.id
-    serializedData: loadTextContent('workbook.json')
+    // Without this id, the page asks for a workspace when it is opened from elsewhere.
+    serializedData: replace(loadTextContent('workbook.json'), 'WORKSPACE_ID', workspace.id)
   }
 }

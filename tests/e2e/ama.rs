@@ -2,9 +2,11 @@
 //! are not written in Rust into target/tools.
 
 mod azure;
+mod layouts;
 pub(crate) mod machine;
 mod queries;
 mod runs;
+mod types;
 mod units;
 
 use std::fs;
@@ -37,7 +39,7 @@ pub(crate) fn file(name: &str) -> String {
     fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// One list of `columns.json`: stream, procline or ps, hostStream or host.
+/// One list of `columns.json`: stream, or a layout of the table: procline, ps or oms. For heartbeats: hostStream or host.
 fn columns(list: &str) -> Vec<Column> {
     let lists: Value = serde_json::from_str(&file("columns.json")).unwrap();
     serde_json::from_value(lists[list].clone()).unwrap()
@@ -118,15 +120,15 @@ fn records(unit: &str) -> Vec<serde_json::Map<String, Value>> {
     lines(&output).iter().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// The columns of the stream are the keys that the unit writes, with the types of the field table. The table has all of
-/// them, with times as datetime.
+/// The columns of the stream are the keys that the unit writes, with the types of the field table, and TimeGenerated, as
+/// Microsoft's documentation of JSON logs requires. The table has all of them, with times as datetime.
 #[test]
 fn the_columns_are_those_of_the_record() {
     let fields = fields("process");
     let of_key = |key: &String| fields.iter().find(|column| column.name == *key).expect(key).clone();
     let mut expected: Vec<_> = records("procline.service")[0].keys().map(of_key).collect();
     expected.push(column("command_truncated", "boolean"));
-    assert_eq!(sorted(columns("stream")), sorted(expected.clone()));
+    assert_eq!(sorted(columns("stream")), stream(expected.clone()));
     assert_eq!(sorted(columns("procline")), table(expected, "start"));
 
     // A heartbeat has all fields of its kind. Some are absent on some machines.
@@ -134,7 +136,7 @@ fn the_columns_are_those_of_the_record() {
     for key in records("procline-host.service")[0].keys() {
         assert!(expected.iter().any(|column| column.name == *key), "{key}");
     }
-    assert_eq!(sorted(columns("hostStream")), sorted(expected.clone()));
+    assert_eq!(sorted(columns("hostStream")), stream(expected.clone()));
     assert_eq!(sorted(columns("host")), table(expected, "boot_time"));
     assert_eq!(arguments("procline-host.service")[..2], ["host", "--output"], "no option that selects fields");
 
@@ -143,7 +145,7 @@ fn the_columns_are_those_of_the_record() {
     assert_eq!(ps.join(" "), nine);
 
     let reserved = "id BilledSize IsBillable InvalidTimeGenerated TenantId Title Type UniqueId";
-    let lists = ["stream", "procline", "ps", "hostStream", "host"];
+    let lists = ["stream", "procline", "ps", "oms", "hostStream", "host"];
     for Column { name, .. } in lists.map(columns).concat() {
         let legal = name.starts_with(|c: char| c.is_ascii_alphabetic())
             && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
@@ -171,11 +173,16 @@ fn fields(kind: &str) -> Vec<Column> {
     lines(&output).iter().map(of_line).collect()
 }
 
-/// The sorted columns of the table that a stream fills, where this column is a time besides the `timestamp`.
-fn table(stream: Vec<Column>, time: &str) -> Vec<Column> {
-    let row = stream.into_iter().filter(|column| column.name != "timestamp");
-    let row = row.map(|column| if column.name == time { self::column(time, "datetime") } else { column });
-    sorted([column("TimeGenerated", "datetime")].into_iter().chain(row).collect())
+/// The sorted columns of the stream of records with these keys.
+fn stream(keys: Vec<Column>) -> Vec<Column> {
+    sorted([column("TimeGenerated", "datetime")].into_iter().chain(keys).collect())
+}
+
+/// The sorted columns of the table that such a stream fills, where this column is a time besides the `timestamp`.
+fn table(keys: Vec<Column>, time: &str) -> Vec<Column> {
+    let is_time = |name: &str| [time, "timestamp"].contains(&name);
+    let row = keys.into_iter().map(|key| if is_time(&key.name) { column(&key.name, "datetime") } else { key });
+    stream(row.collect())
 }
 
 fn sorted(mut columns: Vec<Column>) -> Vec<Column> {
@@ -202,7 +209,8 @@ fn one_command_everywhere() {
     }
 }
 
-/// The README's commands about cost print what they promise.
+/// The README's commands about cost print what they promise: about the bytes of the values in a day's rows. Azure adds
+/// TimeGenerated to each row, which has the same text as `timestamp`.
 #[test]
 fn the_commands_about_cost_work() {
     if lacks("the_commands_about_cost_work", false, &["sh", "awk"]) {
@@ -211,13 +219,30 @@ fn the_commands_about_cost_work() {
     let folder = Path::new(crate::support::PROCLINE).parent().unwrap().display();
     let readme = file("README.md");
     let commands: Vec<_> = readme.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
-    assert!(!commands.is_empty());
-    for line in commands {
+    assert_eq!(commands.len(), 3);
+    let printed = |line: &str| -> [f64; 2] {
         let output = quiet(&mut command("sh", &["-c", &format!("PATH={folder}:$PATH; {line}")]));
         let text = String::from_utf8(output).unwrap();
         let words: Vec<_> = text.split_whitespace().collect();
-        assert!(words.len() == 6 && words[0].parse::<u64>().unwrap() >= 1440 && words[1] == "rows,", "{text}");
+        assert!(words.len() == 6 && words[1] == "rows,", "{text}");
+        [words[0], words[2]].map(|number| number.parse().unwrap())
+    };
+    for line in &commands {
+        assert!(printed(line)[0] >= 1440.0, "{line}");
     }
+
+    // With one process, whose line the test can read too, and so many rows that whole megabytes are exact enough.
+    let pid = std::process::id().to_string();
+    let [rows, megabytes] =
+        printed(&commands[0].replace(" --format", &format!(" --pid {pid} --format")).replace("1e6", "1"));
+    let mut arguments = arguments("procline.service");
+    arguments.truncate(2);
+    let line = quiet(procline(&["--pid", &pid]).args(arguments));
+    let row: serde_json::Map<String, Value> = serde_json::from_slice(&line).unwrap();
+    let bytes = |value: &Value| value.as_str().map_or_else(|| value.to_string().len(), str::len);
+    let values: usize = row.values().map(bytes).sum::<usize>() + bytes(&row["timestamp"]);
+    let share = megabytes / rows / values as f64;
+    assert!(rows == 1440.0 && (0.97..1.03).contains(&share), "{megabytes} for {rows} rows of {values} bytes");
 }
 
 /// The README names every file in the folder.
@@ -227,5 +252,15 @@ fn the_readme_names_every_file() {
     for entry in fs::read_dir(path("")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(name == "README.md" || readme.contains(&name), "{name}");
+    }
+}
+
+/// The page about the tables names every column of the layouts that are not procline's own.
+#[test]
+fn the_tables_are_described() {
+    let page = file("TABLES.md");
+    for Column { name, .. } in ["ps", "oms"].map(columns).concat() {
+        let words = page.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        assert!(words.into_iter().any(|word| word == name), "{name}");
     }
 }

@@ -9,7 +9,7 @@ use super::queries::ask;
 use super::{file, parse, path, written};
 
 /// The name and text of every file with this extension.
-fn files(extension: &str) -> Vec<(String, String)> {
+pub(super) fn files(extension: &str) -> Vec<(String, String)> {
     let names = fs::read_dir(path("")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut files: Vec<_> =
         names.filter(|name| name.ends_with(extension)).map(|name| (name.clone(), file(&name))).collect();
@@ -19,7 +19,7 @@ fn files(extension: &str) -> Vec<(String, String)> {
 }
 
 /// A Bicep file as the parser sees it, `None` if the test must be skipped.
-fn bicep(test: &str, name: &str) -> Option<Value> {
+pub(super) fn bicep(test: &str, name: &str) -> Option<Value> {
     Some(parse(test, "bicep", &file(name))?.unwrap_or_else(|error| panic!("{name}: {error}")))
 }
 
@@ -35,8 +35,18 @@ fn all<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a Value>) {
     }
 }
 
+/// The properties of a resource or a module, without the loop and the condition around them.
+pub(super) fn config(resource: &Value) -> &Value {
+    let mut config = &resource["config"];
+    while config.get("loop_type").is_some() || config.get("condition").is_some() {
+        config = &config["config"];
+    }
+    config
+}
+
 /// `variable.property` as the parser represents it.
-fn property(variable: &str, property: &str) -> Value {
+fn property(variable: impl Into<Value>, property: &str) -> Value {
+    let variable = variable.into();
     json!({"operator": {"type": "property_accessor", "operands": {"operand_1": variable, "operand_2": property}}})
 }
 
@@ -62,7 +72,7 @@ fn bicep_parses_and_finds_its_files() {
         for (symbol, module) in template["modules"].as_object().into_iter().flatten() {
             let Some(other) = bicep(test, module["detail"]["path"].as_str().unwrap()) else { return };
             let (required, possible) = parameters(&other);
-            let given: BTreeSet<_> = module["config"]["params"].as_object().unwrap().keys().cloned().collect();
+            let given: BTreeSet<_> = config(module)["params"].as_object().unwrap().keys().cloned().collect();
             assert!(given.is_superset(&required) && given.is_subset(&possible), "{name}: {symbol}: {given:?}");
         }
     }
@@ -91,76 +101,186 @@ fn parameter_files_fit_their_templates() {
     }
 }
 
+/// The parts of a resource id are where the templates take them from.
+#[test]
+fn resource_ids_are_taken_apart() {
+    let test = "resource_ids_are_taken_apart";
+    let ids = [
+        ("isMachine", "/providers/Microsoft.Compute/virtualMachines/web-1"),
+        ("isScaleSet", "/providers/Microsoft.Compute/virtualMachineScaleSets/web-1"),
+        ("isInstance", "/providers/Microsoft.Compute/virtualMachineScaleSets/web-1/virtualMachines/7"),
+        ("isArc", "/providers/Microsoft.HybridCompute/machines/web-1"),
+    ];
+    for (name, kinds) in [
+        ("association.bicep", ["isMachine", "isScaleSet", "isArc"]),
+        ("run.bicep", ["isMachine", "isInstance", "isArc"]),
+    ] {
+        let Some(template) = bicep(test, name) else { return };
+        let operand =
+            |variable: &str, place: &str| &template["variables"][variable]["value"]["operator"]["operands"][place];
+        for (kind, rest) in ids.iter().filter(|(kind, _)| kinds.contains(kind)) {
+            let id = format!("/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/shop{rest}");
+            let parts: Vec<_> = id.split('/').collect();
+            let place = |variable: &str| usize::try_from(operand(variable, "operand_2").as_u64().unwrap()).unwrap();
+            assert_eq!(parts[place("machineName")], "web-1");
+            assert_eq!(
+                operand(kind, "operand_2"),
+                &Value::from(parts[6..8].join("/").to_lowercase()),
+                "{name}: {kind}"
+            );
+            // In the templates that deploy these.
+            assert_eq!([parts[2], parts[4]], ["00000000-0000-0000-0000-000000000000", "shop"]);
+            assert!(*kind != "isInstance" || parts.len() > 10 && parts[10] == "7");
+        }
+        assert!(file(name).contains("'${parts[6]}/${parts[7]}'"));
+    }
+    assert!(file("run.bicep").contains("length(parts) > 10 ? parts[10]"));
+    for name in ["machines.bicep", "install.bicep"] {
+        assert!(file(name).contains("scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])"), "{name}");
+    }
+}
+
+/// The pages deploy templates with parameters that these have.
+#[test]
+fn the_pages_name_parameters_that_exist() {
+    let mut all = BTreeSet::new();
+    for (name, _) in files(".bicep") {
+        let Some(template) = bicep("the_pages_name_parameters_that_exist", &name) else { return };
+        all.extend(parameters(&template).1);
+    }
+    let mut deployments = 0;
+    for page in ["README.md", "MACHINES.md"] {
+        let text = file(page);
+        for command in text.lines().filter(|line| line.starts_with("az deployment ")) {
+            let (_, template) = command.split_once("--template-file ama/").expect(command);
+            let mut words = template.split(' ');
+            let (_, possible) =
+                parameters(&bicep("the_pages_name_parameters_that_exist", words.next().unwrap()).unwrap());
+            for word in words.filter(|word| *word != "--parameters") {
+                let known = word.split_once('=').is_some_and(|(name, _)| possible.contains(name));
+                let is_file = word.strip_prefix("ama/").is_some_and(|name| path(name).is_file());
+                assert!(known || is_file, "{page}: {word} in {command}");
+            }
+            deployments += 1;
+        }
+        let spans =
+            text.split('`').skip(1).step_by(2).filter(|span| span.starts_with(|c: char| c.is_ascii_lowercase()));
+        for (name, _) in spans.filter(|span| !span.contains(' ')).filter_map(|span| span.split_once('=')) {
+            assert!(all.contains(name), "{page}: {name}");
+        }
+    }
+    assert!(deployments >= 6, "{deployments}");
+}
+
 /// The rule reads the unit's files as JSON, and writes to the table, which Azure creates first, with our columns and
 /// transforms.
 #[test]
 fn the_rule_reads_what_the_units_write() {
-    let Some(template) = bicep("the_rule_reads_what_the_units_write", "machines.bicep") else { return };
+    let test = "the_rule_reads_what_the_units_write";
+    let Some(template) = bicep(test, "machines.bicep") else { return };
     let variables = &template["variables"];
     assert_eq!(variables["columns"]["value"]["function"]["parameters"]["file_path"], "columns.json");
-    for (layout, transform) in [("procline", "transform.kql"), ("ps", "transform-ps.kql")] {
+    let layouts = [
+        ("procline", "ProcessMonitor_CL", "transform.kql"),
+        ("ps", "ProcessMonitor_CL", "transform-ps.kql"),
+        ("oms", "process_CL", "transform-oms.kql"),
+    ];
+    for (layout, table, transform) in layouts {
         let layout_of = &variables["layouts"]["value"][layout];
+        assert_eq!(layout_of["table"], table);
         assert_eq!(layout_of["columns"], property("columns", layout));
         assert_eq!(layout_of["transform"]["function"]["parameters"]["file_path"], transform);
     }
+    assert_eq!(variables["layouts"]["value"].as_object().unwrap().len(), layouts.len());
     let rule = &template["resources"]["rule"]["config"];
     let properties = &rule["properties"];
     let kinds = [
-        ("table", "stream", "procline.service", "procline-host.service"),
-        ("hostTable", "hostStream", "procline-host.service", "procline.service"),
+        ("stream", "procline.service", "procline-host.service"),
+        ("hostStream", "procline-host.service", "procline.service"),
     ];
     for (part, count) in [(&properties["dataSources"]["logFiles"], 2), (&properties["dataFlows"], 2)] {
         assert_eq!(part.as_array().unwrap().len(), count);
     }
-    for (place, (table, list, unit, other)) in kinds.into_iter().enumerate() {
-        let table = &template["resources"][table]["config"];
+    for (place, (list, unit, other)) in kinds.into_iter().enumerate() {
         let source = &properties["dataSources"]["logFiles"][place];
         let flow = &properties["dataFlows"][place];
         let stream = source["streams"][0].as_str().unwrap();
         assert!(stream.starts_with("Custom-"), "{stream}");
         assert_eq!(properties["streamDeclarations"][format!("'{stream}'")]["columns"], property("columns", list));
         assert_eq!(flow["streams"], json!([stream]));
-        assert_eq!(flow["outputStream"], format!("Custom-{}", table["name"].as_str().unwrap()));
-        assert_eq!(table["name"], table["properties"]["schema"]["name"]);
         assert_eq!(source["format"], "json");
         let pattern = source["filePatterns"][0].as_str().unwrap();
         let matches = |unit: &str| glob::Pattern::new(pattern).unwrap().matches(&written(unit));
         assert!(matches(unit) && !matches(other), "{pattern}");
     }
     assert_eq!(rule["dependsOn"], json!(["table", "hostTable"]));
-    let host = &template["resources"]["hostTable"]["config"]["properties"]["schema"]["columns"];
-    assert_eq!(*host, property("columns", "host"));
+    let modules = &template["modules"];
+    for module in ["table", "hostTable"] {
+        assert_eq!(modules[module]["detail"]["path"], "table.bicep");
+    }
+    // The table of the layout, where the rule writes.
+    let table = &config(&modules["table"])["params"];
+    let layout =
+        json!({"operator": {"type": "index_accessor", "operands": {"operand_1": "layouts", "operand_2": "layout"}}});
+    assert_eq!(table["tableName"], property(layout.clone(), "table"));
+    assert_eq!(table["columns"], property(layout.clone(), "columns"));
+    assert_eq!(properties["dataFlows"][0]["transformKql"], property(layout, "transform"));
+    assert_eq!(properties["dataFlows"][0]["outputStream"], "Custom-${layouts[layout].table}");
+    // The table of heartbeats.
+    let host = &config(&modules["hostTable"])["params"];
+    assert_eq!(properties["dataFlows"][1]["outputStream"], format!("Custom-{}", host["tableName"].as_str().unwrap()));
+    assert_eq!(host["columns"], property("columns", "host"));
     let transform = &properties["dataFlows"][1]["transformKql"];
     assert_eq!(transform["function"]["parameters"]["file_path"], "transform-host.kql");
 }
 
-/// The columns that the alert measures and splits by are columns of its query. Each placeholder occurs where it is
-/// replaced.
+/// The columns that an alert measures and splits by are columns of its query, after its words are replaced. Each placeholder
+/// occurs once, where it is replaced.
 #[test]
 fn the_names_in_bicep_exist() {
     let test = "the_names_in_bicep_exist";
     let Some(template) = bicep(test, "watch.bicep") else { return };
     let criterion = |alert: &str| &template["resources"][alert]["config"]["properties"]["criteria"]["allOf"][0];
-    let silence = &criterion("silence")["query"]["function"]["parameters"];
-    assert_eq!(silence["file_path"], "alert-host.kql");
-    let replaced = &criterion("alert")["query"]["function"]["parameters"];
-    assert_eq!(replaced["original_string"]["function"]["parameters"]["file_path"], "alert.kql");
-    assert_eq!(file("alert.kql").matches(replaced["old_string"].as_str().unwrap()).count(), 1);
-    for word in ["PACKAGE_URL", "PACKAGE_SHA256"] {
-        assert_eq!(file("cloud-init.yml").matches(word).count(), 1, "{word}");
-        assert!(file("demo.bicep").contains(&format!("'{word}'")), "{word}");
+    let loaded = |text: &Value| text["function"]["parameters"]["file_path"].clone();
+    let programs = &template["variables"]["alertQuery"]["value"]["function"]["parameters"];
+    assert_eq!(loaded(&programs["original_string"]), "alert.kql");
+    assert_eq!(programs["new_string"]["function"]["parameters"]["value_to_convert"], "programNames");
+    assert_eq!(loaded(&template["variables"]["silenceQuery"]["value"]), "alert-host.kql");
+    let word = programs["old_string"].as_str().unwrap().replace('\\', "");
+    let mut queries = BTreeMap::new();
+    for (alert, name, variable) in [("alert", "alert.kql", "alertQuery"), ("silence", "alert-host.kql", "silenceQuery")]
+    {
+        let replaced = &criterion(alert)["query"]["function"]["parameters"];
+        assert_eq!(replaced["original_string"], variable);
+        assert_eq!(replaced["new_string"], "machinePattern");
+        let machines = replaced["old_string"].as_str().unwrap();
+        let text = file(name);
+        assert_eq!(text.matches(machines).count(), 1, "{name}");
+        assert_eq!(text.matches(&word).count(), usize::from(alert == "alert"), "{name}");
+        let text = text.replace(&word, r#"["cron","it's","a\"b"]"#).replace(machines, "^(web|db)-\\d+$");
+        queries.insert(alert.to_owned(), text);
     }
-    let queries = [("alert", "alert.kql"), ("silence", "alert-host.kql")];
-    let queries = BTreeMap::from(queries.map(|(alert, name)| (alert.to_owned(), file(name))));
+    let workbook = &template["resources"]["workbook"]["config"]["properties"]["serializedData"];
+    let replaced = &workbook["function"]["parameters"];
+    assert_eq!(loaded(&replaced["original_string"]), "workbook.json");
+    assert_eq!(file("workbook.json").matches(replaced["old_string"].as_str().unwrap()).count(), 1);
+    for (script, template) in [("cloud-init.yml", "demo.bicep"), ("install.sh", "install.bicep")] {
+        for word in ["PACKAGE_URL", "PACKAGE_SHA256"] {
+            assert_eq!(file(script).matches(word).count(), 1, "{script}: {word}");
+            assert!(file(template).contains(&format!("'{word}'")), "{template}: {word}");
+        }
+    }
     let Some(answers) = ask(test, &queries) else { return };
     for (alert, answer) in answers {
+        assert_eq!(answer.problems, Vec::<String>::new(), "{alert}");
         let criterion = criterion(&alert);
-        let columns: Vec<_> = answer.columns.iter().map(|column| column.name.as_str()).collect();
-        let named =
-            [&criterion["metricMeasureColumn"], &criterion["resourceIdColumn"], &criterion["dimensions"][0]["name"]];
-        for name in named {
-            assert!(columns.contains(&name.as_str().unwrap()), "{alert}: {name} in {columns:?}");
-        }
+        let dimensions = criterion["dimensions"].as_array().unwrap().iter().map(|dimension| &dimension["name"]);
+        let named = [&criterion["metricMeasureColumn"], &criterion["resourceIdColumn"]].into_iter().chain(dimensions);
+        let columns: BTreeSet<_> = answer.columns.iter().map(|column| column.name.as_str()).collect();
+        // Several periods need a time. Each other column is named, so no row is measured together with a foreign one.
+        let named: BTreeSet<_> = named.map(|name| name.as_str().unwrap()).chain(["TimeGenerated"]).collect();
+        assert_eq!(named, columns, "{alert}");
+        assert!(!file("alert.kql").contains("AggregatedValue"), "Azure reserves this word");
     }
 }
 

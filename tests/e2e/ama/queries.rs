@@ -12,16 +12,44 @@ use crate::support::{command, lacks};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Answer {
-    problems: Vec<String>,
+    pub problems: Vec<String>,
     operators: Vec<String>,
     functions: Vec<String>,
     pub columns: Vec<Column>,
 }
 
-/// What a transform may use: the part of Azure Monitor's list that these need, and a little more.
+/// What a transform may use, from Microsoft's page "Supported KQL features in Azure Monitor transformations" of 2026-01-20,
+/// without what only text in a certain form needs.
 const OPERATORS: [&str; 5] =
     ["ExtendOperator", "FilterOperator", "ProjectOperator", "ProjectAwayOperator", "ProjectRenameOperator"];
-const FUNCTIONS: [&str; 8] = ["todatetime", "toint", "tolong", "tostring", "toreal", "totimespan", "tobool", "strcat"];
+const FUNCTIONS: [&str; 26] = [
+    "abs",
+    "bin",
+    "case",
+    "ceiling",
+    "datetime_add",
+    "datetime_diff",
+    "datetime_part",
+    "extract",
+    "iif",
+    "indexof",
+    "isempty",
+    "isnotempty",
+    "isnotnull",
+    "isnull",
+    "now",
+    "round",
+    "split",
+    "strcat",
+    "strlen",
+    "substring",
+    "tobool",
+    "todatetime",
+    "toint",
+    "tolong",
+    "toreal",
+    "tostring",
+];
 
 /// What Kusto reports about the queries, `None` if the test must be skipped.
 pub(super) fn ask(test: &str, queries: &BTreeMap<String, String>) -> Option<BTreeMap<String, Answer>> {
@@ -37,15 +65,20 @@ fn ask_with_source(test: &str, stream: &str, queries: &BTreeMap<String, String>)
     let table = |list: &str| {
         let mut table = columns(list);
         // Every table of a workspace has these columns.
-        table.extend([column("_ResourceId", "string"), column("TenantId", "string"), column("Type", "string")]);
+        table.extend(["_ResourceId", "TenantId", "Type", "_IsBillable"].map(|name| column(name, "string")));
+        table.push(column("_BilledSize", "real"));
         table
     };
     let heartbeat = [column("TimeGenerated", "datetime"), column("Computer", "string"), column("Category", "string")];
     let operation = ["Category", "Operation", "Level", "Detail"].map(|name| column(name, "string"));
     let operation: Vec<_> = [column("TimeGenerated", "datetime")].into_iter().chain(operation).collect();
+    let errors = ["InputStreamId", "OperationName", "Message", "_ResourceId"].map(|name| column(name, "string"));
+    let errors: Vec<_> = [column("TimeGenerated", "datetime")].into_iter().chain(errors).collect();
     let mut tables = json!({"ProcessMonitor_CL": table("procline"), "ProclineHost_CL": table("host")});
+    tables["process_CL"] = json!(table("oms"));
     tables["Heartbeat"] = json!(heartbeat);
     tables["_LogOperation"] = json!(operation);
+    tables["DCRLogErrors"] = json!(errors);
     tables["source"] = json!(columns(stream));
     let input = json!({"tables": tables, "queries": queries}).to_string();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/ama/kql.js");
@@ -60,15 +93,17 @@ fn queries() -> BTreeMap<String, String> {
     // A blank line separates queries, as in the editor of Log Analytics.
     let text = file("queries.kql");
     queries.extend(text.split("\n\n").enumerate().map(|(n, text)| (format!("queries.kql {n}"), text.to_owned())));
-    let page = blocks("NO-ROWS.md", "kusto").into_iter();
-    queries.extend(page.enumerate().map(|(n, text)| (format!("NO-ROWS.md {n}"), text)));
+    for page in ["README.md", "TABLES.md", "NO-ROWS.md"] {
+        let blocks = blocks(page, "kusto").into_iter();
+        queries.extend(blocks.enumerate().map(|(n, text)| (format!("{page} {n}"), text)));
+    }
     let workbook: Value = serde_json::from_str(&file("workbook.json")).unwrap();
     for item in workbook["items"].as_array().unwrap() {
         let parameters = item["content"]["parameters"].as_array().into_iter().flatten();
         for part in parameters.chain([&item["content"]]) {
             if let Some(query) = part["query"].as_str() {
-                // The page replaces its parameter with the chosen machines, or with * for all.
-                let query = query.replace("{Computer}", "'*', 'web-1'");
+                // The page replaces its parameters with the chosen machines, or with * for all, and with the program.
+                let query = query.replace("{Computer}", "'*', 'web-1'").replace("{Program}", "cron");
                 let name = part["name"].as_str().or(item["name"].as_str()).unwrap();
                 assert!(queries.insert(format!("workbook.json {name}"), query).is_none(), "two {name}");
             }
@@ -78,9 +113,10 @@ fn queries() -> BTreeMap<String, String> {
 }
 
 /// The transforms, each with its stream and its table.
-const TRANSFORMS: [[&str; 3]; 3] = [
+const TRANSFORMS: [[&str; 3]; 4] = [
     ["transform.kql", "stream", "procline"],
     ["transform-ps.kql", "stream", "ps"],
+    ["transform-oms.kql", "stream", "oms"],
     ["transform-host.kql", "hostStream", "host"],
 ];
 
@@ -115,6 +151,23 @@ fn the_transforms_yield_the_tables() {
     }
 }
 
+/// The queries that were published with the table `process_CL`, which its users have in alerts and dashboards.
+#[test]
+fn the_queries_of_the_old_table_fit() {
+    let published = [
+        "process_CL",
+        "process_CL\n| summarize count() by bin(TimeGenerated, 1m), Computer",
+        "process_CL\n| summarize count() by bin(TimeGenerated, 1m), Computer, command_s",
+        "process_CL\n| where command_s contains \"myapp\"
+| summarize AggregatedValue=count() by bin(TimeGenerated, 1m), Computer, command_s",
+    ];
+    let queries = published.iter().enumerate().map(|(n, text)| (n.to_string(), (*text).to_owned())).collect();
+    let Some(answers) = ask("the_queries_of_the_old_table_fit", &queries) else { return };
+    for (n, answer) in answers {
+        assert!(answer.problems.is_empty() && !answer.columns.is_empty(), "{}: {answer:?}", queries[&n]);
+    }
+}
+
 /// What a transform uses although Azure Monitor would refuse it.
 fn foreign(answer: &Answer) -> Vec<&str> {
     let operators = answer.operators.iter().filter(|name| !OPERATORS.contains(&name.as_str()));
@@ -126,7 +179,7 @@ fn foreign(answer: &Answer) -> Vec<&str> {
 #[test]
 fn a_wrong_query_is_found() {
     let wrong = [
-        ("a column that is not there", "ProcessMonitor_CL | where timestamp > ago(1h)"),
+        ("a column that is not there", "ProcessMonitor_CL | where snapshot > ago(1h)"),
         ("a keyword unquoted", "ProcessMonitor_CL | summarize max(time)"),
         ("a table that is not there", "Processes_CL | take 1"),
         ("a type that does not fit", "ProcessMonitor_CL | extend x = round(command)"),
@@ -153,13 +206,21 @@ fn a_wrong_query_is_found() {
 fn the_workbook_has_its_charts() {
     let workbook: Value = serde_json::from_str(&file("workbook.json")).unwrap();
     let items = workbook["items"].as_array().unwrap();
-    for (name, picture) in
-        [("processes", "timechart"), ("cpu", "areachart"), ("memory", "areachart"), ("gone", "barchart")]
-    {
+    for (name, picture) in [
+        ("instances", "timechart"),
+        ("processes", "timechart"),
+        ("cpu", "areachart"),
+        ("memory", "areachart"),
+        ("gone", "barchart"),
+    ] {
         let item = items.iter().find(|item| item["name"] == name).expect(name);
         assert_eq!(item["content"]["visualization"], picture, "{name}");
         // A query uses either the time chosen on the page, or one of its own.
         let chosen = item["content"]["timeContextFromParameter"] == "TimeRange";
         assert!(chosen != item["content"]["timeContext"]["durationMs"].is_u64(), "{name}");
     }
+    let parameters = items.iter().find_map(|item| item["content"]["parameters"].as_array()).unwrap();
+    let names: Vec<_> = parameters.iter().map(|parameter| parameter["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["TimeRange", "Computer", "Program"]);
+    assert_eq!(workbook["fallbackResourceIds"].as_array().map(Vec::len), Some(1));
 }

@@ -241,7 +241,7 @@ fn cron_writes_the_same_file() {
     assert!(heartbeats.len() == 1 && heartbeats[0].contains_key("boot_time"), "{heartbeats:?}");
 }
 
-/// What cloud-init would run at the first boot, with the package from an address on this machine.
+/// What cloud-init would run at the first boot, and a run command later, with the package from an address on this machine.
 #[test]
 fn cloud_init_installs_and_enables() {
     let test = "cloud_init_installs_and_enables";
@@ -264,12 +264,16 @@ fn cloud_init_installs_and_enables() {
 
     assert!(!machine.succeeds(&first_start(&"0".repeat(64))), "a wrong checksum");
     assert!(!machine.succeeds("test -e /usr/bin/procline || systemctl cat procline.timer"));
-    machine.run(&first_start(sum));
+    // A run command mends the installation, and repeats it.
+    let install = file("install.sh").replace("PACKAGE_URL", &address).replace("PACKAGE_SHA256", sum);
+    machine.run(&format!("cat >install.sh <<'END'\n{install}\nEND\nsh install.sh && sh install.sh"));
     let timers = "procline.timer procline-host.timer";
-    assert_eq!(
-        machine.run(&format!("systemctl is-enabled {timers}; systemctl is-active {timers}")),
-        "enabled\nenabled\nactive\nactive\n"
-    );
+    let state = format!("systemctl is-enabled {timers}; systemctl is-active {timers}");
+    assert_eq!(machine.run(&state), "enabled\nenabled\nactive\nactive\n");
+    machine.run("DEBIAN_FRONTEND=noninteractive apt-get purge --yes procline");
+    assert!(!machine.succeeds("test -e /usr/bin/procline"));
+    machine.run(&first_start(sum));
+    assert_eq!(machine.run(&state), "enabled\nenabled\nactive\nactive\n");
     machine.run("systemctl start procline.service procline-host.service; test -s /var/log/procline-host/*.jsonl");
     assert!(machine.rows().iter().any(|row| row["pid"] == 1));
     assert_eq!(machine.run("stat -c '%a %U %G' /var/log/procline"), "2750 procline adm\n");

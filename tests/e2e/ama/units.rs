@@ -99,3 +99,14 @@ fn cloud_init_fits_its_schema() {
     let keys: Vec<_> = config.unwrap().as_object().unwrap().keys().cloned().collect();
     assert_eq!(keys, ["runcmd"]);
 }
+
+/// New and existing machines install the package with the same commands.
+#[test]
+fn cloud_init_and_the_run_command_install_alike() {
+    let Some(config) = parse("cloud_init_and_the_run_command_install_alike", "yaml", &file("cloud-init.yml")) else {
+        return;
+    };
+    let script = file("install.sh");
+    let commands: String = script.split_inclusive('\n').filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(config.unwrap()["runcmd"][0], commands);
+}

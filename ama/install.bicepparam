@@ -1,0 +1,5 @@
+using './install.bicep'
+
+param machineIds = []
+param packageUrl = ''
+param packageSha256 = ''

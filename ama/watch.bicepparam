@@ -1,0 +1,5 @@
+using './watch.bicep'
+
+param workspaceName = ''
+param programNames = []
+param actionGroupIds = []
