@@ -183,7 +183,7 @@ impl Keys {
 fn verdict(word: &[u8], weight: Weight) -> Verdict {
     match (weight, word) {
         (Weight::Weak, _) => Verdict::Weak,
-        (_, b"pass") => Verdict::SecretOrNumber,
+        (_, b"pass" | b"signature") => Verdict::SecretOrNumber,
         (_, b"pwd" | b"oldpwd") => Verdict::SecretOrDirectory,
         (_, word) if word.ends_with(b"key") || word.starts_with(b"credential") || word == b"cookie" => {
             Verdict::SecretOrFile

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use memchr::{memchr, memmem, memrchr};
 
-use super::keys::{Place, Verdict};
+use super::keys::{Place, Verdict, is_key_byte};
 use super::programs::{Form, Takes};
 use super::rules::Program;
 use super::scan::{Class, Scan, class};
@@ -68,6 +68,8 @@ pub struct Line<'a> {
     counted: [(u8, u8); COUNTED_MAX],
     /// The rules whose subcommand was found, a bit for each.
     subcommands: u32,
+    /// Whether the last word is the program's name.
+    is_fresh: bool,
     /// Whether the operands are files.
     reads: bool,
     /// Whether the next word is the value of a flag that names something.
@@ -112,8 +114,13 @@ impl<'a> Scan<'a> {
             // The line of this frame has no other word.
             return None;
         }
+        let is_fresh = std::mem::take(&mut self.frame(level).line.is_fresh);
+        if is_fresh && !matches!(head, [b'-', ..]) {
+            self.frame(level).line.is_fresh = true;
+        }
         match head {
             [b'-' | b'+', _, ..] => self.flag(level, at, head_end, is_whole),
+            [b'/', b'a'..=b'z'] | [b'/', b'a'..=b'z', b'a'..=b'z'] if is_whole => self.flag(level, at, head_end, is_whole),
             [b'/', _, ..] if memchr(b':', &head[..head.len().min(8)]).is_some() => {
                 let (next, is_known) = self.program_flag(level, at, head_end, is_whole);
                 if next.is_none() && !is_known { self.slash_flag(level, at, head_end) } else { next }
@@ -198,7 +205,9 @@ impl<'a> Scan<'a> {
             Pending::Skip => None,
             Pending::Token => {
                 let inner = without_quotes(text);
-                (is_like_a_password(inner) || is_random(inner)).then(|| self.hide_value(value, Verdict::SecretOrFile)).flatten()
+                let is_token = is_random(inner) && inner.iter().all(u8::is_ascii_alphanumeric)
+                    && inner.iter().any(u8::is_ascii_uppercase) && inner.iter().any(u8::is_ascii_lowercase);
+                (is_like_a_password(inner) || is_token).then(|| self.hide_value(value, Verdict::SecretOrFile)).flatten()
             }
             Pending::Password => {
                 if !self.may_be_password(text) {
@@ -212,7 +221,7 @@ impl<'a> Scan<'a> {
                     return None;
                 }
                 let inner = without_quotes(text);
-                if is_like_a_password(inner) && self.frame(level).line.programs[0].is_none() {
+                if is_like_a_password(inner) {
                     return self.hide_value(value, Verdict::SecretOrFile);
                 }
                 self.frame(level).line.candidate = (value.start, value.end);
@@ -235,6 +244,17 @@ impl<'a> Scan<'a> {
 
     /// A user. What was perhaps a password is one.
     fn user(&mut self, level: usize, value: Range<usize>) -> Option<usize> {
+        let text = without_quotes(&self.text[value.clone()]);
+        let is_name = |byte: &u8| is_key_byte(*byte) || matches!(byte, b'@' | b'\\' | b'+' | b'$');
+        let name = text.iter().take(128).position(|byte| matches!(byte, b':' | b'%')).unwrap_or(text.len().min(128));
+        if !text[..name].iter().all(is_name) {
+            return None;
+        }
+        let has_mark = name < text.len();
+        let next = self.hide_after_user(value);
+        if has_mark && next.is_none() {
+            return None;
+        }
         let line = &mut self.frame(level).line;
         line.has_user = true;
         let (start, end) = std::mem::take(&mut line.candidate);
@@ -242,7 +262,7 @@ impl<'a> Scan<'a> {
             line.has_user = false;
             self.hide(start..end);
         }
-        self.hide_after_user(value)
+        next
     }
 
     /// Masks the secret part of a program's value.
@@ -254,7 +274,8 @@ impl<'a> Scan<'a> {
         let part = match form {
             Form::Plain | Form::Skip => return None,
             Form::Password if memmem::find(text, b"://").is_some() => return None,
-            Form::Password => return self.hide_value(value, Verdict::SecretOrFile),
+            Form::Token if !is_like_a_password(text) => return None,
+            Form::Token | Form::Password => return self.hide_value(value, Verdict::SecretOrFile),
             Form::Key => {
                 self.frame(level).line.pending = Pending::Key;
                 return self.pending(level, value.start, false);
@@ -364,7 +385,7 @@ impl<'a> Scan<'a> {
             }
             return None;
         }
-        if !is_random(text) || self.rules.values.is_file(text) {
+        if !is_random(text) && !is_like_a_password(text) || self.rules.values.is_file(text) {
             return None;
         }
         Some(self.hide(value))
@@ -436,7 +457,11 @@ impl<'a> Scan<'a> {
         let is_pair = head.len() == 3 && head[0] == b'-' && head[1].is_ascii_lowercase();
         if rules.user_flags.has(head) || is_pair && head[2] == b'u' {
             if is_whole {
-                self.frame(level).line.pending = Pending::User;
+                let line = &mut self.frame(level).line;
+                if head == b"-l" {
+                    line.candidate = (0, 0);
+                }
+                line.pending = Pending::User;
                 return None;
             }
             if has_equals {
@@ -452,6 +477,10 @@ impl<'a> Scan<'a> {
             line.pending = Pending::Password;
             return None;
         }
+        if is_whole && rules.token_flags.has(head) {
+            line.pending = Pending::Token;
+            return None;
+        }
         if is_whole && rules.auth_flags.has(head) {
             line.pending = Pending::Pair;
             return None;
@@ -462,7 +491,7 @@ impl<'a> Scan<'a> {
         }
         if is_whole {
             let key = self.without_dashes(at..head_end);
-            let key = key.start + usize::from(head[0] == b'+')..key.end;
+            let key = key.start + head.iter().take_while(|byte| **byte == b'+').count()..key.end;
             let is_key = self.text[key.clone()].iter().all(|byte| class(*byte) == Class::Key);
             let place = if head.starts_with(b"--") { Place::Flag } else { Place::ShortFlag };
             let verdict = if is_key { self.verdict(&key, place) } else { Verdict::Harmless };
@@ -596,6 +625,7 @@ impl<'a> Scan<'a> {
             None => Some(head),
         };
         let stem = |name: &'a [u8]| [".py", ".sh", ".exe", ".pl", ".rb"].iter().find_map(|end| name.strip_suffix(end.as_bytes())).unwrap_or(name);
+        let line = Line { is_fresh: std::mem::take(&mut self.frame(level).line.is_fresh), ..line };
         if let Some(name) = name.map(stem).filter(|_| !line.names_next) {
             let line = &mut self.frame(level).line;
             let is_reader = rules.readers.has(name);
@@ -604,11 +634,11 @@ impl<'a> Scan<'a> {
                 line.reads = true;
             }
             // A program without secrets may have the name of a subcommand.
-            let known = known.filter(|program| program.has_secrets || line.programs.iter().flatten().all(|other| other.operands.is_empty()));
+            let known = known.filter(|program| program.has_secrets || !line.is_fresh && line.programs.iter().flatten().all(|other| other.operands.is_empty()));
             if let Some(program) = known {
                 let earlier = line.programs[0];
                 let reads = line.reads;
-                *line = Line { programs: [Some(program), earlier], reads, ..Line::default() };
+                *line = Line { programs: [Some(program), earlier], reads, is_fresh: program.has_secrets, ..Line::default() };
                 return None;
             }
         }

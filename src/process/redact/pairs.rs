@@ -153,13 +153,17 @@ impl Scan<'_> {
         }
         let leads = self.leads(start);
         let before = self.before(start);
-        if before == Some(b':') || before == Some(b'/') && !leads {
-            return None;
-        }
         let key = self.without_dashes(start..end);
         let verdict = self.verdict(&key, Place::Colon);
-        if verdict.is_harmless() {
-            return None;
+        let is_part = before == Some(b':') || before == Some(b'/') && !leads;
+        if verdict.is_harmless() || is_part {
+            // `user:S` and `domain/user:S`, if `S` looks like a password.
+            let is_user = start == self.word_start || self.text[self.word_start..start].iter().all(|byte| is_key_byte(*byte) || *byte == b'/');
+            if !is_user || self.text[start] == b'-' {
+                return None;
+            }
+            let limit = self.word_end(end + 1);
+            return is_like_a_password(&self.text[end + 1..limit]).then(|| self.hide(end + 1..limit));
         }
         let blanks = rest.iter().take(BLANKS_MAX).take_while(|byte| class(**byte) == Class::Blank).count();
         let value = end + 1 + blanks;

@@ -33,6 +33,8 @@ pub enum Form {
     Key,
     /// All of it, if it is no URL.
     Password,
+    /// All of it, if it looks like a password.
+    Token,
     /// Nothing, and it is no operand.
     Skip,
     /// Nothing, whatever the general rules say. The value may also be missing, so the next word is looked at by itself.
@@ -329,6 +331,15 @@ pub const PROGRAMS: &[Program] = &[
     flags("caddy", &[next("--plaintext")], "Caddy: caddy hash-password"),
     flags("doveadm", &[both("-p").after("pw")], "doveadm-pw(1)").operands(&[operands("auth test", 2, 2)]),
     flags("saslpasswd2", &[plain("-p -u")], "saslpasswd2(8)"),
+    words("echo printf yes", &[operands("", 1, 2).form(Form::Token)], "docker login --help: --password-stdin"),
+    words("oathtool", &[operands("", 1, 2)], "oathtool(1)"),
+    flags("transmission-daemon", &[both("-v"), plain("-p -u -a -w")], "transmission-daemon(1)"),
+    words("steam steamcmd", &[operands("-login", 2, 2), operands("+login", 2, 2)], "Steam: command line options"),
+    words("idevicebackup2", &[operands("encryption on", 1, 1), operands("changepw", 1, 2)], "idevicebackup2(1)"),
+    words("networksetup", &[operands("-setairportnetwork", 3, 3)], "networksetup(8)"),
+    words("create_ap", &[operands("", 4, 4).form(Form::Token), operands("", 3, 3).form(Form::Token)], "create_ap --help"),
+    flags("netsh", &[attached("key=")], "netsh wlan"),
+    flags("zpaq", &[attached("-k")], "zpaq(1)"),
     // Networks.
     flags("nmcli", &[next("password psk"), plain("-p")], "nmcli(1)"),
     flags("iwconfig iw", &[next("key enc")], "iwconfig(8)"),
@@ -392,7 +403,8 @@ pub const PROGRAMS: &[Program] = &[
     flags("conan", &[both("-p"), plain("-u -l")], "conan remote login --help"),
     words("bundle", &[operands("config", 1, 4).form(Form::AfterColon)], "bundle-config(1)"),
     words("composer", &[operands("config", 3, 3).form(Form::Password)], "Composer: http-basic"),
-    words("grafana-cli grafana", &[operands("reset-admin-password", 1, 1)], "grafana cli --help"),
+    flags("grafana-cli grafana", &[skip("--user-id --homepath --config")], "grafana cli --help")
+        .operands(&[operands("reset-admin-password", 1, 1)]),
     flags("agent-auth", &[both("-P"), plain("-p -u")], "Wazuh: agent-auth"),
     flags("rcon rcon-cli", &[both("-P --password"), plain("-p")], "rcon --help"),
     flags("mcrcon", &[both("-p"), plain("-P")], "mcrcon --help"),
@@ -411,7 +423,7 @@ pub const PROGRAMS: &[Program] = &[
         "ps(1): processes and users",
     ),
     flags(
-        "cp mv mkdir install rsync tar touch ls cpio date diff patch git sort wc mount umount make ninja bash sh dash \
+        "cp mv mkdir rsync tar touch ls cpio date diff patch git sort wc mount umount make ninja bash sh dash \
             zsh read test jar go npm mvn gradle python python3 perl ruby node php gcc cc ld strace ltrace perf tcpdump",
         &[plain("-u -p -P -l -w -a -U")],
         "cp(1), git(1), bash(1) and so on: no users",
@@ -434,13 +446,16 @@ pub const NAMING_FLAGS: &str = "--name --hostname --network-alias --image --netw
     --service --unit --db --database --app --target --label --volume --container";
 
 /// Flags that have a user as their value. A password flag of the same program is then no port.
-pub const USER_FLAGS: &str = "-u -U -l --user --username --login --user-name -user -username -login --u -D --binddn --bind-dn";
+pub const USER_FLAGS: &str = "-u -U -l --user --username --login --user-name -user -username -login --u --binddn --bind-dn /u /ru";
 
 /// Short flags that have a password as their value beside a user.
-pub const PASSWORD_FLAGS: &str = "-p -P -pw -w -K --pw --p";
+pub const PASSWORD_FLAGS: &str = "-p -P -pw -w -K --pw --p /p /rp";
+
+/// Short flags whose value is masked if it looks like a password.
+pub const TOKEN_FLAGS: &str = "-k -s -t -S";
 
 /// Flags whose value may be a user with a secret: `user:S`.
-pub const AUTH_FLAGS: &str = "-a -b -c -C -n --basic -basic -A";
+pub const AUTH_FLAGS: &str = "-a -b -c -C -n --basic -basic -A -d";
 
 /// Flags whose value is a script.
 pub const SCRIPT_FLAGS: &str = "-c -lc -ec -xc -ic -cl -ce -exc -lec -euxc -euc --command";

@@ -63,6 +63,8 @@ pub struct Rules {
     pub script_flags: Names<()>,
     /// Words before a key and its value.
     pub setters: Names<()>,
+    /// Flags whose value may be a token.
+    pub token_flags: Names<()>,
     /// Flags whose value may be `user:S`.
     pub auth_flags: Names<()>,
     /// Subcommands whose operand may be a token.
@@ -113,6 +115,7 @@ impl Rules {
             password_flags: Names::of(programs::PASSWORD_FLAGS),
             script_flags: Names::of(programs::SCRIPT_FLAGS),
             setters: Names::of(programs::SETTERS),
+            token_flags: Names::of(programs::TOKEN_FLAGS),
             auth_flags: Names::of(programs::AUTH_FLAGS),
             logins: Names::of(words::LOGINS),
             no_passwords: Names::of(words::NO_PASSWORDS),

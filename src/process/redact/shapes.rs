@@ -182,7 +182,7 @@ impl Scan<'_> {
         }
         let secret = &self.text[end + 1..at_sign];
         let is_part = |byte: &u8| !matches!(class(*byte), Class::Blank | Class::Quote | Class::Backslash) && !matches!(byte, b'/' | b'\n' | b',');
-        if !secret.iter().all(is_part) || is_port(secret) || !is_unlike_a_name(secret) {
+        if secret.starts_with(b"=") || !secret.iter().all(is_part) || is_port(secret) || !is_unlike_a_name(secret) {
             return None;
         }
         let user = &self.text[start..end];

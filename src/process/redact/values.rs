@@ -54,6 +54,10 @@ impl Values {
             let end = path.iter().position(|byte| *byte == b'/').unwrap_or(path.len());
             return self.directories.has(&path[..end]);
         }
+        let is_relative = value.contains(&b'/') && value.iter().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'/'));
+        if is_relative && value.iter().rev().take(6).any(|byte| *byte == b'.') {
+            return true;
+        }
         words::FILE_ENDINGS.split_whitespace().any(|ending| value.ends_with(ending.as_bytes()))
     }
 }
@@ -89,7 +93,7 @@ pub fn is_unlike_a_name(value: &[u8]) -> bool {
 /// is in no name, number or path.
 pub fn is_like_a_password(value: &[u8]) -> bool {
     let value = &value[..value.len().min(LOOK_MAX)];
-    let is_special = |byte: &u8| matches!(byte, b'!' | b'#' | b'$' | b'%' | b'^' | b'&' | b'*' | b'?' | b'~');
+    let is_special = |byte: &u8| matches!(byte, b'!' | b'$' | b'^' | b'~');
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'+' | b'@') || is_special(byte);
     if value.len() < 5 || !value.iter().all(is_plain) || value[0] == b'$' || value[0] == b'@' {
         return false;
@@ -97,7 +101,7 @@ pub fn is_like_a_password(value: &[u8]) -> bool {
     let digit = value[1..value.len() - 1].iter().any(u8::is_ascii_digit);
     let (small, big) = (value.iter().any(u8::is_ascii_lowercase), value.iter().any(u8::is_ascii_uppercase));
     let inside = value.iter().rev().skip_while(|byte| byte.is_ascii_digit()).any(u8::is_ascii_digit);
-    let special = value.iter().any(is_special) && small | big && !value.contains(&b'*') && !value.contains(&b'?');
+    let special = value.iter().any(is_special) && small | big;
     digit && inside && small && big || special && digit
 }
 

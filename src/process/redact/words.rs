@@ -75,6 +75,7 @@ pub const WORDS: &[Word] = &[
     word("session", Weight::Weak, false, "RFC 6265"),
     word("sid", Weight::Weak, false, "RFC 6265"),
     word("key", Weight::Weak, false, "Google's APIs: ?key="),
+    word("code", Weight::Weak, false, "OAuth 2: authorization codes"),
     word("webhook", Weight::Weak, false, "Slack: incoming webhooks"),
     word("dsn", Weight::Weak, false, "Sentry: DSN"),
     word("sas", Weight::Last, false, "Azure Storage: shared access signatures"),
@@ -123,7 +124,7 @@ pub const VERBS: &str = "no not ask export import show rotate list generate gen 
 pub const HARMLESS_VALUES: &str = "true false yes no on off none null nil undefined y n enable enabled disable disabled \
     default auto prompt ask always never required optional basic digest ntlm negotiate kerberos md5 scram-sha-256 \
     plain login public stdin - env keyring keychain drop simple kwallet secretservice pass gnome osxkeychain wincred \
-    keep redacted";
+    keep redacted clear";
 
 /// Beginnings of values that tell where the secret is.
 pub const SOURCES: &str = "env: file: fd: file:// op:// arn: vault: stdin: keyring: ssm:// awssm:// gcpsm:// id= \
@@ -154,7 +155,7 @@ pub const SCHEMES: &str = "apikey api-key basic bearer digest negotiate token sp
 pub const PHRASES: &[(&str, &str, bool)] = &[("identified", "by", true), ("login", "password", false)];
 
 /// Subcommands whose operand may be a token.
-pub const LOGINS: &str = "login authtoken add-authtoken unlock unseal activate enroll register";
+pub const LOGINS: &str = "login authtoken add-authtoken unlock unseal activate enroll register token auth encrypt enable private authorize";
 
 /// What the value of a flag such as `-p` is beside a user, if it is no password: protocols, levels.
 pub const NO_PASSWORDS: &str = "tcp udp sctp icmp unix inet inet6 local any all emerg alert crit err error warning warn notice \
