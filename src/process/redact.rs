@@ -31,12 +31,29 @@ const MASK: &[u8] = b"********";
 
 /// Masking is repeated, because a masked secret may have hidden another one. Masking the result again changes nothing.
 const MAX_ROUNDS: usize = 4;
+/// Longer command lines are masked once.
+const ROUNDS_LENGTH: usize = 16 * 1024;
+
+/// How many bytes of work on a command line are free. Only a line that is longer than a program needs costs more.
+const FREE: usize = 8 * 1024;
+/// How many bytes of work beyond that a snapshot may need.
+const BUDGET: usize = 16 << 20;
 
 /// Masks secrets in argument lists.
 pub struct Redactor {
     rules: Rules,
     quick: Quick,
     folded: Vec<u8>,
+    /// How much more work may be done within the budget.
+    budget: usize,
+}
+
+/// Why a command line was not masked.
+enum Stop {
+    /// It has no secret.
+    NoSecret,
+    /// Its search would take too long.
+    TooMuch,
 }
 
 impl Redactor {
@@ -44,27 +61,61 @@ impl Redactor {
     pub fn new(words: &[String]) -> Self {
         let rules = Rules::new(words);
         let quick = Quick::new(rules.keys.further());
-        Redactor { rules, quick, folded: Vec::new() }
+        Redactor { rules, quick, folded: Vec::new(), budget: BUDGET }
     }
 
     /// Replaces each secret value with eight stars. The result is borrowed if there is no secret.
     ///
     /// `arguments` is the content of /proc/PID/cmdline. The number of arguments never changes.
     pub fn mask<'a>(&mut self, arguments: &'a [u8]) -> Cow<'a, [u8]> {
-        let mut masked = Cow::Borrowed(arguments);
-        for _ in 0..MAX_ROUNDS {
-            if !self.quick.has_trigger(&masked, &mut self.folded) {
-                break;
-            }
-            let mut scan = Scan::new(&masked, &self.folded, &self.rules);
-            if !scan.run() {
-                break;
-            }
-            let Some(more) = replace(&masked, scan.found).filter(|more| **more != *masked) else { break };
-            masked = Cow::Owned(more);
-        }
+        let mut budget = usize::MAX;
+        self.mask_within(arguments, &mut budget).unwrap_or_else(|| Cow::Owned(all_masked(arguments)))
+    }
+
+    /// Does the same within the budget that all command lines of one value share. None if too much of it is used up: the
+    /// command line must then not be shown. So no user can make a snapshot slow.
+    pub fn mask_in_budget<'a>(&mut self, arguments: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+        let mut budget = self.budget;
+        let masked = self.mask_within(arguments, &mut budget);
+        self.budget = budget;
         masked
     }
+
+    fn mask_within<'a>(&mut self, arguments: &'a [u8], budget: &mut usize) -> Option<Cow<'a, [u8]>> {
+        let mut masked = Cow::Borrowed(arguments);
+        let rounds = if arguments.len() > ROUNDS_LENGTH { 1 } else { MAX_ROUNDS };
+        for _ in 0..rounds {
+            match self.round(&masked, budget) {
+                Ok(more) => masked = Cow::Owned(more),
+                Err(Stop::NoSecret) => break,
+                Err(Stop::TooMuch) => return None,
+            }
+        }
+        Some(masked)
+    }
+
+    /// Masks what one walk through the text finds.
+    fn round(&mut self, text: &[u8], budget: &mut usize) -> Result<Vec<u8>, Stop> {
+        if !self.quick.has_trigger(text, &self.rules, &mut self.folded) {
+            return Err(Stop::NoSecret);
+        }
+        // The walk looks at each byte at least once: without that much budget, it need not begin.
+        let least = text.len().saturating_sub(FREE);
+        *budget = budget.checked_sub(least).ok_or(Stop::TooMuch)?;
+        let mut scan = Scan::new(text, &self.folded, &self.rules);
+        let is_done = scan.run();
+        *budget = budget.saturating_sub((text.len() + scan.looks).saturating_sub(FREE + least));
+        if !is_done {
+            return Err(Stop::TooMuch);
+        }
+        replace(text, scan.found).filter(|more| *more != text).ok_or(Stop::NoSecret)
+    }
+}
+
+/// Stars for every argument.
+fn all_masked(arguments: &[u8]) -> Vec<u8> {
+    let masked = arguments.split(|byte| *byte == 0).map(|argument| if argument.is_empty() { argument } else { MASK });
+    masked.collect::<Vec<_>>().join(&0)
 }
 
 /// The text with stars in place of the ranges found. None if there are none.

@@ -310,12 +310,11 @@ fn masking_again_changes_nothing_and_no_argument_comes_or_goes() {
 fn every_secret_has_a_trigger() {
     let mut always = Redactor { quick: Quick::always(), ..Redactor::new(&[]) };
     let redactor = Redactor::new(&[]);
-    assert!(redactor.quick.is_quick());
     let mut folded = Vec::new();
     for (before, after) in all() {
         assert_eq!(shown(&always.mask(&before)), shown(&after));
         if before != after {
-            assert!(redactor.quick.has_trigger(&before, &mut folded), "{}", shown(&before));
+            assert!(redactor.quick.has_trigger(&before, &redactor.rules, &mut folded), "{}", shown(&before));
         }
     }
 }

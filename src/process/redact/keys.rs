@@ -115,6 +115,9 @@ impl Keys {
         }
         let before = parts.len().checked_sub(2).map(|at| parts[at]);
         let further = self.is_further(folded);
+        if further && !(place != Place::Colon && self.ends_harmlessly(last, folded)) {
+            return Verdict::Secret;
+        }
         // `-kpassword` is `-k password`, and `-DmyToken` defines a name.
         let short = place == Place::ShortFlag;
         let defines = short && key.first().is_some_and(|byte| b"DILWXPUJKF".contains(byte)) && first.len() < 4;
@@ -126,9 +129,6 @@ impl Keys {
         let segment = &folded[joint..];
         if !short && segment.len() > last.len() && self.words.get(segment).is_some_and(|weight| *weight != Weight::Weak) {
             return verdict(segment, Weight::Last);
-        }
-        if further && !(place != Place::Colon && self.ends_harmlessly(last, folded)) {
-            return Verdict::Secret;
         }
         if place == Place::Colon || short || self.endings.has(last) {
             return Verdict::Harmless;
@@ -168,7 +168,8 @@ impl Keys {
         (!is_letter && !self.no_secrets.has(part)).then_some(glued.1)
     }
 
-    fn is_further(&self, folded: &[u8]) -> bool {
+    /// Whether one of the user's words is in the key.
+    pub fn is_further(&self, folded: &[u8]) -> bool {
         let has = |word: &String| {
             folded.len() >= word.len() && folded.windows(word.len()).any(|window| window == word.as_bytes())
         };
@@ -183,7 +184,7 @@ impl Keys {
 fn verdict(word: &[u8], weight: Weight) -> Verdict {
     match (weight, word) {
         (Weight::Weak, _) => Verdict::Weak,
-        (_, b"pass" | b"signature") => Verdict::SecretOrNumber,
+        (_, b"pass" | b"signature" | b"pin") => Verdict::SecretOrNumber,
         (_, b"pwd" | b"oldpwd") => Verdict::SecretOrDirectory,
         (_, word) if word.ends_with(b"key") || word.starts_with(b"credential") || word == b"cookie" => {
             Verdict::SecretOrFile

@@ -624,12 +624,11 @@ impl<'a> Scan<'a> {
             }
             None => Some(head),
         };
-        let stem = |name: &'a [u8]| [".py", ".sh", ".exe", ".pl", ".rb"].iter().find_map(|end| name.strip_suffix(end.as_bytes())).unwrap_or(name);
         let line = Line { is_fresh: std::mem::take(&mut self.frame(level).line.is_fresh), ..line };
-        if let Some(name) = name.map(stem).filter(|_| !line.names_next) {
+        if let Some(name) = name.filter(|_| !line.names_next) {
             let line = &mut self.frame(level).line;
             let is_reader = rules.readers.has(name);
-            let known = rules.names.get(name).filter(|_| !line.reads).map(|index| &rules.programs[usize::from(*index)]);
+            let known = rules.program(name).filter(|_| !line.reads);
             if is_reader && line.programs[0].is_none() {
                 line.reads = true;
             }
@@ -652,7 +651,7 @@ impl<'a> Scan<'a> {
         if !is_name || head.len() > 96 {
             return None;
         }
-        if head.eq_ignore_ascii_case(b"bearer") && level > 0 {
+        if head.eq_ignore_ascii_case(b"bearer") && level > 0 && line.pending == Pending::Nothing {
             line.pending = Pending::Credential;
             return None;
         }
@@ -686,7 +685,8 @@ impl<'a> Scan<'a> {
                     let dot = if self.text[key..key + dot].contains(&b'-') { dot } else { 0 };
                     verdict = self.verdict(&(key..key + dot), Place::Flag);
                 }
-                if !verdict.is_harmless() && verdict != Verdict::Weak && !self.text[key..head_end].starts_with(b"set") {
+                let is_free = self.frame(level).line.pending == Pending::Nothing;
+                if is_free && !verdict.is_harmless() && verdict != Verdict::Weak && !self.text[key..head_end].starts_with(b"set") {
                     let pending = if sets && key == at || sets && head.contains(&b':') {
                         Pending::Value(verdict)
                     } else {

@@ -218,7 +218,7 @@ impl Scan<'_> {
     /// Whether a key ends in a word for passwords.
     fn is_password(&self, key: &Range<usize>) -> bool {
         let key = &self.folded[key.clone()];
-        [b"password".as_slice(), b"passwd", b"pass", b"pwd", b"passphrase", b"authorization"].iter().any(|word| key.ends_with(word))
+        self.rules.keys.is_further(key) || [b"password".as_slice(), b"passwd", b"pass", b"pwd", b"passphrase", b"authorization"].iter().any(|word| key.ends_with(word))
     }
 
     /// Whether a value may follow a colon directly. `secret::Store`, `secret:/run/secret` and `token://` are no pairs.

@@ -331,9 +331,9 @@ pub const PROGRAMS: &[Program] = &[
     flags("caddy", &[next("--plaintext")], "Caddy: caddy hash-password"),
     flags("doveadm", &[both("-p").after("pw")], "doveadm-pw(1)").operands(&[operands("auth test", 2, 2)]),
     flags("saslpasswd2", &[plain("-p -u")], "saslpasswd2(8)"),
-    words("echo printf yes", &[operands("", 1, 2).form(Form::Token)], "docker login --help: --password-stdin"),
+    words("echo", &[operands("", 1, 2).form(Form::Token)], "docker login --help: --password-stdin"),
     words("oathtool", &[operands("", 1, 2)], "oathtool(1)"),
-    flags("transmission-daemon", &[both("-v"), plain("-p -u -a -w")], "transmission-daemon(1)"),
+    flags("transmission-daemon", &[plain("-p -u -a -w")], "transmission-daemon(1)"),
     words("steam steamcmd", &[operands("-login", 2, 2), operands("+login", 2, 2)], "Steam: command line options"),
     words("idevicebackup2", &[operands("encryption on", 1, 1), operands("changepw", 1, 2)], "idevicebackup2(1)"),
     words("networksetup", &[operands("-setairportnetwork", 3, 3)], "networksetup(8)"),
@@ -432,6 +432,9 @@ pub const PROGRAMS: &[Program] = &[
     flags("crontab atq at", &[plain("-u -l")], "crontab(1)"),
     flags("gpg gpg2", &[plain("-u -U -l -k -K -a -w -p")], "gpg(1)"),
 ];
+
+/// Endings that the name of a program may have.
+pub const ENDINGS: &str = ".py .sh .exe .pl .rb .bin";
 
 /// Programs whose operands are files or names, not programs, until one of [`STARTERS`].
 pub const READERS: &str = "find ls cat grep egrep fgrep rg ag vi vim nano less more tail head man which whereis type \

@@ -1,62 +1,73 @@
-//! The first, quick search: whether a command line may have a secret at all. It knows a few triggers, one of which every
-//! secret has beside it or in it.
+//! The first, quick search: whether a command line may have a secret at all. Most lines have none of its triggers, and
+//! nothing else is done for them.
 
 use aho_corasick::packed::Searcher;
+use memchr::{memchr, memchr_iter, memrchr};
 
-use super::tokens::TOKENS;
+use super::rules::Rules;
+use super::tokens::{LONG, TOKENS};
 
-/// Parts of keys, of URLs, and of flags, in folded form: in lower case, `_` for `-`, a blank for control characters and
-/// quotes. Every key of `words`, and every flag and operand of `programs`, has one of them.
+/// Parts of keys, of URLs and of flags in folded form: in lower case, `_` for `-`, a blank for control characters and
+/// quotes. Every secret has one of them beside it, or is a long token, or has the form of `user:S`, or is in the arguments
+/// of a known program. If that is not among the first words, a script or another program starts it.
 const TRIGGERS: &[&str] = &[
-    "pass", "pwd", "secret", "token", "key", "cred", "auth", "cookie", "sig", "bearer", "jwt", "psk", "_pw", "session",
-    "sid=", "webhook", "dsn", "sas=", "://", ":\\/\\/", "@", "identified", "begin", " _p", " _w", " _u", " _a ", " _x ",
-    " _n ", " _k", " _y", " _hp", " _e ", " _c ", " _b", " _id ", " _ap ", " _xp ", " _opw ", " _upw ", " _s ", "/p:",
-    "/gp:", "/pth:", " _t ", "pw ", "pin ", "userid=", "__value", "__body", "__arg", "alias set", "host add", "user add",
-    "add_user", "unseal", "unwrap", "obscure", "unlock", "__plaintext", "code=", "enc ", "__encrypt", "sqlplus",
+    "pass", "pwd", "secret", "token", "key", "cred", "auth", "cookie", "sig", "jwt", "psk", "sas=", "://", ":\\/\\/",
+    "identified", "_begin", "bearer", "code", "otp", " pin", "_pin", "_pw", "pw=", "pw ", "eyj", "hmac", "login", " _p", " _w",
+    " _u", " _k", " _s ", " _t ", " _n ", " _a ", " _c ", " _lc ", " _ec ", " /p ", "exec", " set ", "config",
 ];
 
-/// The longest part of a token's prefix that is searched for.
+/// How many bytes of a token's prefix are searched for.
 const PREFIX_MAX: usize = 4;
+/// A long token has a block of this many bytes of its own, wherever it begins.
+const BLOCK: usize = LONG.div_ceil(2);
 
-/// The search. None of a searcher if there are too many words: the rules then always run.
+/// How many words are looked at for a program: it may be behind `sudo -u USER`.
+const WORDS_MAX: usize = 5;
+
+/// The search.
 pub struct Quick {
-    searchers: Option<Vec<Searcher>>,
+    /// None if there are too many words: the rules then always run.
+    searcher: Option<Searcher>,
 }
 
 impl Quick {
     /// The built-in triggers, and the user's words.
     pub fn new(further: &[String]) -> Self {
-        let words = TRIGGERS.iter().map(|trigger| (*trigger).to_owned()).chain(further.iter().cloned());
-        let prefixes = TOKENS.iter().flat_map(|token| token.prefixes.split_whitespace());
-        let prefixes = prefixes.map(|prefix| {
-            let folded = prefix.to_ascii_lowercase().replace('-', "_");
-            folded[..folded.len().min(PREFIX_MAX)].to_owned()
-        });
-        let searchers = [minimal(words), minimal(prefixes)].into_iter().map(|words| Searcher::new(&words)).collect();
-        Quick { searchers }
+        Quick { searcher: Searcher::new(&triggers(further)) }
     }
 
     /// A search that always finds something.
     #[cfg(test)]
     pub fn always() -> Self {
-        Quick { searchers: None }
+        Quick { searcher: None }
     }
 
-    /// Whether it can search.
-    #[cfg(test)]
-    pub fn is_quick(&self) -> bool {
-        self.searchers.is_some()
-    }
-
-    /// Whether one of the triggers is in the text. `folded` becomes the text's folded form.
-    pub fn has_trigger(&self, text: &[u8], folded: &mut Vec<u8>) -> bool {
+    /// Whether there is any of that in the text. `folded` becomes the text's folded form.
+    pub fn has_trigger(&self, text: &[u8], rules: &Rules, folded: &mut Vec<u8>) -> bool {
         folded.clear();
         folded.extend(text.iter().map(|byte| fold(*byte)));
-        match &self.searchers {
-            Some(searchers) => searchers.iter().any(|searcher| searcher.find(&*folded).is_some()),
-            None => true,
+        let Some(searcher) = &self.searcher else { return true };
+        has_program(text, rules) || has_pair(text) || has_block(text) || searcher.find(&*folded).is_some()
+    }
+}
+
+/// The triggers, without those that contain another one: fewer are faster. The searcher is fast up to 64.
+fn triggers(further: &[String]) -> Vec<String> {
+    let short = TOKENS.iter().flat_map(|token| token.prefixes.split_whitespace().map(move |prefix| (prefix, token.least)));
+    let prefixes = short.filter(|(prefix, least)| prefix.len() + least < LONG).map(|(prefix, _)| {
+        let folded: Vec<u8> = prefix.bytes().take(PREFIX_MAX).map(fold).collect();
+        String::from_utf8_lossy(&folded).into_owned()
+    });
+    let built_in = TRIGGERS.iter().map(|trigger| (*trigger).to_owned());
+    let mut words: Vec<String> = built_in.chain(prefixes).chain(further.iter().cloned()).collect();
+    words.sort_by_key(String::len);
+    let mut minimal: Vec<String> = Vec::new();
+    for word in words {
+        if !minimal.iter().any(|shorter| contains(word.as_bytes(), shorter.as_bytes())) {
+            minimal.push(word);
         }
     }
+    minimal
 }
 
 /// A byte in lower case, with `_` for `-`, and a blank for what is before `(` in ASCII: control characters and quotes.
@@ -68,20 +79,78 @@ fn fold(byte: u8) -> u8 {
     }
 }
 
-/// The words without those that contain another one: fewer triggers are faster.
-fn minimal(words: impl Iterator<Item = String>) -> Vec<String> {
-    let mut words: Vec<String> = words.collect();
-    words.sort_by_key(String::len);
-    let mut minimal: Vec<String> = Vec::new();
-    for word in words {
-        if !minimal.iter().any(|shorter| contains(word.as_bytes(), shorter.as_bytes())) {
-            minimal.push(word);
+/// Whether one of the first words is a program that the tables know.
+fn has_program(text: &[u8], rules: &Rules) -> bool {
+    let mut start = 0;
+    for _ in 0..WORDS_MAX {
+        let end = memchr(0, &text[start..]).map_or(text.len(), |length| start + length);
+        let word = &text[start..end];
+        let name = memrchr(b'/', word).map_or(word, |slash| &word[slash + 1..]);
+        if rules.program(name).is_some_and(|program| program.has_secrets) {
+            return true;
         }
+        if end == text.len() {
+            return false;
+        }
+        start = end + 1;
     }
-    minimal
+    false
+}
+
+/// Whether there is a pair like `user:S` or `user:S@host`: a colon between letters or digits, which no port follows.
+fn has_pair(text: &[u8]) -> bool {
+    let is_pair = |colon: usize| {
+        let before = colon.checked_sub(1).map(|before| text[before]);
+        let rest = &text[colon + 1..];
+        // A path, a number or the end follows most colons.
+        let digits = rest.iter().take(6).take_while(|byte| byte.is_ascii_digit()).count();
+        before.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'\\'))
+            && rest.get(digits).is_some_and(|byte| !matches!(byte, 0 | b' ' | b'/' | b':' | b',' | b'"' | b'\''))
+    };
+    memchr_iter(b':', text).any(is_pair) || memchr(b'%', text).is_some()
+}
+
+/// Whether a long token may be in the text: a block of nothing but its characters, some of which are capitals or digits.
+fn has_block(text: &[u8]) -> bool {
+    text.chunks_exact(BLOCK).any(|block| {
+        let (mut all, mut any) = (0xff, 0);
+        for byte in block {
+            let is_letter = mask((byte | 0x20).wrapping_sub(b'a') < 26);
+            let is_digit = mask(byte.wrapping_sub(b'0') < 10);
+            let is_joint = mask(*byte == b'_') | mask(*byte == b'-') | mask(*byte == b'.');
+            all &= is_letter | is_digit | is_joint;
+            any |= is_digit | (is_letter & mask(byte & 0x20 == 0));
+        }
+        all & any != 0
+    })
+}
+
+/// All bits, or none: unlike branches, the compiler can do this for many bytes at once.
+fn mask(is: bool) -> u8 {
+    0_u8.wrapping_sub(u8::from(is))
 }
 
 /// Whether a short text has another one in it. The general search takes longer to prepare than this takes in all.
 fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window.first() == part.first() && window == part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_searcher_is_fast_with_so_many_triggers() {
+        let triggers = triggers(&[]);
+        assert!(triggers.len() <= 64 && triggers.iter().all(|trigger| trigger.len() > 1), "{}: {triggers:?}", triggers.len());
+    }
+
+    #[test]
+    fn a_long_token_is_found_wherever_it_begins() {
+        for start in 0..64 {
+            let text = format!("{}{}", "/".repeat(start), "a1".repeat(LONG)[..LONG].to_owned());
+            assert!(has_block(text.as_bytes()), "{start}");
+        }
+        assert!(!has_block(b"/usr/lib/service/some/path/without-any-token-in-it --option-0001=/usr/lib"));
+    }
 }

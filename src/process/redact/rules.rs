@@ -49,6 +49,8 @@ pub struct Rules {
     pub programs: Vec<Program>,
     /// The programs' names, and their indices.
     pub names: Names<u16>,
+    /// Endings of programs' names.
+    pub endings: Names<()>,
     /// Programs whose operands are no programs.
     pub readers: Names<()>,
     /// Words after which there is a program again.
@@ -108,6 +110,7 @@ impl Rules {
             values: Values::new(),
             programs: programs.collect(),
             names: Names::new(names),
+            endings: Names::of(programs::ENDINGS),
             readers: Names::of(programs::READERS),
             starters: Names::of(programs::STARTERS),
             naming_flags: Names::of(programs::NAMING_FLAGS),
@@ -126,6 +129,17 @@ impl Rules {
             query_keys: Names::of(words::QUERY_KEYS),
             tokens,
         }
+    }
+}
+
+impl Rules {
+    /// The program of this name, perhaps with an ending.
+    pub fn program(&self, name: &[u8]) -> Option<&Program> {
+        let known = self.names.get(name).or_else(|| {
+            let dot = name.iter().rposition(|byte| *byte == b'.').filter(|dot| *dot > 0)?;
+            self.endings.has(&name[dot..]).then(|| self.names.get(&name[..dot])).flatten()
+        })?;
+        self.programs.get(usize::from(*known))
     }
 }
 

@@ -57,8 +57,6 @@ pub const WORDS: &[Word] = &[
     word("pw", Weight::Last, true, "mosquitto_pub(1)"),
     word("pin", Weight::Last, false, "pkcs11-tool(1)"),
     word("otp", Weight::Last, false, "npm-publish(1)"),
-    word("ticket", Weight::Weak, false, "single sign-on"),
-    word("plaintext", Weight::Last, false, "Caddy: caddy hash-password"),
     word("psk", Weight::Last, false, "wpa_supplicant.conf(5)"),
     word("jwt", Weight::Last, false, "RFC 7519"),
     word("bearer", Weight::Last, false, CURL),
@@ -72,12 +70,8 @@ pub const WORDS: &[Word] = &[
     word("auth", Weight::Weak, true, "ncat(1), HTTPie"),
     word("userpwd", Weight::Weak, true, "libcurl"),
     word("sessionid", Weight::Weak, true, "RFC 6265"),
-    word("session", Weight::Weak, false, "RFC 6265"),
-    word("sid", Weight::Weak, false, "RFC 6265"),
     word("key", Weight::Weak, false, "Google's APIs: ?key="),
     word("code", Weight::Weak, false, "OAuth 2: authorization codes"),
-    word("webhook", Weight::Weak, false, "Slack: incoming webhooks"),
-    word("dsn", Weight::Weak, false, "Sentry: DSN"),
     word("sas", Weight::Last, false, "Azure Storage: shared access signatures"),
 ];
 
