@@ -23,6 +23,7 @@ mod words;
 use std::borrow::Cow;
 use std::ops::Range;
 
+use memchr::memmem;
 use quick::Quick;
 use rules::Rules;
 use scan::Scan;
@@ -33,6 +34,12 @@ const MASK: &[u8] = b"********";
 const MAX_ROUNDS: usize = 4;
 /// Longer command lines are masked once.
 const ROUNDS_LENGTH: usize = 16 * 1024;
+
+/// The shortest secret that is looked for elsewhere. A shorter one would be found by chance.
+const HIDDEN_MIN: usize = 6;
+
+/// How many secrets are looked for elsewhere.
+const HIDDEN_MAX: usize = 1000;
 
 /// How many bytes of work on a command line are free. Only a line that is longer than a program needs costs more.
 const FREE: usize = 8 * 1024;
@@ -112,6 +119,30 @@ impl Redactor {
     }
 }
 
+/// What masking replaced in each argument, if it is long enough to tell anything elsewhere.
+pub fn hidden(before: &[u8], after: &[u8]) -> Vec<Vec<u8>> {
+    let pairs = before.split(|byte| *byte == 0).zip(after.split(|byte| *byte == 0));
+    let changed = pairs.filter(|(before, after)| before != after);
+    let middle = changed.map(|(before, after)| {
+        let start = before.iter().zip(after).take_while(|(one, other)| one == other).count();
+        let rests = before[start..].iter().rev().zip(after[start..].iter().rev());
+        let end = rests.take_while(|(one, other)| one == other).count();
+        before[start..before.len() - end].to_vec()
+    });
+    middle.filter(|secret| secret.len() >= HIDDEN_MIN).take(HIDDEN_MAX).collect()
+}
+
+/// Replaces what was `hidden` elsewhere with stars.
+pub fn hide(text: &mut Vec<u8>, hidden: &[Vec<u8>]) {
+    for secret in hidden {
+        let mut from = 0;
+        while let Some(at) = memmem::find(&text[from..], secret).map(|at| from + at) {
+            text.splice(at..at + secret.len(), MASK.iter().copied());
+            from = at + MASK.len();
+        }
+    }
+}
+
 /// Stars for every argument.
 fn all_masked(arguments: &[u8]) -> Vec<u8> {
     let masked = arguments.split(|byte| *byte == 0).map(|argument| if argument.is_empty() { argument } else { MASK });
@@ -141,3 +172,6 @@ fn replace(text: &[u8], mut found: Vec<Range<usize>>) -> Option<Vec<u8>> {
 #[cfg(test)]
 #[path = "redact/cases.rs"]
 mod tests;
+
+#[cfg(test)]
+mod generated;
