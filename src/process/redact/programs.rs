@@ -412,6 +412,8 @@ pub const PROGRAMS: &[Program] = &[
     flags("rcon rcon-cli", &[both("-P --password"), plain("-p")], "rcon --help"),
     flags("mcrcon", &[both("-p"), plain("-P")], "mcrcon --help"),
     flags("sonar-scanner", &[attached("-Dsonar.login= -Dsonar.password= -Dsonar.token=")], "SonarQube: analysis parameters"),
+    flags("pwsh powershell", &[next("-Token -ApiKey -Password")], "PowerShell: common parameters of scripts"),
+    flags("sipp", &[next("-ap")], "sipp(1)"),
     words("ConvertTo-SecureString", &[operands("", 1, 1)], "PowerShell: ConvertTo-SecureString"),
     flags("jq gojq jaq yq", &[next("--arg --argjson").form(Form::Key)], "jq(1)"),
     // Flags that mean something else, and operands that are no programs.

@@ -73,7 +73,6 @@ pub const WORDS: &[Word] = &[
     word("sessionid", Weight::Weak, true, "RFC 6265"),
     word("key", Weight::Weak, false, "Google's APIs: ?key="),
     word("code", Weight::Weak, false, "OAuth 2: authorization codes"),
-    word("sas", Weight::Last, false, "Azure Storage: shared access signatures"),
 ];
 
 /// Words before `key`, or before a `key` without a boundary, that make it secret: keys that sign, encrypt or authorise.
