@@ -60,7 +60,8 @@ pub fn mark_gap(arguments: &mut Vec<u8>, head: usize) -> usize {
 /// the mark, one argument has lost its beginning: it may be a secret whose flag was not read. The next may be its value.
 pub fn close_gap(arguments: &mut Vec<u8>, before: usize) {
     let ends: Vec<usize> = memchr_iter(0, arguments).skip(before.saturating_sub(2)).take(5).collect();
-    let (first, ends) = if before < 2 { (0, &ends[..]) } else { (ends.first().map_or(0, |end| end + 1), ends.get(1..).unwrap_or(&[])) };
+    let (first, ends) =
+        if before < 2 { (0, &ends[..]) } else { (ends.first().map_or(0, |end| end + 1), ends.get(1..).unwrap_or(&[])) };
     let length = arguments.len();
     let end = |at: usize| ends.get(at).copied().unwrap_or(length);
     let kept = first + whole_part(&arguments[first..end(0).max(first)]);

@@ -42,9 +42,9 @@ const HIDDEN_MIN: usize = 6;
 const HIDDEN_MAX: usize = 1000;
 
 /// How many bytes of work on a command line are free. Only a line that is longer than a program needs costs more.
-const FREE: usize = 8 * 1024;
+const FREE: usize = 4 * 1024;
 /// How many bytes of work beyond that a snapshot may need.
-const BUDGET: usize = 16 << 20;
+const BUDGET: usize = 24 << 20;
 
 /// Masks secrets in argument lists.
 pub struct Redactor {

@@ -153,8 +153,12 @@ fn every_token_by_itself() {
     for row in TOKENS {
         for prefix in row.prefixes.split_whitespace() {
             let token = token(prefix, row.alphabet, row.least);
-            for line in [token.clone(), format!("x\0{token}\0"), format!("x\0--id={token}\0y\0"), format!("sh\0-c\0x '{token}'; y\0")]
-            {
+            for line in [
+                token.clone(),
+                format!("x\0{token}\0"),
+                format!("x\0--id={token}\0y\0"),
+                format!("sh\0-c\0x '{token}'; y\0"),
+            ] {
                 let masked = redactor.mask(line.as_bytes());
                 assert!(memmem::find(&masked, token.as_bytes()).is_none(), "{}", shown(&masked));
             }

@@ -127,7 +127,8 @@ impl Keys {
         // `PassWord`: capitals are not always boundaries.
         let joint = folded.iter().rposition(|byte| matches!(byte, b'_' | b'.')).map_or(0, |at| at + 1);
         let segment = &folded[joint..];
-        if !short && segment.len() > last.len() && self.words.get(segment).is_some_and(|weight| *weight != Weight::Weak) {
+        if !short && segment.len() > last.len() && self.words.get(segment).is_some_and(|weight| *weight != Weight::Weak)
+        {
             return verdict(segment, Weight::Last);
         }
         if place == Place::Colon || short || self.endings.has(last) {

@@ -12,6 +12,10 @@ use super::scan::{Class, Scan, class};
 use super::values::{is_expanded, is_like_a_password, is_port, is_random, is_unlike_a_name, without_quotes};
 use super::words;
 
+/// What a word, and the value of a key, cost beside the bytes in them: about as much as looking at so many bytes.
+const WORK_OF_WORD: usize = 12;
+const WORK_OF_VALUE: usize = 24;
+
 /// Rows of operands that are followed for one program.
 const COUNTED_MAX: usize = 6;
 
@@ -98,6 +102,7 @@ impl<'a> Scan<'a> {
     /// Applies the rules to the word at `at`, as a word of the line in this frame. Returns where to continue if it is
     /// masked.
     pub fn word_of(&mut self, level: usize, at: usize) -> Option<usize> {
+        self.looks += WORK_OF_WORD;
         let is_skipped = self.frame(level).line.pending == Pending::Skip;
         if let Some(next) = self.pending(level, at, false) {
             return Some(next);
@@ -120,7 +125,9 @@ impl<'a> Scan<'a> {
         }
         match head {
             [b'-' | b'+', _, ..] => self.flag(level, at, head_end, is_whole),
-            [b'/', b'a'..=b'z'] | [b'/', b'a'..=b'z', b'a'..=b'z'] if is_whole => self.flag(level, at, head_end, is_whole),
+            [b'/', b'a'..=b'z'] | [b'/', b'a'..=b'z', b'a'..=b'z'] if is_whole => {
+                self.flag(level, at, head_end, is_whole)
+            }
             [b'/', _, ..] if memchr(b':', &head[..head.len().min(8)]).is_some() => {
                 let (next, is_known) = self.program_flag(level, at, head_end, is_whole);
                 if next.is_none() && !is_known { self.slash_flag(level, at, head_end) } else { next }
@@ -205,8 +212,10 @@ impl<'a> Scan<'a> {
             Pending::Skip => None,
             Pending::Token => {
                 let inner = without_quotes(text);
-                let is_token = is_random(inner) && inner.iter().all(u8::is_ascii_alphanumeric)
-                    && inner.iter().any(u8::is_ascii_uppercase) && inner.iter().any(u8::is_ascii_lowercase);
+                let is_token = is_random(inner)
+                    && inner.iter().all(u8::is_ascii_alphanumeric)
+                    && inner.iter().any(u8::is_ascii_uppercase)
+                    && inner.iter().any(u8::is_ascii_lowercase);
                 (is_like_a_password(inner) || is_token).then(|| self.hide_value(value, Verdict::SecretOrFile)).flatten()
             }
             Pending::Password => {
@@ -288,7 +297,9 @@ impl<'a> Scan<'a> {
             }
             // A URL has its own rule.
             Form::AfterColon if memmem::find(text, b"://").is_some() => None,
-            Form::AfterColon if self.frame(level).line.letters & 1 << (b'A' & 63) != 0 && memchr(b':', text).is_none() => {
+            Form::AfterColon
+                if self.frame(level).line.letters & 1 << (b'A' & 63) != 0 && memchr(b':', text).is_none() =>
+            {
                 // HTTPie's `-A bearer -a TOKEN`.
                 is_unlike_a_name(text).then_some(inner.clone())
             }
@@ -318,7 +329,10 @@ impl<'a> Scan<'a> {
         let value = without_quotes(value);
         let is_small = value.len() <= 5 && value.iter().all(u8::is_ascii_digit);
         let is_port = is_port(value) && (value.contains(&b':') || value.contains(&b',') || value.contains(&b'-'));
-        !is_small && !is_port && memchr(b'/', &value[..value.len().min(256)]).is_none() && !self.rules.no_passwords.has(value)
+        !is_small
+            && !is_port
+            && memchr(b'/', &value[..value.len().min(256)]).is_none()
+            && !self.rules.no_passwords.has(value)
     }
 
     /// Masks the secret after a user: `user:S`, `user%S`.
@@ -337,6 +351,7 @@ impl<'a> Scan<'a> {
 
     /// Masks a value, unless it is no secret. A shell's variable is none, if a shell reads it.
     pub fn hide_value(&mut self, value: Range<usize>, verdict: Verdict) -> Option<usize> {
+        self.looks += WORK_OF_VALUE;
         let text = &self.text[value.clone()];
         let inner = self.inside_quotes(&value);
         let in_script = self.top() > 1 || self.frame(1).is_script;
@@ -565,7 +580,11 @@ impl<'a> Scan<'a> {
             }
         }
         // The password follows its flag without a blank, and the program has a user.
-        if (line.has_user || line.has_attached_user) && !has_equals && head.len() >= 7 && (head.starts_with(b"-p") || head.starts_with(b"-P")) {
+        if (line.has_user || line.has_attached_user)
+            && !has_equals
+            && head.len() >= 7
+            && (head.starts_with(b"-p") || head.starts_with(b"-P"))
+        {
             let value = &head[2..];
             let is_word = value.iter().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'-' | b'_' | b'.'));
             let has_mark = value.iter().any(|byte| matches!(byte, b'/' | b':' | b','));
@@ -633,11 +652,19 @@ impl<'a> Scan<'a> {
                 line.reads = true;
             }
             // A program without secrets may have the name of a subcommand.
-            let known = known.filter(|program| program.has_secrets || !line.is_fresh && line.programs.iter().flatten().all(|other| other.operands.is_empty()));
+            let known = known.filter(|program| {
+                program.has_secrets
+                    || !line.is_fresh && line.programs.iter().flatten().all(|other| other.operands.is_empty())
+            });
             if let Some(program) = known {
                 let earlier = line.programs[0];
                 let reads = line.reads;
-                *line = Line { programs: [Some(program), earlier], reads, is_fresh: program.has_secrets, ..Line::default() };
+                *line = Line {
+                    programs: [Some(program), earlier],
+                    reads,
+                    is_fresh: program.has_secrets,
+                    ..Line::default()
+                };
                 return None;
             }
         }
@@ -659,7 +686,8 @@ impl<'a> Scan<'a> {
             if head.eq_ignore_ascii_case(first.as_bytes()) {
                 line.phrases |= 1 << bit;
             } else if line.phrases & 1 << bit != 0 && head.eq_ignore_ascii_case(second.as_bytes()) {
-                line.pending = if *is_quoted { Pending::Quoted(Verdict::Secret) } else { Pending::Value(Verdict::Secret) };
+                line.pending =
+                    if *is_quoted { Pending::Quoted(Verdict::Secret) } else { Pending::Value(Verdict::Secret) };
                 return None;
             }
         }
@@ -686,7 +714,11 @@ impl<'a> Scan<'a> {
                     verdict = self.verdict(&(key..key + dot), Place::Flag);
                 }
                 let is_free = self.frame(level).line.pending == Pending::Nothing;
-                if is_free && !verdict.is_harmless() && verdict != Verdict::Weak && !self.text[key..head_end].starts_with(b"set") {
+                if is_free
+                    && !verdict.is_harmless()
+                    && verdict != Verdict::Weak
+                    && !self.text[key..head_end].starts_with(b"set")
+                {
                     let pending = if sets && key == at || sets && head.contains(&b':') {
                         Pending::Value(verdict)
                     } else {
@@ -752,7 +784,8 @@ impl<'a> Scan<'a> {
                 let letters = counted.row.letters.bytes();
                 let has_letters = letters.into_iter().all(|letter| line.letters & 1 << (letter & 63) != 0);
                 let excluded = counted.row.without.bytes().any(|letter| line.letters & 1 << (letter & 63) != 0);
-                if has_letters && !excluded && (counted.row.first..=counted.row.last).contains(count) && found.is_none() {
+                if has_letters && !excluded && (counted.row.first..=counted.row.last).contains(count) && found.is_none()
+                {
                     found = Some(counted.row.form);
                 }
             }

@@ -49,7 +49,8 @@ impl Scan<'_> {
         let top = self.top();
         let first = self.frame(top).start;
         let word = self.word_start;
-        word == first && (start == first || start == first + 1 && self.text[first] == b'/' || self.before(start) == Some(b'='))
+        word == first
+            && (start == first || start == first + 1 && self.text[first] == b'/' || self.before(start) == Some(b'='))
     }
 
     /// `key=value`.
@@ -72,7 +73,8 @@ impl Scan<'_> {
             verdict = self.in_list(&key, start);
         }
         if self.rules.name_keys.has(&self.folded[key.clone()]) {
-            let limit = value + self.text[value..self.end].iter().take(96).take_while(|byte| is_key_byte(**byte)).count();
+            let limit =
+                value + self.text[value..self.end].iter().take(96).take_while(|byte| is_key_byte(**byte)).count();
             self.named = self.verdict(&(value..limit), Place::Variable);
         }
         if defines && self.byte(value).is_some_and(|byte| byte.is_ascii_digit()) && self.is_end_of_frame(value + 1) {
@@ -119,7 +121,9 @@ impl Scan<'_> {
             // `key="none"}` in an expression.
             let quote = self.text[value];
             let close = self.text[value + 1..limit].iter().take(32).position(|byte| *byte == quote);
-            if close.is_some_and(|close| self.rules.values.is_harmless(&self.text[value + 1..value + 1 + close], verdict)) {
+            if close
+                .is_some_and(|close| self.rules.values.is_harmless(&self.text[value + 1..value + 1 + close], verdict))
+            {
                 return None;
             }
         }
@@ -130,7 +134,8 @@ impl Scan<'_> {
     fn in_list(&mut self, key: &Range<usize>, start: usize) -> Verdict {
         let name = &self.folded[key.clone()];
         let before = &self.folded[self.word_start.max(start.saturating_sub(128))..start];
-        let has_user = || [b"u=".as_slice(), b"user=", b"username="].iter().any(|user| memmem::find(before, user).is_some());
+        let has_user =
+            || [b"u=".as_slice(), b"user=", b"username="].iter().any(|user| memmem::find(before, user).is_some());
         if name == b"p" && has_user() {
             return Verdict::Secret;
         }
@@ -158,7 +163,8 @@ impl Scan<'_> {
         let is_part = before == Some(b':') || before == Some(b'/') && !leads;
         if verdict.is_harmless() || is_part {
             // `user:S` and `domain/user:S`, if `S` looks like a password.
-            let is_user = start == self.word_start || self.text[self.word_start..start].iter().all(|byte| is_key_byte(*byte) || *byte == b'/');
+            let is_user = start == self.word_start
+                || self.text[self.word_start..start].iter().all(|byte| is_key_byte(*byte) || *byte == b'/');
             if !is_user || self.text[start] == b'-' {
                 return None;
             }
@@ -171,7 +177,8 @@ impl Scan<'_> {
         if value >= self.end || blanks == 0 && self.is_end_of_frame(value) {
             // `Key:` and its value are two arguments.
             // `Password:` is a text, and `X-Api-Key:` a header.
-            let is_header = self.text[key].iter().any(|byte| matches!(byte, b'-' | b'_')) || verdict == Verdict::Authorization;
+            let is_header =
+                self.text[key].iter().any(|byte| matches!(byte, b'-' | b'_')) || verdict == Verdict::Authorization;
             if let Some(line) = self.outer_line().filter(|_| is_header && blanks == 0) {
                 line.pending = Pending::Header(verdict);
             }
@@ -218,7 +225,10 @@ impl Scan<'_> {
     /// Whether a key ends in a word for passwords.
     fn is_password(&self, key: &Range<usize>) -> bool {
         let key = &self.folded[key.clone()];
-        self.rules.keys.is_further(key) || [b"password".as_slice(), b"passwd", b"pass", b"pwd", b"passphrase", b"authorization"].iter().any(|word| key.ends_with(word))
+        self.rules.keys.is_further(key)
+            || [b"password".as_slice(), b"passwd", b"pass", b"pwd", b"passphrase", b"authorization"]
+                .iter()
+                .any(|word| key.ends_with(word))
     }
 
     /// Whether a value may follow a colon directly. `secret::Store`, `secret:/run/secret` and `token://` are no pairs.
@@ -297,7 +307,10 @@ impl Scan<'_> {
             verdict = std::mem::replace(&mut self.named, Verdict::Harmless);
         } else if self.rules.name_keys.has(name) {
             let value = at + sign;
-            let quotes = self.text[value..self.end].iter().take(BLANKS_MAX).take_while(|byte| matches!(**byte, b' ' | b'"' | b'\'' | b'\\'));
+            let quotes = self.text[value..self.end]
+                .iter()
+                .take(BLANKS_MAX)
+                .take_while(|byte| matches!(**byte, b' ' | b'"' | b'\'' | b'\\'));
             let value = value + quotes.count();
             let length = self.text[value..self.end].iter().take(96).take_while(|byte| is_key_byte(**byte)).count();
             self.named = self.verdict(&(value..value + length), Place::Variable);
@@ -330,7 +343,9 @@ impl Scan<'_> {
         } else if matches!(quote, b'{' | b'(') {
             return None;
         } else {
-            let is_end = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b')' | b'"' | b'\'' | b';' | b'\\') || class(*byte) == Class::Blank;
+            let is_end = |byte: &u8| {
+                matches!(byte, b',' | b'}' | b']' | b')' | b'"' | b'\'' | b';' | b'\\') || class(*byte) == Class::Blank
+            };
             let text = &self.text[start..self.end];
             let end = start + text.iter().position(is_end).unwrap_or(text.len());
             self.looks += end - start;
@@ -345,7 +360,11 @@ impl Scan<'_> {
         let mut at = start;
         let mut next = None;
         loop {
-            at += self.text[at..self.end].iter().take(64).take_while(|byte| matches!(**byte, b' ' | b',' | b'\n')).count();
+            at += self.text[at..self.end]
+                .iter()
+                .take(64)
+                .take_while(|byte| matches!(**byte, b' ' | b',' | b'\n'))
+                .count();
             if !self.byte(at).is_some_and(|byte| matches!(class(byte), Class::Quote | Class::Backslash)) {
                 return next;
             }
@@ -377,7 +396,8 @@ impl Scan<'_> {
     /// The end of a value in the query of a URL.
     fn query_end(&mut self, start: usize) -> usize {
         let is_end = |byte: &u8| {
-            matches!(byte, b'&' | b';' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'\\' | b'\n') || class(*byte) == Class::Blank
+            matches!(byte, b'&' | b';' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'\\' | b'\n')
+                || class(*byte) == Class::Blank
         };
         let text = &self.text[start..self.end];
         let end = start + text.iter().position(is_end).unwrap_or(text.len());

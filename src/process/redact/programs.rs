@@ -454,7 +454,8 @@ pub const NAMING_FLAGS: &str = "--name --hostname --network-alias --image --netw
     --service --unit --db --database --app --target --label --volume --container";
 
 /// Flags that have a user as their value. A password flag of the same program is then no port.
-pub const USER_FLAGS: &str = "-u -U -l --user --username --login --user-name -user -username -login --u --binddn --bind-dn /u /ru";
+pub const USER_FLAGS: &str =
+    "-u -U -l --user --username --login --user-name -user -username -login --u --binddn --bind-dn /u /ru";
 
 /// Short flags that have a password as their value beside a user.
 pub const PASSWORD_FLAGS: &str = "-p -P -pw -w -K --pw --p /p /rp";
@@ -469,4 +470,5 @@ pub const AUTH_FLAGS: &str = "-a -b -c -C -n --basic -basic -A -d";
 pub const SCRIPT_FLAGS: &str = "-c -lc -ec -xc -ic -cl -ce -exc -lec -euxc -euc --command";
 
 /// Words before a key and its value as two words: `config set KEY VALUE`.
-pub const SETTERS: &str = "set config configure modify setenv setx export SET CONFIG --arg --argjson --setenv +set -set --env";
+pub const SETTERS: &str =
+    "set config configure modify setenv setx export SET CONFIG --arg --argjson --setenv +set -set --env";

@@ -11,9 +11,43 @@ use super::tokens::{LONG, TOKENS};
 /// quotes. Every secret has one of them beside it, or is a long token, or has the form of `user:S`, or is in the arguments
 /// of a known program. If that is not among the first words, a script or another program starts it.
 const TRIGGERS: &[&str] = &[
-    "pass", "pwd", "secret", "token", "key", "cred", "auth", "cookie", "sig", "jwt", "psk", "://", 
-    "identified", "_begin", "bearer", "code", "otp", "pin=", "pin ", "_pw", "pw=", "pw ", "eyj", "hmac", "login", " _p", " _w",
-    " _u", " _k", " _s ", " _t ", " _n ", " _a ", " _c ", " _lc ", " /p ", "exec", 
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "key",
+    "cred",
+    "auth",
+    "cookie",
+    "sig",
+    "jwt",
+    "psk",
+    "://",
+    "identified",
+    "_begin",
+    "bearer",
+    "code",
+    "otp",
+    "pin=",
+    "pin ",
+    "_pw",
+    "pw=",
+    "pw ",
+    "eyj",
+    "hmac",
+    "login",
+    " _p",
+    " _w",
+    " _u",
+    " _k",
+    " _s ",
+    " _t ",
+    " _n ",
+    " _a ",
+    " _c ",
+    " _lc ",
+    " /p ",
+    "exec",
 ];
 
 /// How many bytes of a token's prefix are searched for.
@@ -48,13 +82,17 @@ impl Quick {
         folded.clear();
         folded.extend(text.iter().map(|byte| fold(*byte)));
         let Some(searchers) = &self.searchers else { return true };
-        has_program(text, rules) || has_pair(text) || has_run(text) || searchers.iter().any(|searcher| searcher.find(&*folded).is_some())
+        has_program(text, rules)
+            || has_pair(text)
+            || has_run(text)
+            || searchers.iter().any(|searcher| searcher.find(&*folded).is_some())
     }
 }
 
 /// The triggers, without those that contain another one: fewer are faster. The searcher is fast up to 64.
 fn triggers(further: &[String]) -> Vec<String> {
-    let short = TOKENS.iter().flat_map(|token| token.prefixes.split_whitespace().map(move |prefix| (prefix, token.least)));
+    let short =
+        TOKENS.iter().flat_map(|token| token.prefixes.split_whitespace().map(move |prefix| (prefix, token.least)));
     let prefixes = short.filter(|(prefix, least)| prefix.len() + least < LONG).map(|(prefix, _)| {
         let folded: Vec<u8> = prefix.bytes().take(PREFIX_MAX).map(fold).collect();
         String::from_utf8_lossy(&folded).into_owned()

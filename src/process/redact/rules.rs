@@ -96,9 +96,10 @@ impl Rules {
             switches: program.switches.as_bytes(),
             has_secrets: !program.operands.is_empty() || program.rules.iter().any(|rule| rule.form != Form::Plain),
         });
-        let names = PROGRAMS.iter().zip(0..).flat_map(|(program, index)| {
-            program.names.split_whitespace().map(move |name| (name, index))
-        });
+        let names = PROGRAMS
+            .iter()
+            .zip(0..)
+            .flat_map(|(program, index)| program.names.split_whitespace().map(move |name| (name, index)));
         let mut tokens: Vec<Vec<_>> = (0..256).map(|_| Vec::new()).collect();
         for token in TOKENS {
             for prefix in token.prefixes.split_whitespace().map(str::as_bytes) {

@@ -14,7 +14,7 @@ use super::rules::Rules;
 /// Deeper than command lines are nested: scripts in scripts, with JSON in them.
 const DEPTH_MAX: usize = 8;
 /// How often a byte may be looked at before it is reached, on average. Only made-up command lines need as much.
-const LOOKS_MAX: usize = 12;
+const LOOKS_MAX: usize = 64;
 /// This many looks are always allowed.
 const LOOKS_FREE: usize = 16 * 1024;
 

@@ -16,7 +16,9 @@ const FILLERS: [&[u8]; 4] = [b"", b"x-oauth-basic", b"x", b"api_token"];
 impl Scan<'_> {
     /// Masks a token in the bytes of a key, or which begins there.
     pub fn token(&mut self, start: usize, end: usize) -> Option<usize> {
-        if end - start == 3 && self.text[start..end] == *b"---" || end - start >= 10 && self.text[start..end].starts_with(b"-----BEGIN") {
+        if end - start == 3 && self.text[start..end] == *b"---"
+            || end - start >= 10 && self.text[start..end].starts_with(b"-----BEGIN")
+        {
             if let Some(next) = self.private_key(start) {
                 return Some(next);
             }
@@ -57,7 +59,8 @@ impl Scan<'_> {
             let length = body.iter().take_while(is_body).count();
             let ends = body.get(length).is_none_or(|byte| !byte.is_ascii_alphanumeric());
             let is_long = length >= token.least && (token.exactly == 0 || length == token.exactly);
-            let has_mix = body[..length].iter().any(u8::is_ascii_digit) || body[..length].iter().any(u8::is_ascii_uppercase);
+            let has_mix =
+                body[..length].iter().any(u8::is_ascii_digit) || body[..length].iter().any(u8::is_ascii_uppercase);
             if is_long && ends && has_mix {
                 return Some(at + prefix.len() + length);
             }
@@ -94,14 +97,19 @@ impl Scan<'_> {
 
     /// Finds the secret in `scheme://user:S@host`, in `scheme://TOKEN@host`, and in webhooks. `start` is after the slashes.
     pub fn url(&mut self, _scheme: usize, start: usize) -> Option<usize> {
-        let is_end = |byte: &u8| matches!(byte, b'/' | b'?' | b'#' | b'<' | b'>' | b'\n') || matches!(class(*byte), Class::Blank | Class::Quote | Class::Backslash);
+        let is_end = |byte: &u8| {
+            matches!(byte, b'/' | b'?' | b'#' | b'<' | b'>' | b'\n')
+                || matches!(class(*byte), Class::Blank | Class::Quote | Class::Backslash)
+        };
         let rest = &self.text[start..self.end];
         let mut length = rest.iter().position(is_end).unwrap_or(rest.len());
         self.looks += length;
         let authority = &rest[..length];
         if memchr(b'@', authority).is_none() {
             let colon = memchr(b':', authority);
-            let is_host = colon.is_none_or(|colon| authority[colon + 1..].iter().all(u8::is_ascii_digit) || authority.starts_with(b"["));
+            let is_host = colon.is_none_or(|colon| {
+                authority[colon + 1..].iter().all(u8::is_ascii_digit) || authority.starts_with(b"[")
+            });
             if is_host {
                 return self.webhook(start);
             }
@@ -132,7 +140,10 @@ impl Scan<'_> {
                 let path = &self.text[start + length..self.end];
                 // Some hosts name the owner before the host and in the path.
                 let repeats = path.get(1..).is_some_and(|path| path.starts_with(user));
-                let is_token = user.len() >= 8 && is_unlike_a_name(user) && !repeats && user.iter().all(|byte| is_key_byte(*byte) || *byte == b'~');
+                let is_token = user.len() >= 8
+                    && is_unlike_a_name(user)
+                    && !repeats
+                    && user.iter().all(|byte| is_key_byte(*byte) || *byte == b'~');
                 is_token.then(|| self.hide(start..end))
             }
         }
@@ -181,13 +192,18 @@ impl Scan<'_> {
             return None;
         }
         let secret = &self.text[end + 1..at_sign];
-        let is_part = |byte: &u8| !matches!(class(*byte), Class::Blank | Class::Quote | Class::Backslash) && !matches!(byte, b'/' | b'\n' | b',');
+        let is_part = |byte: &u8| {
+            !matches!(class(*byte), Class::Blank | Class::Quote | Class::Backslash)
+                && !matches!(byte, b'/' | b'\n' | b',')
+        };
         if secret.starts_with(b"=") || !secret.iter().all(is_part) || is_port(secret) || !is_unlike_a_name(secret) {
             return None;
         }
         let user = &self.text[start..end];
         let host = &self.text[at_sign + 1..self.end];
-        let is_host = host.first().is_some_and(u8::is_ascii_alphanumeric) && !host.starts_with(b"sha256:") && !host.starts_with(b"sha512:");
+        let is_host = host.first().is_some_and(u8::is_ascii_alphanumeric)
+            && !host.starts_with(b"sha256:")
+            && !host.starts_with(b"sha512:");
         if !is_host || self.rules.no_users.has(user) || user.starts_with(b"-") && user.len() < 3 {
             return None;
         }

@@ -93,7 +93,12 @@ pub const TOKENS: &[Token] = &[
     token("sntrys_ sntryu_", Alphabet::Base64Url, 40, "Sentry: auth tokens"),
     token("figd_", Alphabet::Base64Url, 30, "Figma: access tokens"),
     token("fo1_ fm1_ fm1r_ fm2_ FlyV1", Alphabet::Base64Url, 40, "Fly.io: tokens"),
-    token("gsk_ r8_ xai- pplx- nvapi- csk- fw_ tgp_v1_", Alphabet::Base64Url, 30, "Groq, Replicate, xAI and others: API keys"),
+    token(
+        "gsk_ r8_ xai- pplx- nvapi- csk- fw_ tgp_v1_",
+        Alphabet::Base64Url,
+        30,
+        "Groq, Replicate, xAI and others: API keys",
+    ),
     token("phc_ phx_", Alphabet::Alphanumeric, 30, "PostHog: API keys"),
     token("EZAK EZTK", Alphabet::Alphanumeric, 50, "EasyPost: API keys"),
     token("duffel_test_ duffel_live_", Alphabet::Base64Url, 30, "Duffel: access tokens"),
@@ -135,7 +140,6 @@ pub const TOKENS: &[Token] = &[
     token("artx_ AKCp", Alphabet::Alphanumeric, 40, "Artifactory: API keys"),
     token("ico-", Alphabet::Alphanumeric, 30, GITLEAKS),
 ];
-
 
 /// The path of a webhook, how many parts of the path after it are no secret, and where the facts are from.
 pub const WEBHOOKS: &[(&str, usize, &str)] = &[

@@ -14,12 +14,19 @@ const LOOK_MAX: usize = 256;
 pub struct Values {
     harmless: Names<()>,
     directories: Names<()>,
+    /// The beginnings of values that tell where the secret is, by their first byte.
+    sources: Vec<Vec<&'static [u8]>>,
 }
 
 impl Values {
     /// The built-in tables.
     pub fn new() -> Self {
-        Values { harmless: Names::of(words::HARMLESS_VALUES), directories: Names::of(words::TOP_DIRECTORIES) }
+        let mut sources: Vec<Vec<_>> = (0..256).map(|_| Vec::new()).collect();
+        for source in words::SOURCES.split_whitespace().map(str::as_bytes) {
+            sources[usize::from(source[0])].push(source);
+        }
+        let (harmless, directories) = (Names::of(words::HARMLESS_VALUES), Names::of(words::TOP_DIRECTORIES));
+        Values { harmless, directories, sources }
     }
 
     /// Whether a value is no secret, after a key with this verdict.
@@ -31,7 +38,7 @@ impl Values {
         if value.starts_with(b"./") || value.starts_with(b"../") || value.starts_with(b"~/") {
             return true;
         }
-        if words::SOURCES.split_whitespace().any(|source| value.starts_with(source.as_bytes())) {
+        if self.sources[usize::from(value[0])].iter().any(|source| value.starts_with(source)) {
             return true;
         }
         match verdict {
@@ -54,7 +61,8 @@ impl Values {
             let end = path.iter().position(|byte| *byte == b'/').unwrap_or(path.len());
             return self.directories.has(&path[..end]);
         }
-        let is_relative = value.contains(&b'/') && value.iter().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'/'));
+        let is_relative = value.contains(&b'/')
+            && value.iter().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'/'));
         if is_relative && value.iter().rev().take(6).any(|byte| *byte == b'.') {
             return true;
         }
@@ -94,7 +102,8 @@ pub fn is_unlike_a_name(value: &[u8]) -> bool {
 pub fn is_like_a_password(value: &[u8]) -> bool {
     let value = &value[..value.len().min(LOOK_MAX)];
     let is_special = |byte: &u8| matches!(byte, b'!' | b'$' | b'^' | b'~');
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'+' | b'@') || is_special(byte);
+    let is_plain =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'+' | b'@') || is_special(byte);
     if value.len() < 5 || !value.iter().all(is_plain) || value[0] == b'$' || value[0] == b'@' {
         return false;
     }
@@ -109,7 +118,8 @@ pub fn is_like_a_password(value: &[u8]) -> bool {
 pub fn is_prose(value: &[u8]) -> bool {
     let look = &value[..value.len().min(LOOK_MAX)];
     let blanks = look.iter().filter(|byte| **byte == b' ').count();
-    let is_word = |byte: &u8| byte.is_ascii_lowercase() || matches!(byte, b' ' | b'.' | b',' | b'\'' | b'-' | b':' | b'?' | b'!');
+    let is_word =
+        |byte: &u8| byte.is_ascii_lowercase() || matches!(byte, b' ' | b'.' | b',' | b'\'' | b'-' | b':' | b'?' | b'!');
     blanks > 0 && look[0].is_ascii_alphabetic() && look[1..].iter().all(is_word)
 }
 
@@ -135,7 +145,8 @@ pub fn is_expanded(value: &[u8]) -> bool {
     match value {
         [b'$', b'(', .., b')'] => true,
         [b'$', b'{', name @ .., b'}'] | [b'$', name @ ..] => {
-            !name.is_empty() && name.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_')
+            !name.is_empty()
+                && name.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_')
         }
         _ => false,
     }
@@ -168,7 +179,9 @@ mod tests {
         {
             assert_eq!(is_unlike_a_name(value.as_bytes()), expected, "{value}");
         }
-        for (value, expected) in [("$PASS", true), ("${A_B}", true), ("$(cat x)", true), ("$ecret", false), ("x", false)] {
+        for (value, expected) in
+            [("$PASS", true), ("${A_B}", true), ("$(cat x)", true), ("$ecret", false), ("x", false)]
+        {
             assert_eq!(is_expanded(value.as_bytes()), expected, "{value}");
         }
     }
