@@ -60,7 +60,7 @@ pub enum Command {
         #[arg(hide_possible_values = true)]
         schema: Schema,
     },
-    /// Print a command line as the records would show it, with its secrets masked
+    /// Print a command line with its secrets masked
     ///
     /// Without a command line, reads one per line from standard input, written as for a shell: with quotes and
     /// backslashes, and without variables. Prints each on one line.

@@ -16,6 +16,7 @@ mod quick;
 mod rules;
 mod scan;
 mod shapes;
+mod state;
 mod tokens;
 mod values;
 mod words;

@@ -7,96 +7,14 @@ use memchr::{memchr, memmem, memrchr};
 
 use super::keys::{Place, Verdict, is_key_byte};
 use super::programs::{Form, Takes};
-use super::rules::Program;
 use super::scan::{Class, Scan, class};
+use super::state::{Line, Pending};
 use super::values::{is_expanded, is_like_a_password, is_port, is_random, is_unlike_a_name, without_quotes};
 use super::words;
 
 /// What a word, and the value of a key, cost beside the bytes in them: about as much as looking at so many bytes.
 const WORK_OF_WORD: usize = 12;
 const WORK_OF_VALUE: usize = 24;
-
-/// Rows of operands that are followed for one program.
-const COUNTED_MAX: usize = 6;
-
-/// What the words before say about the next one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Pending {
-    /// Nothing.
-    #[default]
-    Nothing,
-    /// It is the value of a flag with a secret key.
-    Value(Verdict),
-    /// It is the value of a header. It may begin with a dash.
-    Header(Verdict),
-    /// It is the value of a program's flag.
-    Form(Form),
-    /// It is a user, perhaps with a secret.
-    User,
-    /// It is probably a password, because the program has a user.
-    Password,
-    /// It is a password if the program is given a user later.
-    Candidate,
-    /// It is a key whose value follows.
-    Key,
-    /// It is perhaps a user with a secret: `user:S`.
-    Pair,
-    /// It is not an operand.
-    Skip,
-    /// It is secret if it looks like a password or a token.
-    Token,
-    /// It is secret if it is quoted.
-    Quoted(Verdict),
-    /// It is a credential if it is long enough.
-    Credential,
-}
-
-/// The state of a line.
-#[derive(Clone, Copy, Default)]
-pub struct Line<'a> {
-    /// The last word that is a known program, and the one before.
-    programs: [Option<&'a Program>; 2],
-    /// What is known of the next word.
-    pub pending: Pending,
-    /// Whether the next word is a script.
-    pub script_next: bool,
-    /// Whether the program was given a user.
-    has_user: bool,
-    /// Whether the user followed its flag without a blank.
-    has_attached_user: bool,
-    /// What is a password if the program is given a user.
-    candidate: (usize, usize),
-    /// The flags of one letter, a bit for each.
-    letters: u64,
-    /// How many words before the operands of a row were found, and how many operands since.
-    counted: [(u8, u8); COUNTED_MAX],
-    /// The rules whose subcommand was found, a bit for each.
-    subcommands: u32,
-    /// Whether the last word is the program's name.
-    is_fresh: bool,
-    /// Whether the operands are files.
-    reads: bool,
-    /// Whether the next word is the value of a flag that names something.
-    names_next: bool,
-    /// Whether a word said that a key and its value follow.
-    sets: bool,
-    /// The phrases whose first word was found, a bit for each.
-    phrases: u8,
-}
-
-impl Line<'_> {
-    /// The state after the end of a line: phrases go on.
-    pub fn next_line(&self) -> Self {
-        Line { phrases: self.phrases, ..Line::default() }
-    }
-
-    /// An empty word is a value, too.
-    pub fn skip(&mut self) {
-        self.pending = Pending::Nothing;
-        self.script_next = false;
-        self.names_next = false;
-    }
-}
 
 impl<'a> Scan<'a> {
     /// Applies the rules to the word at `at`, as a word of the line in this frame. Returns where to continue if it is
@@ -643,7 +561,7 @@ impl<'a> Scan<'a> {
             }
             None => Some(head),
         };
-        let line = Line { is_fresh: std::mem::take(&mut self.frame(level).line.is_fresh), ..line };
+        let is_fresh = std::mem::take(&mut self.frame(level).line.is_fresh);
         if let Some(name) = name.filter(|_| !line.names_next) {
             let line = &mut self.frame(level).line;
             let is_reader = rules.readers.has(name);
@@ -654,7 +572,7 @@ impl<'a> Scan<'a> {
             // A program without secrets may have the name of a subcommand.
             let known = known.filter(|program| {
                 program.has_secrets
-                    || !line.is_fresh && line.programs.iter().flatten().all(|other| other.operands.is_empty())
+                    || !is_fresh && line.programs.iter().flatten().all(|other| other.operands.is_empty())
             });
             if let Some(program) = known {
                 let earlier = line.programs[0];
@@ -719,7 +637,7 @@ impl<'a> Scan<'a> {
                     && verdict != Verdict::Weak
                     && !self.text[key..head_end].starts_with(b"set")
                 {
-                    let pending = if sets && key == at || sets && head.contains(&b':') {
+                    let pending = if sets && (key == at || head.contains(&b':')) {
                         Pending::Value(verdict)
                     } else {
                         Pending::Quoted(verdict)

@@ -6,8 +6,8 @@ use std::ops::Range;
 use memchr::{memchr, memmem};
 
 use super::keys::{Place, Verdict, is_key_byte};
-use super::line::Pending;
 use super::scan::{Class, Scan, class};
+use super::state::Pending;
 use super::values::{is_like_a_password, is_prose, is_random};
 
 /// How many blanks may be between a key and its sign.

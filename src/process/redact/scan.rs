@@ -8,8 +8,8 @@ use std::ops::Range;
 use memchr::{memchr, memchr_iter};
 
 use super::keys::{Verdict, is_key_byte};
-use super::line::{Line, Pending};
 use super::rules::Rules;
+use super::state::{Line, Pending};
 
 /// Deeper than command lines are nested: scripts in scripts, with JSON in them.
 const DEPTH_MAX: usize = 8;

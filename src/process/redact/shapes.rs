@@ -16,21 +16,20 @@ const FILLERS: [&[u8]; 4] = [b"", b"x-oauth-basic", b"x", b"api_token"];
 impl Scan<'_> {
     /// Masks a token in the bytes of a key, or which begins there.
     pub fn token(&mut self, start: usize, end: usize) -> Option<usize> {
-        if end - start == 3 && self.text[start..end] == *b"---"
-            || end - start >= 10 && self.text[start..end].starts_with(b"-----BEGIN")
+        if self.text[start..end].starts_with(b"-----BEGIN")
+            && let Some(next) = self.private_key(start)
         {
-            if let Some(next) = self.private_key(start) {
-                return Some(next);
-            }
+            return Some(next);
         }
         let mut apart = true;
         for at in start..end {
             let byte = self.text[at];
-            if apart && byte.is_ascii_alphanumeric() {
-                if let Some(token_end) = self.token_end(at, end) {
-                    self.hide(at..token_end);
-                    return Some(token_end);
-                }
+            if apart
+                && byte.is_ascii_alphanumeric()
+                && let Some(token_end) = self.token_end(at, end)
+            {
+                self.hide(at..token_end);
+                return Some(token_end);
             }
             apart = !byte.is_ascii_alphanumeric();
         }

@@ -149,8 +149,7 @@ pub const SCHEMES: &str = "apikey api-key basic bearer digest negotiate token sp
 pub const PHRASES: &[(&str, &str, bool)] = &[("identified", "by", true), ("login", "password", false)];
 
 /// Subcommands whose operand may be a token.
-pub const LOGINS: &str =
-    "login authtoken add-authtoken unlock unseal activate enroll register token auth encrypt enable private authorize";
+pub const LOGINS: &str = "login authtoken add-authtoken token auth authorize";
 
 /// What the value of a flag such as `-p` is beside a user, if it is no password: protocols, levels.
 pub const NO_PASSWORDS: &str = "tcp udp sctp icmp unix inet inet6 local any all emerg alert crit err error warning warn notice \
