@@ -45,7 +45,7 @@ const HIDDEN_MAX: usize = 1000;
 /// How many bytes of work on a command line are free. Only a line that is longer than a program needs costs more.
 const FREE: usize = 4 * 1024;
 /// How many bytes of work beyond that a snapshot may need.
-const BUDGET: usize = 24 << 20;
+const BUDGET: usize = 8 << 20;
 
 /// Masks secrets in argument lists.
 pub struct Redactor {
