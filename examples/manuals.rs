@@ -12,7 +12,7 @@ use clap_complete::{Shell, generate_to};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 use procline::cli::Cli;
-use procline::cli::help::{ENVIRONMENT, EXAMPLES, EXIT_STATUS, HOST_EXAMPLES};
+use procline::cli::help::{ENVIRONMENT, EXAMPLES, EXIT_STATUS, HOST_EXAMPLES, REDACT_EXAMPLES};
 use procline::record::{Kind, selection};
 use procline::{machine, process};
 
@@ -106,11 +106,15 @@ fn manuals(folder: &Path) -> anyhow::Result<()> {
     let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
     for subcommand in command.get_subcommands() {
-        let sections: &[Section] = if subcommand.get_name() == "host" { &[("EXAMPLES", &HOST_EXAMPLES)] } else { &[] };
+        let sections: &[Section] = match subcommand.get_name() {
+            "host" => &[("EXAMPLES", &HOST_EXAMPLES)],
+            "redact" => &[("EXAMPLES", &REDACT_EXAMPLES)],
+            _ => &[],
+        };
         write(folder, subcommand.clone(), sections)?;
     }
     // One line for each way to use it, instead of one with every option.
-    let usages = "procline [OPTIONS]\nprocline host [OPTIONS]\nprocline fields [OPTIONS] [KIND]";
+    let usages = "procline [OPTIONS]\nprocline host [OPTIONS]\nprocline fields [OPTIONS] [KIND]\nprocline redact [OPTIONS] [-- COMMAND]";
     let sections: [Section; 3] =
         [("EXIT STATUS", &EXIT_STATUS), ("ENVIRONMENT", &ENVIRONMENT), ("EXAMPLES", &EXAMPLES)];
     write(folder, command.override_usage(usages), &sections)

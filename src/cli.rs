@@ -9,7 +9,9 @@ pub mod shared;
 pub mod usage;
 pub mod value;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::record::schema::Schema;
 use host::HostOptions;
@@ -57,6 +59,21 @@ pub enum Command {
         #[arg(long, value_name = "SCHEMA", default_value = "procline", hide_default_value = true)]
         #[arg(hide_possible_values = true)]
         schema: Schema,
+    },
+    /// Print a command line with its secrets masked
+    ///
+    /// Without a command line, reads one per line from standard input, written as for a shell: with quotes and
+    /// backslashes, and without variables. Prints each on one line.
+    #[command(after_help = help::SHORT_REDACT, after_long_help = help::long_redact())]
+    Redact {
+        /// Also mask the values of keys with this word
+        ///
+        /// Can be repeated for more words.
+        #[arg(long, value_name = "WORD", value_parser = value::redact_word, value_hint = ValueHint::Other)]
+        redact_word: Vec<String>,
+        /// Program and its arguments, after `--`
+        #[arg(last = true, value_name = "COMMAND", value_hint = ValueHint::CommandWithArguments)]
+        command: Vec<OsString>,
     },
 }
 

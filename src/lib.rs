@@ -13,6 +13,7 @@ pub mod plan;
 pub mod process;
 mod procfs;
 pub mod record;
+pub mod redaction;
 pub mod request;
 mod rootfs;
 pub mod run;

@@ -1,5 +1,6 @@
 //! procline: what a host is doing, as JSON lines.
 
+use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -7,7 +8,7 @@ use clap::error::KindFormatter;
 use procline::cli::{Cli, Command, usage};
 use procline::exit::{Outcome, code};
 use procline::process::snapshot;
-use procline::{fields, request, sink, source};
+use procline::{fields, redaction, request, sink, source};
 
 fn main() -> ExitCode {
     code(run())
@@ -28,6 +29,10 @@ fn run() -> Result<(), Outcome> {
         Some(Command::Host(options)) => {
             let (heartbeat, plan, schedule) = request::host(*options).map_err(Outcome::Usage)?;
             source::run(heartbeat, plan, schedule)
+        }
+        Some(Command::Redact { redact_word, command }) => {
+            let command: Vec<_> = command.into_iter().map(OsStringExt::into_vec).collect();
+            redaction::print(&command, &redact_word)
         }
         Some(Command::Fields { kind, format, schema }) => fields::print(kind.as_deref(), format, schema),
     }

@@ -31,6 +31,12 @@ pub const HOST_EXAMPLES: [(&str, &str); 4] = [
     ("procline host --procfs /host/proc --rootfs /host", "the host, seen from a container"),
 ];
 
+/// The same for `procline redact`.
+pub const REDACT_EXAMPLES: [(&str, &str); 2] = [
+    ("procline redact -- mysql -u root -pexample", "what a record would show of it"),
+    ("procline redact < lines.txt", "the same for a command line per line"),
+];
+
 /// Exit codes, and what each means.
 pub const EXIT_STATUS: [(&str, &str); 4] = [
     ("0", "the records were written, or the reader closed the pipe"),
@@ -53,6 +59,9 @@ pub const SHORT: &str = "`procline --help` explains each option and shows exampl
 /// The end of `procline host -h`.
 pub const SHORT_HOST: &str = "`procline host --help` explains each option and shows examples.";
 
+/// The end of `procline redact -h`.
+pub const SHORT_REDACT: &str = "`procline redact --help` explains each option and shows examples.";
+
 /// The end of `--help`.
 pub fn long() -> String {
     let mut text = examples(&EXAMPLES);
@@ -69,6 +78,11 @@ pub fn long() -> String {
 /// The end of `procline host --help`.
 pub fn long_host() -> String {
     examples(&HOST_EXAMPLES)
+}
+
+/// The end of `procline redact --help`.
+pub fn long_redact() -> String {
+    examples(&REDACT_EXAMPLES)
 }
 
 fn examples(examples: &[(&str, &str)]) -> String {

@@ -44,6 +44,11 @@ pub fn sentence(error: &Error) -> String {
             format!("{name} '{value}': expected one of {valid}{}", did_you_mean(error, ContextKind::SuggestedValue))
         }
         ErrorKind::UnknownArgument => match ELSEWHERE.iter().find(|(theirs, _)| *theirs == name) {
+            _ if usage(error).contains("procline redact") => {
+                format!(
+                    "unexpected argument '{argument}'; write -- before the command line, such as procline redact -- mysql -pX"
+                )
+            }
             Some((_, remedy)) => (*remedy).to_owned(),
             None if is_negative(name) => format!("unexpected argument '{name}': no option takes a negative value"),
             None => format!("unexpected argument '{argument}'{}", remedy(error, ContextKind::SuggestedArg)),

@@ -11,7 +11,7 @@ use super::needs::{
 };
 use super::redact::Redactor;
 use super::request::Request;
-use super::{Process, command, steps, tty};
+use super::{Process, command, redact, steps, tty};
 use crate::host::{Host, View};
 use crate::procfs::{ProcessFiles, Procfs, is_out_of_sight};
 use crate::run::steps::Steps;
@@ -50,6 +50,8 @@ pub struct Collector<'a> {
     by_pid: bool,
     no_args: bool,
     redactor: Option<Redactor>,
+    /// What was masked in the command line: no other field shows it either.
+    hidden: Vec<Vec<u8>>,
     users: Names<'a>,
     groups: Names<'a>,
     earlier: &'a CpuSample,
@@ -82,6 +84,7 @@ impl<'a> Collector<'a> {
             by_pid: !request.filter.pids.is_empty(),
             no_args: request.no_args,
             redactor: request.redact.as_deref().filter(|_| request.needs() & (COMMAND | NAME) != 0).map(Redactor::new),
+            hidden: Vec::new(),
             users: Names::new(source("etc/passwd", sys::user_name)),
             groups: Names::new(source("etc/group", sys::group_name)),
             tty_drivers: None,
@@ -192,6 +195,7 @@ impl<'a> Collector<'a> {
         process.arguments.clear();
         process.command.clear();
         process.command_cut = false;
+        self.hidden.clear();
         let for_name = self.needs & NAME != 0 && process.comm.len() == command::COMM_MAX;
         if self.needs & COMMAND == 0 && !for_name {
             return;
@@ -211,19 +215,30 @@ impl<'a> Collector<'a> {
             };
             whole = read_whole;
         }
-        if !whole {
-            let rest = command::after_gap(&process.arguments[COMMAND_HEAD..]).len();
-            let gap = COMMAND_HEAD..process.arguments.len() - rest;
-            process.arguments.splice(gap, command::GAP.bytes());
-            process.command_cut = true;
+        let gap = (!whole).then(|| command::mark_gap(&mut process.arguments, COMMAND_HEAD));
+        process.command_cut = !whole;
+        // Mask before anything is dropped. Otherwise a secret could lose the flag before it.
+        if let Some(redactor) = &mut self.redactor {
+            match redactor.mask_in_budget(&process.arguments) {
+                Some(Cow::Borrowed(_)) => {}
+                Some(Cow::Owned(masked)) => {
+                    self.hidden = redact::hidden(&process.arguments, &masked);
+                    redact::hide(&mut process.comm, &self.hidden);
+                    // Copy into the existing buffer. A new one would be too small for the first read of the next process.
+                    process.arguments.clear();
+                    process.arguments.extend_from_slice(&masked);
+                }
+                None => {
+                    process.arguments.clear();
+                    process.command_cut = true;
+                    command::bracket(&process.comm, false, &mut process.command);
+                    process.command.extend_from_slice(command::NOT_SHOWN);
+                    return;
+                }
+            }
         }
-        // Mask before anything is truncated. Otherwise a secret could lose the flag before it.
-        if let Some(redactor) = &mut self.redactor
-            && let Cow::Owned(masked) = redactor.mask(&process.arguments)
-        {
-            // Copy into the existing buffer. A new one would be too small for the first read of the next process.
-            process.arguments.clear();
-            process.arguments.extend_from_slice(&masked);
+        if let Some(before) = gap {
+            command::close_gap(&mut process.arguments, before);
         }
         command::join(&process.arguments, &mut process.command);
         if process.command.is_empty() {
@@ -252,6 +267,8 @@ impl<'a> Collector<'a> {
             };
             if read.is_err() {
                 text.clear();
+            } else if file.content == Content::Link || file.name == "cgroup" {
+                redact::hide(text, &self.hidden);
             }
         }
         self.steps.enter(steps::WORKING);

@@ -1,9 +1,15 @@
 //! The text of `command`, from the bytes of /proc/PID/cmdline. Pure.
 
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr, memchr_iter, memmem, memrchr};
 
-/// Replaces the middle of a very long command line, which is not read. It ends the argument that was cut.
-pub const GAP: &str = "…\0";
+/// Replaces the middle of a very long command line, which is not read.
+const GAP: &[u8] = "…".as_bytes();
+
+/// What follows the name of a program whose arguments were not searched for secrets.
+pub const NOT_SHOWN: &[u8] = b" ********";
+
+/// How far before a cut the beginning of a URL is looked for.
+const URL_MAX: usize = 4096;
 
 /// The length to which the kernel cuts a name: `TASK_COMM_LEN` without the NUL, include/linux/sched.h. The rest of the
 /// name is only in the arguments.
@@ -39,10 +45,47 @@ pub fn name<'a>(comm: &'a [u8], arguments: &'a [u8]) -> &'a [u8] {
     if comm.len() == COMM_MAX && program.starts_with(comm) { program } else { comm }
 }
 
-/// The `tail` of a command line whose middle was not read, without its first two arguments. The first has lost its
-/// beginning, and may be a secret whose flag was not read. The second may be the secret of the first.
-pub fn after_gap(tail: &[u8]) -> &[u8] {
-    memchr_iter(0, tail).nth(1).map_or(&[], |end| &tail[end + 1..])
+/// Marks the middle of a very long command line, which was not read, by an argument of its own after the first `head`
+/// bytes. Returns the number of arguments before the mark. The last of them was cut.
+pub fn mark_gap(arguments: &mut Vec<u8>, head: usize) -> usize {
+    let head = head.min(arguments.len());
+    let before = memchr_iter(0, &arguments[..head]).count() + 1;
+    arguments.splice(head..head, [b"\0", GAP, b"\0"].concat());
+    before
+}
+
+/// Drops what was cut at the mark. This must be done after masking, because masking needs the flag before a secret.
+///
+/// `before` is the number of arguments before the mark. The last of them keeps only what cannot be a part of a secret. After
+/// the mark, one argument has lost its beginning: it may be a secret whose flag was not read. The next may be its value.
+pub fn close_gap(arguments: &mut Vec<u8>, before: usize) {
+    let ends: Vec<usize> = memchr_iter(0, arguments).skip(before.saturating_sub(2)).take(5).collect();
+    let (first, ends) =
+        if before < 2 { (0, &ends[..]) } else { (ends.first().map_or(0, |end| end + 1), ends.get(1..).unwrap_or(&[])) };
+    let length = arguments.len();
+    let end = |at: usize| ends.get(at).copied().unwrap_or(length);
+    let kept = first + whole_part(&arguments[first..end(0).max(first)]);
+    // The mark is the first argument after the head, and two more go.
+    let rest = (end(3) + 1).min(length);
+    arguments.splice(kept..rest, [GAP, b"\0"].concat());
+}
+
+/// How much of an argument that was cut at its end may be shown: up to the last mark that no token contains. A URL whose
+/// user was cut ends before the user.
+fn whole_part(argument: &[u8]) -> usize {
+    if argument.ends_with(b"********") {
+        return argument.len();
+    }
+    let is_boundary = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'/' | b',' | b';' | b'"' | b'\'');
+    let whole = argument.iter().rposition(is_boundary).map_or(0, |last| last + 1);
+    let recent = argument.len().saturating_sub(URL_MAX);
+    let Some(url) = memmem::rfind(&argument[recent..], b"://").map(|at| recent + at + 3) else { return whole };
+    let rest = &argument[url..];
+    let is_open = memchr(b'@', rest).is_none() && !rest.iter().any(|byte| byte.is_ascii_whitespace());
+    let authority = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
+    let port = memchr(b':', &rest[..authority]).map(|colon| &rest[colon + 1..authority]);
+    let has_password = port.is_some_and(|port| !port.iter().all(u8::is_ascii_digit));
+    if is_open && has_password { url } else { whole }
 }
 
 /// Appends the command of a process without arguments: `[comm]`, as in ps(1).
@@ -84,10 +127,24 @@ mod tests {
     }
 
     #[test]
-    fn a_tail_loses_its_first_two_arguments() {
-        assert_eq!(after_gap(b"ssword\0secret\0rest\0more\0"), b"rest\0more\0");
-        for tail in [b"".as_slice(), b"one", b"one\0two", b"one\0two\0"] {
-            assert_eq!(after_gap(tail), b"", "{tail:?}");
+    fn what_was_cut_at_the_gap_is_dropped() {
+        for (head, tail, expected) in [
+            ("a\0b/cd", "ssword\0secret\0rest\0more\0", "a\0b/…\0rest\0more\0"),
+            ("a\0bcd", "x\0y\0z\0", "a\0…\0z\0"),
+            ("a\0", "x\0y\0z\0", "a\0…\0z\0"),
+            ("abc", "x\0y\0z\0", "…\0z\0"),
+            ("a\0x --password=********", "x\0y\0z\0", "a\0x --password=********…\0z\0"),
+            ("a\0http://u:p/q/r", "x\0y\0z\0", "a\0http://…\0z\0"),
+            ("a\0http://h:80/q/r", "x\0y\0z\0", "a\0http://h:80/q/…\0z\0"),
+            ("a\0b c d", "one\0two", "a\0b c …\0"),
+            ("a\0b c d", "one", "a\0b c …\0"),
+            ("a\0b c d", "", "a\0b c …\0"),
+            ("", "", "…\0"),
+        ] {
+            let mut text = [head, tail].concat().into_bytes();
+            let before = mark_gap(&mut text, head.len());
+            close_gap(&mut text, before);
+            assert_eq!(String::from_utf8_lossy(&text), expected, "{head:?} {tail:?}");
         }
     }
 

@@ -68,7 +68,10 @@ pub fn parse_all(text: &[u8]) {
     let number = text.iter().fold(0_u32, |number, byte| number.wrapping_mul(257) ^ u32::from(*byte));
     tty::name(number, || text);
     let mut out = Vec::new();
-    command::join(command::after_gap(text), &mut out);
+    let mut cut = text.to_vec();
+    let before = command::mark_gap(&mut cut, text.len() / 2);
+    command::close_gap(&mut cut, before);
+    command::join(&cut, &mut out);
     command::join(text, &mut out);
     command::bracket(b"", false, &mut out);
     assert!(!out.contains(&0));

@@ -84,7 +84,10 @@ fn the_manual_and_the_completions() {
     assert!(written("procline-fields.1").contains("markdown"));
     let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let pages: BTreeSet<_> = names.filter(|name| name.ends_with(".1")).collect();
-    assert_eq!(pages, BTreeSet::from(["procline.1", "procline-fields.1", "procline-host.1"].map(String::from)));
+    assert_eq!(
+        pages,
+        BTreeSet::from(["procline.1", "procline-fields.1", "procline-host.1", "procline-redact.1"].map(String::from))
+    );
     for page in &pages {
         let title = written(page).lines().find(|line| line.starts_with(".TH")).map(str::to_owned).unwrap();
         assert!(title.contains(" 2026-01-02 "), "{title}");

@@ -129,6 +129,31 @@ fn secrets_are_masked_in_command_and_args_alike() {
     }
 }
 
+/// Many processes with arguments that are slow to search: past the budget of a snapshot, a command line is replaced. It is
+/// never shown unmasked.
+#[test]
+fn command_lines_past_the_budget_are_replaced() {
+    let tree = Tree::copy();
+    let line = "\"secret\": \\\"hunter2\0\\\"".repeat(128 * 1024 / 22);
+    let pids: Vec<String> = (50_000..50_200).map(|pid| pid.to_string()).collect();
+    for pid in &pids {
+        for file in ["stat", "status"] {
+            let text = String::from_utf8(std::fs::read(tree.path(&format!("proc/1200/{file}"))).unwrap()).unwrap();
+            tree.write(&format!("proc/{pid}/{file}"), text.replacen("1200", pid, 1).as_bytes());
+        }
+        tree.write(&format!("proc/{pid}/cmdline"), line.as_bytes());
+    }
+    let text = quiet(&mut tree.procline(&["--pid", &pids.join(","), "--fields", "pid,command,args"]));
+    let text = String::from_utf8(text).unwrap();
+    assert!(!text.contains("hunter2"));
+    let replaced = text.lines().filter(|line| line.contains("] ********\",\"command_truncated\":true}")).count();
+    assert!(replaced > 0 && replaced < pids.len() && text.lines().count() == pids.len(), "{replaced}");
+    // What is ordinary is masked after that, too.
+    tree.write("proc/50199/cmdline", b"mysql\0-phunter2\0-h\0db\0");
+    let text = String::from_utf8(quiet(&mut tree.procline(&["--fields", "command"]))).unwrap();
+    assert!(text.contains("mysql -p******** -h db"));
+}
+
 /// The main class of a Java program comes after its class path.
 #[test]
 fn a_cut_command_keeps_head_and_tail() {
@@ -146,8 +171,8 @@ fn a_cut_command_keeps_head_and_tail() {
     }
 }
 
-/// The middle of a command line over 144 KiB is not read. Its tail loses two arguments: one is torn, and the next may
-/// be that one's value.
+/// The middle of a command line over 144 KiB is not read. Its head loses the torn word, which may be a part of a secret. Its
+/// tail loses two arguments: one is torn, and the next may be that one's value.
 #[test]
 fn a_very_long_command_line_is_read_at_both_ends() {
     let tree = Tree::copy();
@@ -165,7 +190,7 @@ fn a_very_long_command_line_is_read_at_both_ends() {
         let cut = read(count);
         let text = cut.command.unwrap();
         let (head, tail) = text.split_once("… ").unwrap();
-        assert_eq!(head, &words.join(" ")[..128 * 1024], "{count}");
+        assert_eq!(head, words[..128 * 1024 / 10].join(" ") + " ", "{count}");
         let first = count - 16 * 1024 / 10 + 1;
         assert_eq!(tail, words[first..count].join(" "), "{count}");
         assert_eq!(cut.command_truncated, Some(true));

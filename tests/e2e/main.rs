@@ -29,6 +29,7 @@ mod packages;
 mod parity;
 mod passing;
 mod planted;
+mod redact;
 mod requested;
 mod rights;
 mod roots;

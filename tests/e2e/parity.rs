@@ -111,10 +111,14 @@ fn between(value: &str, one: &str, other: &str) -> bool {
 }
 
 /// Whether ps would print our text as it did. In the C locale ps prints `?` for each byte that is not ASCII, and `.`
-/// for a control character, but a blank for a newline between arguments. It cuts lines after 128 KiB, and prints `?` if
-/// there is no text.
+/// for a control character, but a blank for a newline between arguments. It cuts lines after 128 KiB, where procline drops
+/// the last word, too. It prints `?` if there is no text.
 fn is_same_text(ours: &str, ps: &str) -> bool {
     const LONG: usize = 120 * 1024;
+    let (ours, ps) = match ours.split_once('…') {
+        Some((head, _)) if ps.len() >= LONG && head.len() >= LONG / 2 => (head, ps.get(..head.len()).unwrap_or(ps)),
+        _ => (ours, ps),
+    };
     let length = if ps.len() < LONG { usize::MAX } else { ps.len() };
     let squeeze = |text: &str| {
         let mut words: Vec<char> = text.chars().collect();
