@@ -106,7 +106,8 @@ fn every_schema_and_format_shows_the_same_masked_text() {
                 let array = snapshot(&[&options[..], &["--format", "array"]].concat());
                 let mut same = Vec::new();
                 texts(&serde_json::from_str(&array).unwrap(), &mut same);
-                assert_eq!(same, found, "{schema}");
+                assert!(same.iter().any(|text| text == masked), "{schema}: {same:?}");
+                assert!(!same.iter().any(|text| text.contains(SECRET)), "{schema}: {same:?}");
                 let csv = snapshot(&[&options[..], &["--format", "csv"]].concat());
                 let cell = masked.replace('\n', "\\n").replace('"', "\"\"");
                 assert!(csv.contains(&cell) && !csv.contains(SECRET), "{schema}: {csv}");
