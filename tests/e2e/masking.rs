@@ -1,6 +1,7 @@
 //! Masking, judged from outside: tables of real programs' command lines, what others test and publish, and what a
 //! snapshot shows of real processes. The tables are in tests/masking/; `table` reads them.
 
+mod cuts;
 mod formats;
 mod live;
 mod others;
