@@ -9,18 +9,18 @@ const TAIL: usize = 16 * 1024;
 
 /// A secret in each form that a cut may take apart: behind its flag, its key, its program, in quotes, or in a URL.
 const FORMS: &[&str] = &[
-    "--password\0S",
-    "--api-token=S",
-    "DB_PASSWORD=a b;S",
-    "curl\0-u\0joe:S\0h",
-    "mysql\0-u\0root\0-pS\0shop",
-    "redis-cli\0-h\0h\0-a\0S\0ping",
-    "https://joe:S@host/path",
-    "-H\0Authorization: Bearer S",
-    "sh\0-c\0cd /srv; redis-cli -a 'S' ping",
-    "{\"user\":\"joe\",\"password\":\"S\",\"port\":1}",
-    "ghp_S01234567890123456789",
-    "-----BEGIN PRIVATE KEY-----\nS\n-----END PRIVATE KEY-----",
+    "--password\0§",
+    "--api-token=§",
+    "DB_PASSWORD=a b;§",
+    "curl\0-u\0joe:§\0h",
+    "mysql\0-u\0root\0-p§\0shop",
+    "redis-cli\0-h\0h\0-a\0§\0ping",
+    "https://joe:§@host/path",
+    "-H\0Authorization: Bearer §",
+    "sh\0-c\0cd /srv; redis-cli -a '§' ping",
+    "{\"user\":\"joe\",\"password\":\"§\",\"port\":1}",
+    "ghp_§01234567890123",
+    "-----BEGIN PRIVATE KEY-----\n§\n-----END PRIVATE KEY-----",
 ];
 
 /// Whether any useful part of the secret is in the output.
@@ -38,7 +38,7 @@ fn snapshot(tree: &Tree, arguments: &[u8], max: &str) -> Vec<u8> {
 fn no_part_of_a_secret_is_shown_at_the_ends_of_what_is_read() {
     let tree = Tree::copy();
     for form in FORMS {
-        let secret = form.replace('S', SECRET).into_bytes();
+        let secret = form.replace('§', SECRET).into_bytes();
         // Where the secret begins: so that the cut is before, in and after each part of it.
         for back in (0..secret.len() + 12).step_by(5) {
             let filler = |length: usize| [vec![b'x'; length.saturating_sub(1)], vec![0]].concat();
@@ -59,7 +59,7 @@ fn no_part_of_a_secret_is_shown_at_the_ends_of_what_is_read() {
 fn no_part_of_a_secret_is_shown_at_the_limit_of_a_record() {
     let tree = Tree::copy();
     for form in FORMS {
-        let secret = form.replace('S', SECRET).into_bytes();
+        let secret = form.replace('§', SECRET).into_bytes();
         for before in (0..1200).step_by(97) {
             let words = vec![b"word".as_slice(); before / 5];
             let mut arguments =
