@@ -6,6 +6,7 @@ mod formats;
 mod live;
 mod others;
 mod table;
+mod wrappers;
 
 use std::io::Write;
 use std::process::Stdio;
