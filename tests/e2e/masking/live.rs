@@ -133,7 +133,6 @@ fn no_other_field_shows_what_the_command_line_hides() {
     let stat = std::fs::read_to_string(tree.path("proc/1200/stat")).unwrap();
     let (_, numbers) = stat.rsplit_once(')').unwrap();
     let path = "/srv/app/password=Live-S3c1/run";
-    tree.write("proc/1200/cmdline", format!("app\0--dir={path}\0").as_bytes());
     for link in ["exe", "cwd"] {
         let place = tree.path(&format!("proc/1200/{link}"));
         let _ = std::fs::remove_file(&place);
@@ -143,12 +142,12 @@ fn no_other_field_shows_what_the_command_line_hides() {
     for (comm, arguments) in [
         // Programs that write their own title often make it their name, too. The kernel cuts that after 15 bytes.
         ("--token=Live-S3", "--token=Live-S3c3 running\0"),
-        ("token=Live-S3cr", "token=Live-S3c3 app\0"),
+        ("token=Live-S3c3", "token=Live-S3c3 app\0"),
         ("mysql -pLive-S3", "mysql -pLive-S3c4 shop\0\0\0"),
         ("a-long-program-", "a-long-program- --token Live-S3c5 idle\0"),
         ("a-long-program-", "/opt/a-long-program- --password=Live-S3c5\0"),
         // A name without arguments.
-        ("token=Live-S3cr", ""),
+        ("token=Live-S3c3", ""),
     ] {
         tree.write("proc/1200/cmdline", arguments.as_bytes());
         tree.write("proc/1200/comm", format!("{comm}\n").as_bytes());
@@ -164,8 +163,7 @@ fn no_other_field_shows_what_the_command_line_hides() {
 /// procline's own command line is in its snapshot, too.
 #[test]
 fn the_own_command_line_is_masked() {
-    let output =
-        quiet(&mut procline(&["--label", "api_token=Live-S3c9", "--name", "procline", "--fields", "command"]));
+    let output = quiet(&mut procline(&["--label", "api_token=Live-S3c9", "--name", "procline", "--fields", "command"]));
     let records: Vec<Value> = lines(&output).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     let mut commands = records.iter().filter_map(|record| record["command"].as_str());
     assert!(commands.any(|command| command.contains("--label api_token=********")));
