@@ -21,6 +21,7 @@ mod hostile;
 mod interval;
 mod kubernetes;
 mod limit;
+mod masking;
 mod names;
 mod oms;
 mod output;

@@ -131,7 +131,7 @@ fn the_tarball() {
         assert!(words[0].ends_with(if is_program { "rwxr-xr-x" } else { "rw-r--r--" }), "{line}");
         names.insert(name.to_owned());
     }
-    let expected = "procline README.md INSTALL.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT LICENSES-OTHERS \
+    let expected = "procline README.md INSTALL.md MASKING.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT LICENSES-OTHERS \
                     completions/_procline completions/procline.bash completions/procline.fish \
                     man/procline.1 man/procline-fields.1 man/procline-host.1";
     for name in expected.split_whitespace() {
