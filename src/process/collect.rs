@@ -83,7 +83,7 @@ impl<'a> Collector<'a> {
             needs: 0,
             by_pid: !request.filter.pids.is_empty(),
             no_args: request.no_args,
-            redactor: request.redact.as_deref().filter(|_| request.needs() & (COMMAND | NAME) != 0).map(Redactor::new),
+            redactor: request.redact.as_deref().filter(|_| request.needs() & (COMMAND | NAME | ANY_FILE) != 0).map(Redactor::new),
             hidden: Vec::new(),
             users: Names::new(source("etc/passwd", sys::user_name)),
             groups: Names::new(source("etc/group", sys::group_name)),
@@ -126,6 +126,10 @@ impl<'a> Collector<'a> {
         process.comm.clear();
         process.comm.extend_from_slice(comm);
         process.stat = stat;
+        // A program can give itself any name.
+        if let Some(redactor) = self.redactor.as_mut().filter(|_| !process.is_kernel_thread()) {
+            redactor.mask_text(&mut process.comm);
+        }
         self.steps.set_generation(stat.starttime);
         self.memory(&mut files);
         self.owners(&mut files);
@@ -267,8 +271,9 @@ impl<'a> Collector<'a> {
             };
             if read.is_err() {
                 text.clear();
-            } else if file.content == Content::Link || file.name == "cgroup" {
+            } else if let Some(redactor) = self.redactor.as_mut().filter(|_| file.is_path()) {
                 redact::hide(text, &self.hidden);
+                redactor.mask_text(text);
             }
         }
         self.steps.enter(steps::WORKING);

@@ -49,6 +49,13 @@ pub struct File {
     pub needs_memory: bool,
 }
 
+impl File {
+    /// Whether its content is a path, or names one. A path may repeat what a command line hides.
+    pub fn is_path(&self) -> bool {
+        self.content == Content::Link || self.name == "cgroup"
+    }
+}
+
 /// What to read of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {

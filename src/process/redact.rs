@@ -89,6 +89,20 @@ impl Redactor {
         masked
     }
 
+    /// Masks a text that is not a command line: a name or a path.
+    pub fn mask_text(&mut self, text: &mut Vec<u8>) {
+        // Without these, only a long token is secret.
+        let has_sign = text.iter().any(|byte| matches!(byte, b'=' | b':' | b' '));
+        if !has_sign && text.len() < tokens::LONG {
+            return;
+        }
+        match self.mask_in_budget(text) {
+            Some(Cow::Borrowed(_)) => {}
+            Some(Cow::Owned(masked)) => *text = masked,
+            None => MASK.clone_into(text),
+        }
+    }
+
     fn mask_within<'a>(&mut self, arguments: &'a [u8], budget: &mut usize) -> Option<Cow<'a, [u8]>> {
         let mut masked = Cow::Borrowed(arguments);
         let rounds = if arguments.len() > ROUNDS_LENGTH { 1 } else { MAX_ROUNDS };

@@ -140,7 +140,7 @@ fn every_word_in_every_form() {
 /// A token of the least length.
 fn token(prefix: &str, alphabet: Alphabet, length: usize) -> String {
     let letters = match alphabet {
-        Alphabet::Capitals => "Q7WX2K",
+        Alphabet::Capitals | Alphabet::Groups => "Q7WX2K",
         Alphabet::Hex => "a7f03c",
         _ => "aK7pQ2z",
     };

@@ -131,7 +131,9 @@ impl Keys {
         {
             return verdict(segment, Weight::Last);
         }
-        if place == Place::Colon || short || self.endings.has(last) {
+        // `-passwordFrom`: only a strong word at the beginning of a short flag is no letter with a value.
+        let is_weak_flag = short && self.words.get(first) != Some(&Weight::Anywhere);
+        if place == Place::Colon || is_weak_flag || self.endings.has(last) {
             return Verdict::Harmless;
         }
         // A secret word in the middle: `DB_PASSWORD_PROD`.
@@ -165,7 +167,7 @@ impl Keys {
             return Some(if word == b"api" { Weight::Anywhere } else { Weight::Last });
         }
         let glued = self.glued.iter().find(|(word, _)| part.ends_with(word.as_bytes()))?;
-        let is_letter = part.len() == glued.0.len() + 1 && short;
+        let is_letter = part.len() == glued.0.len() + 1 && short && part[0].is_ascii_alphabetic();
         (!is_letter && !self.no_secrets.has(part)).then_some(glued.1)
     }
 

@@ -21,6 +21,11 @@ impl<'a> Scan<'a> {
     /// masked.
     pub fn word_of(&mut self, level: usize, at: usize) -> Option<usize> {
         self.looks += WORK_OF_WORD;
+        if level > 0 && self.is_redirection(at) {
+            let is_apart = matches!(self.text[..self.end].get(self.head_end(at) - 1), Some(b'<' | b'>'));
+            self.frame(level).line.pending = if is_apart { Pending::Skip } else { Pending::Nothing };
+            return None;
+        }
         let is_skipped = self.frame(level).line.pending == Pending::Skip;
         if let Some(next) = self.pending(level, at, false) {
             return Some(next);
@@ -58,6 +63,13 @@ impl<'a> Scan<'a> {
     fn head_end(&self, at: usize) -> usize {
         let is_head = |byte: &&u8| matches!(class(**byte), Class::Key | Class::Other) && **byte != b'=';
         at + self.text[at..self.end].iter().take_while(is_head).count()
+    }
+
+    /// Whether a script's word is a redirection: `2>file`, `>>`.
+    fn is_redirection(&self, at: usize) -> bool {
+        let word = &self.text[at..self.end.min(at + 4)];
+        let digits = word.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        matches!(word.get(digits), Some(b'<' | b'>'))
     }
 
     /// Whether a word ends at `end`.
@@ -373,8 +385,12 @@ impl<'a> Scan<'a> {
             }
         }
         line.names_next = is_whole && rules.naming_flags.has(head);
+        if is_whole && head == b"--" && line.programs[0].is_some_and(|program| !program.runs.is_empty()) {
+            *line = line.next_line();
+        }
         if is_whole && rules.starters.has(head) {
             line.reads = false;
+            line.searches = false;
         }
         if is_whole && rules.script_flags.has(head) {
             line.script_next = true;
@@ -539,6 +555,7 @@ impl<'a> Scan<'a> {
     fn operand(&mut self, level: usize, at: usize, head_end: usize, is_whole: bool) -> Option<usize> {
         let rules = self.rules;
         let head = &self.text[at..head_end];
+        self.frame(level).line.count_operand(head);
         let line = self.frame(level).line;
         if let Some(next) = self.counted_operand(level, at, head, is_whole) {
             return Some(next);
@@ -568,6 +585,7 @@ impl<'a> Scan<'a> {
             let known = rules.program(name).filter(|_| !line.reads);
             if is_reader && line.programs[0].is_none() {
                 line.reads = true;
+                line.searches = rules.searchers.has(name);
             }
             // A program without secrets may have the name of a subcommand.
             let known = known.filter(|program| {
@@ -576,10 +594,11 @@ impl<'a> Scan<'a> {
             });
             if let Some(program) = known {
                 let earlier = line.programs[0];
-                let reads = line.reads;
                 *line = Line {
                     programs: [Some(program), earlier],
-                    reads,
+                    reads: line.reads,
+                    searches: line.searches,
+                    operands_left: program.operands_before(b""),
                     is_fresh: program.has_secrets,
                     ..Line::default()
                 };

@@ -160,7 +160,9 @@ impl Scan<'_> {
         let before = self.before(start);
         let key = self.without_dashes(start..end);
         let verdict = self.verdict(&key, Place::Colon);
-        let is_part = before == Some(b':') || before == Some(b'/') && !leads;
+        // `/password:S`, as programs for Windows have their flags.
+        let is_slash_flag = start == self.word_start + 1 && self.is_password(&key);
+        let is_part = before == Some(b':') || before == Some(b'/') && !leads && !is_slash_flag;
         if verdict.is_harmless() || is_part {
             // `user:S` and `domain/user:S`, if `S` looks like a password.
             let is_user = start == self.word_start
@@ -187,21 +189,24 @@ impl Scan<'_> {
         if blanks == 0 && !self.may_follow_colon(&key, value, verdict) {
             return None;
         }
-        if !leads {
-            if blanks > 0 {
+        if blanks > 0 && !leads {
+            if !self.frame(top).line.searches {
                 self.frame(top).line.pending = Pending::Header(verdict);
-                return Some(end + 1);
             }
-            let limit = self.word_end(value);
-            return self.hide_value(value..limit, verdict);
+            return Some(end + 1);
         }
-        if blanks == 0 && self.text[start] != b'-' && !self.is_password(&key) {
+        let is_bare = leads || start == self.word_start;
+        if blanks == 0 && is_bare && self.text[start] != b'-' && !self.is_password(&key) {
             // `token:x` may be an image, a namespace or the key of a cache.
             let limit = self.word_end(value);
             let has_capital = self.text[key].iter().any(u8::is_ascii_uppercase) || before == Some(b'=');
             if !has_capital && !is_random(&self.text[value..limit]) && !is_like_a_password(&self.text[value..limit]) {
                 return None;
             }
+        }
+        if !leads {
+            let limit = self.word_end(value);
+            return self.hide_value(value..limit, verdict);
         }
         if matches!(self.text[value], b'{' | b'[') || blanks > 0 && class(self.text[value]) == Class::Quote {
             return self.literal(value, verdict);

@@ -79,6 +79,9 @@ pub struct Program {
     pub operands: &'static [Operands],
     /// Flags of one letter without a value, which may come before another letter: `-su user:S`.
     pub switches: &'static str,
+    /// If it runs another program: the subcommand for that, empty for none, and how many operands follow before the program.
+    /// The flags after that are no longer its own. `--` always ends its own flags.
+    pub runs: &'static [(&'static str, u8)],
     /// Where the facts are from.
     #[cfg_attr(not(test), expect(dead_code, reason = "each row has one, so that readers can check it"))]
     pub source: &'static str,
@@ -134,11 +137,11 @@ impl Operands {
 }
 
 const fn flags(names: &'static str, rules: &'static [Rule], source: &'static str) -> Program {
-    Program { names, rules, operands: &[], switches: "", source }
+    Program { names, rules, operands: &[], switches: "", runs: &[], source }
 }
 
 const fn words(names: &'static str, operands: &'static [Operands], source: &'static str) -> Program {
-    Program { names, rules: &[], operands, switches: "", source }
+    Program { names, rules: &[], operands, switches: "", runs: &[], source }
 }
 
 impl Program {
@@ -148,6 +151,10 @@ impl Program {
 
     const fn switches(self, switches: &'static str) -> Self {
         Program { switches, ..self }
+    }
+
+    const fn runs(self, runs: &'static [(&'static str, u8)]) -> Self {
+        Program { runs, ..self }
     }
 }
 
@@ -265,7 +272,7 @@ pub const PROGRAMS: &[Program] = &[
     flags("x11vnc", &[next("-passwd -viewpasswd"), plain("-passwdfile -rfbauth")], "x11vnc(1)"),
     // Remote shells and transfers.
     flags("sshpass", &[both("-p"), plain("-P -f -d")], "sshpass(1)"),
-    flags("ssh sftp slogin autossh mosh", &[plain("-p -P -l -a -w -W -u")], "ssh(1): -p is the port"),
+    flags("ssh sftp slogin autossh mosh", &[plain("-p -P -l -a -w -W -u")], "ssh(1): -p is the port").runs(&[("", 1)]),
     flags("scp", &[plain("-p -P -l")], "scp(1)"),
     flags("ssh-keygen", &[next("-N -P"), plain("-p -l -u")], "ssh-keygen(1)"),
     flags("ssh-copy-id", &[plain("-p")], "ssh-copy-id(1)"),
@@ -358,7 +365,8 @@ pub const PROGRAMS: &[Program] = &[
             plain("-u --user -p -P -l -a -w --hostname"),
         ],
         "docker login --help; docker run --help",
-    ),
+    )
+    .runs(&[("exec", 1), ("run", 1)]),
     flags("az", &[plain("-l -a"), next("--value").after("secret")], "Azure CLI reference"),
     flags("oc helm crane oras regctl cf cosign", &[both("-p").after("login"), plain("-p -a -w -l")], "oc login --help and the like"),
     flags(
@@ -373,7 +381,8 @@ pub const PROGRAMS: &[Program] = &[
             plain("-u -p -l -w -n -k --from-file"),
         ],
         "kubectl create secret generic --help",
-    ),
+    )
+    .runs(&[("exec", 1)]),
     flags(
         "vault bao",
         &[attached("secret_id= -dev-root-token-id="), both("-dev-root-token-id"), skip("-accessor -address -mount -path -method"), plain("-p")],
@@ -421,7 +430,8 @@ pub const PROGRAMS: &[Program] = &[
         "sudo doas su runuser setpriv chroot systemd-run machinectl gosu nsenter unshare capsh pkexec",
         &[plain("-u -U --user -p -P -l -a -w --login")],
         "sudo(8): -u is the user of the program, -p the prompt",
-    ),
+    )
+    .runs(&[("", 0)]),
     flags(
         "journalctl wget ffuf gobuster wfuzz dirb feroxbuster ps top htop pgrep pkill lsof fuser w who id last kill killall ss netstat iostat",
         &[plain("-u -U -p -P -l -w -a --user")],
@@ -445,6 +455,9 @@ pub const ENDINGS: &str = ".py .sh .exe .pl .rb .bin";
 pub const READERS: &str = "find ls cat grep egrep fgrep rg ag vi vim nano less more tail head man which whereis type \
     apt apt-get apt-cache dpkg dnf yum rpm apk pacman pip pip3 npm brew snap systemctl service journalctl chown chmod cp \
     mv rm ln tar stat file du mkdir touch echo printf pgrep pkill killall";
+
+/// Programs whose operand is a text to search for: `grep token: FILE` names no token.
+pub const SEARCHERS: &str = "grep egrep fgrep zgrep rg ag pgrep";
 
 /// Words after which there is a program again.
 pub const STARTERS: &str = "-exec -execdir -ok -okdir --";

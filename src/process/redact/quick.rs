@@ -2,10 +2,10 @@
 //! nothing else is done for them.
 
 use aho_corasick::packed::Searcher;
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr, memchr2, memchr_iter, memrchr};
 
 use super::rules::Rules;
-use super::tokens::{LONG, TOKENS};
+use super::tokens::{Alphabet, LONG, TOKENS, Token};
 
 /// Parts of keys, of URLs and of flags in folded form: in lower case, `_` for `-`, a blank for control characters and
 /// quotes. Every secret has one of them beside it, or is a long token, or has the form of `user:S`, or is in the arguments
@@ -91,9 +91,13 @@ impl Quick {
 
 /// The triggers, without those that contain another one: fewer are faster. The searcher is fast up to 64.
 fn triggers(further: &[String]) -> Vec<String> {
-    let short =
-        TOKENS.iter().flat_map(|token| token.prefixes.split_whitespace().map(move |prefix| (prefix, token.least)));
-    let prefixes = short.filter(|(prefix, least)| prefix.len() + least < LONG).map(|(prefix, _)| {
+    let of_token = |token: &'static Token| {
+        // A sign of base64 ends a run of a token's characters.
+        let is_run = token.alphabet != Alphabet::Base64;
+        let is_found = move |prefix: &&str| !is_run || prefix.len() + token.least < LONG;
+        token.prefixes.split_whitespace().filter(is_found)
+    };
+    let prefixes = TOKENS.iter().flat_map(of_token).map(|prefix| {
         let folded: Vec<u8> = prefix.bytes().take(PREFIX_MAX).map(fold).collect();
         String::from_utf8_lossy(&folded).into_owned()
     });
@@ -122,7 +126,7 @@ fn fold(byte: u8) -> u8 {
 fn has_program(text: &[u8], rules: &Rules) -> bool {
     let mut start = 0;
     for _ in 0..WORDS_MAX {
-        let end = memchr(0, &text[start..]).map_or(text.len(), |length| start + length);
+        let end = memchr2(0, b' ', &text[start..]).map_or(text.len(), |length| start + length);
         let word = &text[start..end];
         let name = memrchr(b'/', word).map_or(word, |slash| &word[slash + 1..]);
         if rules.program(name).is_some_and(|program| program.has_secrets) {

@@ -35,6 +35,8 @@ pub struct Program {
     pub operands: Vec<Counted>,
     /// Its flags of one letter without a value.
     pub switches: &'static [u8],
+    /// The subcommands that run another program, and how many operands follow before that.
+    pub runs: &'static [(&'static str, u8)],
     /// Whether any of it is secret.
     pub has_secrets: bool,
 }
@@ -53,6 +55,8 @@ pub struct Rules {
     pub endings: Names<()>,
     /// Programs whose operands are no programs.
     pub readers: Names<()>,
+    /// Programs whose operand is a text to search for.
+    pub searchers: Names<()>,
     /// Words after which there is a program again.
     pub starters: Names<()>,
     /// Long flags whose value is a name.
@@ -94,6 +98,7 @@ impl Rules {
             flags: program.rules.iter().flat_map(flags).collect(),
             operands: program.operands.iter().map(counted).collect(),
             switches: program.switches.as_bytes(),
+            runs: program.runs,
             has_secrets: !program.operands.is_empty() || program.rules.iter().any(|rule| rule.form != Form::Plain),
         });
         let names = PROGRAMS
@@ -113,6 +118,7 @@ impl Rules {
             names: Names::new(names),
             endings: Names::of(programs::ENDINGS),
             readers: Names::of(programs::READERS),
+            searchers: Names::of(programs::SEARCHERS),
             starters: Names::of(programs::STARTERS),
             naming_flags: Names::of(programs::NAMING_FLAGS),
             user_flags: Names::of(programs::USER_FLAGS),
@@ -130,6 +136,13 @@ impl Rules {
             query_keys: Names::of(words::QUERY_KEYS),
             tokens,
         }
+    }
+}
+
+impl Program {
+    /// How many operands follow a subcommand before the program that this one runs. None if it runs none then.
+    pub fn operands_before(&self, subcommand: &[u8]) -> Option<u8> {
+        self.runs.iter().find(|(word, _)| word.as_bytes() == subcommand).map(|(_, operands)| *operands)
     }
 }
 

@@ -47,15 +47,18 @@ impl Scan<'_> {
             self.no_web_token = at + first;
         }
         for (prefix, token) in &self.rules.tokens[usize::from(rest[0])] {
-            let Some(body) = rest.strip_prefix(*prefix) else { continue };
+            let Some(body) = self.text[at..self.end].strip_prefix(*prefix) else { continue };
             let is_body = |byte: &&u8| match token.alphabet {
                 Alphabet::Alphanumeric => byte.is_ascii_alphanumeric(),
                 Alphabet::Capitals => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
                 Alphabet::Hex => byte.is_ascii_hexdigit(),
                 Alphabet::Base64Url => byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'),
                 Alphabet::Dotted => byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'),
+                Alphabet::Base64 => byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='),
+                Alphabet::Groups => byte.is_ascii_uppercase() || byte.is_ascii_digit() || **byte == b'-',
             };
             let length = body.iter().take_while(is_body).count();
+            self.looks += length;
             let ends = body.get(length).is_none_or(|byte| !byte.is_ascii_alphanumeric());
             let is_long = length >= token.least && (token.exactly == 0 || length == token.exactly);
             let has_mix =

@@ -64,6 +64,10 @@ pub struct Line<'a> {
     pub is_fresh: bool,
     /// Whether the operands are files.
     pub reads: bool,
+    /// Whether the operands are texts to search for.
+    pub searches: bool,
+    /// How many operands follow before a program that this one runs, if it runs one.
+    pub operands_left: Option<u8>,
     /// Whether the next word is the value of a flag that names something.
     pub names_next: bool,
     /// Whether a word said that a key and its value follow.
@@ -76,6 +80,15 @@ impl Line<'_> {
     /// The state after the end of a line: phrases go on.
     pub fn next_line(&self) -> Self {
         Line { phrases: self.phrases, ..Line::default() }
+    }
+
+    /// Counts an operand of a program that runs another one. The other one begins a line of its own.
+    pub fn count_operand(&mut self, operand: &[u8]) {
+        match self.operands_left {
+            Some(0) => *self = self.next_line(),
+            Some(left) => self.operands_left = Some(left - 1),
+            None => self.operands_left = self.programs[0].and_then(|program| program.operands_before(operand)),
+        }
     }
 
     /// An empty word is a value, too.

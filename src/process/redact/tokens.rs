@@ -13,6 +13,10 @@ pub enum Alphabet {
     Base64Url,
     /// The same, and dots.
     Dotted,
+    /// Letters, digits, `+`, `/` and `=`.
+    Base64,
+    /// Capitals, digits and `-`.
+    Groups,
 }
 
 /// A token shape.
@@ -52,7 +56,7 @@ pub const TOKENS: &[Token] = &[
     token(
         "glptt- glft- glcbt- glimt- glagent- gloas- glsoat- glffct- GR1348941",
         Alphabet::Dotted,
-        26,
+        20,
         "GitLab: token prefixes",
     ),
     token("glpat- glrt- gldt-", Alphabet::Dotted, 20, "GitLab: token prefixes"),
@@ -77,7 +81,8 @@ pub const TOKENS: &[Token] = &[
     exact("SK", Alphabet::Hex, 32, "Twilio: API keys"),
     token("hvs. hvb. hvr.", Alphabet::Base64Url, 27, "Vault: token prefixes"),
     token("dckr_pat_ dckr_oat_", Alphabet::Base64Url, 22, "Docker: access tokens"),
-    token("glsa_ glc_ eyJrIjoi", Alphabet::Base64Url, 27, "Grafana: service account tokens"),
+    token("glc_", Alphabet::Base64, 32, "Grafana: access policy tokens"),
+    token("glsa_ eyJrIjoi", Alphabet::Base64Url, 27, "Grafana: service account tokens"),
     token("tskey- tskey-auth- tskey-api-", Alphabet::Base64Url, 12, "Tailscale: keys"),
     token("AGE-SECRET-KEY-1", Alphabet::Capitals, 40, "age(1)"),
     token("AGE-SECRET-KEY-", Alphabet::Base64Url, 20, "age(1)"),
@@ -112,7 +117,8 @@ pub const TOKENS: &[Token] = &[
     token("dapi", Alphabet::Hex, 32, "Databricks: personal access tokens"),
     token("dp.pt. dp.st. dp.ct. dp.sa. dp.scim. dp.audit.", Alphabet::Dotted, 30, "Doppler: token formats"),
     token("lsv2_pt_ lsv2_sk_", Alphabet::Base64Url, 30, "LangSmith: API keys"),
-    token("ops_eyJ", Alphabet::Base64Url, 40, "1Password: service accounts"),
+    token("ops_eyJ", Alphabet::Base64, 40, "1Password: service accounts"),
+    token("A3-", Alphabet::Groups, 27, "1Password: secret keys"),
     token("tfp_", Alphabet::Dotted, 30, "Typeform: access tokens"),
     token("shippo_live_ shippo_test_", Alphabet::Hex, 30, "Shippo: API tokens"),
     token("pscale_tkn_ pscale_pw_ pscale_oauth_", Alphabet::Dotted, 30, "PlanetScale: tokens"),
@@ -123,7 +129,7 @@ pub const TOKENS: &[Token] = &[
     token("nfp_ nfc_ nfo_ nfu_", Alphabet::Alphanumeric, 30, "Netlify: tokens"),
     token("vcp_ vci_ vca_ vcr_ vck_", Alphabet::Alphanumeric, 30, "Vercel: tokens"),
     token("sl.", Alphabet::Base64Url, 60, "Dropbox: access tokens"),
-    token("ABSK", Alphabet::Alphanumeric, 60, "Amazon Bedrock: API keys"),
+    token("ABSK", Alphabet::Base64, 60, "Amazon Bedrock: API keys"),
     token("AQ.", Alphabet::Base64Url, 40, "Google Cloud: API keys"),
     token("bkua_ bkpt_", Alphabet::Alphanumeric, 30, "Buildkite: tokens"),
     token("cio_ clojars_ CLOJARS_", Alphabet::Alphanumeric, 40, "Clojars: deploy tokens"),
@@ -137,7 +143,14 @@ pub const TOKENS: &[Token] = &[
     token("cosmic_ infr_ hvp. atlasv1.", Alphabet::Base64Url, 40, "HashiCorp: tokens"),
     token("mailchimp- key-", Alphabet::Hex, 32, "Mailgun: API keys"),
     token("aio_", Alphabet::Alphanumeric, 24, "Adafruit IO: keys"),
-    token("artx_ AKCp", Alphabet::Alphanumeric, 40, "Artifactory: API keys"),
+    token("artx_ AKCp cmVmd", Alphabet::Alphanumeric, 40, "Artifactory: API keys, reference tokens"),
+    exact("pat", Alphabet::Dotted, 79, "Airtable: personal access tokens"),
+    token("pat.", Alphabet::Dotted, 60, "Harness: API keys"),
+    token("EAAM EAAC EAAG", Alphabet::Alphanumeric, 60, "Meta: access tokens"),
+    token("fio-u-", Alphabet::Base64Url, 60, "Frame.io: developer tokens"),
+    token("sha256~", Alphabet::Base64Url, 40, "OpenShift: OAuth tokens"),
+    token("pnu_", Alphabet::Alphanumeric, 30, "Prefect: API keys"),
+    token("sm_pat_ sm_aat_ sm_sat_", Alphabet::Alphanumeric, 16, "SettleMint: access tokens"),
     token("ico-", Alphabet::Alphanumeric, 30, GITLEAKS),
 ];
 

@@ -40,7 +40,7 @@ pub const WORDS: &[Word] = &[
     word("passcode", Weight::Anywhere, true, "Apple's altool"),
     word("secret", Weight::Anywhere, true, DATADOG),
     word("secrets", Weight::Anywhere, false, DATADOG),
-    word("passwords", Weight::Anywhere, false, DATADOG),
+    word("passwords", Weight::Anywhere, true, DATADOG),
     word("credentials", Weight::Anywhere, true, DATADOG),
     word("credential", Weight::Last, true, "X-Amz-Credential"),
     word("creds", Weight::Weak, true, "skopeo-copy(1)"),
