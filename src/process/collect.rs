@@ -83,7 +83,11 @@ impl<'a> Collector<'a> {
             needs: 0,
             by_pid: !request.filter.pids.is_empty(),
             no_args: request.no_args,
-            redactor: request.redact.as_deref().filter(|_| request.needs() & (COMMAND | NAME | ANY_FILE) != 0).map(Redactor::new),
+            redactor: request
+                .redact
+                .as_deref()
+                .filter(|_| request.needs() & (COMMAND | NAME | ANY_FILE) != 0)
+                .map(Redactor::new),
             hidden: Vec::new(),
             users: Names::new(source("etc/passwd", sys::user_name)),
             groups: Names::new(source("etc/group", sys::group_name)),

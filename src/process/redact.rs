@@ -134,17 +134,30 @@ impl Redactor {
     }
 }
 
-/// What masking replaced in each argument, if it is long enough to tell anything elsewhere.
+/// The secrets that masking replaced, if they are long enough to tell anything elsewhere.
 pub fn hidden(before: &[u8], after: &[u8]) -> Vec<Vec<u8>> {
     let pairs = before.split(|byte| *byte == 0).zip(after.split(|byte| *byte == 0));
     let changed = pairs.filter(|(before, after)| before != after);
-    let middle = changed.map(|(before, after)| {
-        let start = before.iter().zip(after).take_while(|(one, other)| one == other).count();
-        let rests = before[start..].iter().rev().zip(after[start..].iter().rev());
-        let end = rests.take_while(|(one, other)| one == other).count();
-        before[start..before.len() - end].to_vec()
-    });
-    middle.filter(|secret| secret.len() >= HIDDEN_MIN).take(HIDDEN_MAX).collect()
+    let secrets = changed.flat_map(|(before, after)| hidden_in(before, after));
+    secrets.filter(|secret| secret.len() >= HIDDEN_MIN).map(<[u8]>::to_vec).take(HIDDEN_MAX).collect()
+}
+
+/// The secrets of one argument: what is before where the stars are after.
+fn hidden_in<'a>(before: &'a [u8], after: &[u8]) -> Vec<&'a [u8]> {
+    let (mut secrets, mut before, mut after) = (Vec::new(), before, after);
+    while let Some(stars) = memmem::find(after, MASK) {
+        before = before.get(stars..).unwrap_or_default();
+        after = &after[stars + MASK.len()..];
+        let plain = &after[..memmem::find(after, MASK).unwrap_or(after.len())];
+        let end = match plain.len() == after.len() {
+            true => before.len().checked_sub(plain.len()),
+            false => memmem::find(before, plain),
+        };
+        let Some((secret, rest)) = end.and_then(|end| before.split_at_checked(end)) else { break };
+        secrets.push(secret);
+        before = rest;
+    }
+    secrets
 }
 
 /// Replaces what was `hidden` elsewhere with stars.

@@ -481,3 +481,17 @@ const PIECES: &[&str] = &[
     "sh\0-c\0",
     "********",
 ];
+
+#[test]
+fn what_is_hidden_is_told_secret_by_secret() {
+    let mut redactor = Redactor::new(&[]);
+    for (arguments, secrets) in [
+        (b"x --token Secret1 --password=Secret2 y\0z\0".as_slice(), &[b"Secret1".as_slice(), b"Secret2"][..]),
+        (b"x\0--token\0Secret1\0--db-password=Secret1\0", &[b"Secret1", b"Secret1"]),
+        (b"x\0--token=short\0", &[]),
+        (b"x\0y\0", &[]),
+    ] {
+        let masked = redactor.mask(arguments);
+        assert_eq!(hidden(arguments, &masked), secrets, "{}", String::from_utf8_lossy(arguments));
+    }
+}

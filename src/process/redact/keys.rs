@@ -171,6 +171,11 @@ impl Keys {
         (!is_letter && !self.no_secrets.has(part)).then_some(glued.1)
     }
 
+    /// Whether the key begins with a secret word: `-passphrase S` is then no `-p` with a value.
+    pub fn begins_with_word(&self, folded: &[u8]) -> bool {
+        words::WORDS.iter().any(|row| folded.starts_with(row.word.as_bytes()))
+    }
+
     /// Whether one of the user's words is in the key.
     pub fn is_further(&self, folded: &[u8]) -> bool {
         let has = |word: &String| {

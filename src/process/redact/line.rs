@@ -491,7 +491,8 @@ impl<'a> Scan<'a> {
                     }
                     let key = at + 1..head_end;
                     let is_key = head[1..].iter().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'-' | b'_'));
-                    if is_letter && is_whole && is_key && !self.verdict(&key, Place::ShortFlag).is_harmless() {
+                    let begins = is_key && self.rules.keys.begins_with_word(&self.folded[key.clone()]);
+                    if is_letter && is_whole && begins && !self.verdict(&key, Place::ShortFlag).is_harmless() {
                         // `-passphrase S` is no `-p`.
                         continue;
                     }

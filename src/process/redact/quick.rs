@@ -2,7 +2,7 @@
 //! nothing else is done for them.
 
 use aho_corasick::packed::Searcher;
-use memchr::{memchr, memchr2, memchr_iter, memrchr};
+use memchr::{memchr, memchr_iter, memchr2, memrchr};
 
 use super::rules::Rules;
 use super::tokens::{Alphabet, LONG, TOKENS, Token};
