@@ -124,6 +124,8 @@ impl Redactor {
         // The walk looks at each byte at least once: without that much budget, it need not begin.
         let least = text.len().saturating_sub(FREE);
         *budget = budget.checked_sub(least).ok_or(Stop::TooMuch)?;
+        self.folded.clear();
+        self.folded.extend(text.iter().map(|byte| scan::fold(*byte)));
         let mut scan = Scan::new(text, &self.folded, &self.rules);
         let is_done = scan.run();
         *budget = budget.saturating_sub((text.len() + scan.looks).saturating_sub(FREE + least));

@@ -12,7 +12,7 @@ impl<T> Names<T> {
     pub fn new(words: impl Iterator<Item = (&'static str, T)>) -> Self {
         let entries: Vec<_> = words.collect();
         let size = (entries.len() * 4).next_power_of_two().max(16);
-        let mut names = Names { entries: Vec::new(), slots: vec![0; size] };
+        let mut names = Names { entries: Vec::with_capacity(entries.len()), slots: vec![0; size] };
         for (word, value) in entries {
             let slot = names.slot(word.as_bytes());
             if names.slots[slot] == 0 {
@@ -53,7 +53,7 @@ impl<T> Names<T> {
 impl Names<()> {
     /// The set of the words in a text.
     pub fn of(text: &'static str) -> Self {
-        Names::new(text.split_whitespace().map(|word| (word, ())))
+        Names::new(text.split_ascii_whitespace().map(|word| (word, ())))
     }
 }
 

@@ -2,125 +2,86 @@
 //! nothing else is done for them.
 
 use aho_corasick::packed::Searcher;
-use memchr::{memchr, memchr_iter, memchr2, memrchr};
+use memchr::{memchr2, memchr2_iter, memrchr};
 
 use super::rules::Rules;
-use super::tokens::{Alphabet, LONG, TOKENS, Token};
+use super::tokens::{LONG, TOKENS};
 
-/// Parts of keys, of URLs and of flags in folded form: in lower case, `_` for `-`, a blank for control characters and
-/// quotes. Every secret has one of them beside it, or is a long token, or has the form of `user:S`, or is in the arguments
-/// of a known program. If that is not among the first words, a script or another program starts it.
+/// Parts of keys and of flags in folded form: in lower case, a blank for `=`, quotes and control characters. Every secret has
+/// one of them beside it, or is a long token, or has a colon beside it, or is in the arguments of a known program. If that
+/// is not among the first words, a script or another program starts it. There are at most 32, and none is shorter than three
+/// bytes: the searcher is much slower otherwise.
+///
+/// The searcher deals them out to eight buckets in turn, and looks closer wherever halves of bytes of any triggers in a
+/// bucket come together. In this order, with a column to a bucket, that is rare in usual command lines.
+#[rustfmt::skip]
 const TRIGGERS: &[&str] = &[
-    "pass",
-    "pwd",
-    "secret",
-    "token",
-    "key",
-    "cred",
-    "auth",
-    "cookie",
-    "sig",
-    "jwt",
-    "psk",
-    "://",
-    "identified",
-    "_begin",
-    "bearer",
-    "code",
-    "otp",
-    "pin=",
-    "pin ",
-    "_pw",
-    "pw=",
-    "pw ",
-    "eyj",
-    "hmac",
-    "login",
-    " _p",
-    " _w",
-    " _u",
-    " _k",
-    " _s ",
-    " _t ",
-    " _n ",
-    " _a ",
-    " _c ",
-    " _lc ",
-    " /p ",
-    "exec",
+    "/p ", " -k", " -t ", "bearer", "exec", "cred", "pass", "key",
+    " -n ", " -p", " -u", " -a ", "eyj", "code", "pin ", "secret",
+    " -c ", " -s ", "jwt", "hmac", "otp", "login", "psk", "sig",
+    " -lc ", " -w", "auth", "identified", "pwd", "token", "pw ", "cookie",
 ];
-
-/// How many bytes of a token's prefix are searched for.
-const PREFIX_MAX: usize = 5;
 
 /// How many words are looked at for a program: it may be behind `sudo -u USER`.
 const WORDS_MAX: usize = 5;
 
 /// The search.
 pub struct Quick {
-    /// Of the triggers of two or three bytes, and of the longer ones: a searcher compares as many bytes at once as its
-    /// shortest trigger has. None if there are too many words: the rules then always run.
-    searchers: Option<[Searcher; 2]>,
+    /// Of the triggers. None if there are too many: the rules then always run.
+    searcher: Option<Searcher>,
 }
 
 impl Quick {
     /// The built-in triggers, and the user's words.
     pub fn new(further: &[String]) -> Self {
-        let (short, long): (Vec<_>, Vec<_>) = triggers(further).into_iter().partition(|trigger| trigger.len() < 4);
-        let searchers = Searcher::new(&short).zip(Searcher::new(&long));
-        Quick { searchers: searchers.map(|(short, long)| [short, long]) }
+        Quick { searcher: Searcher::new(triggers(further)) }
     }
 
     /// A search that always finds something.
     #[cfg(test)]
     pub fn always() -> Self {
-        Quick { searchers: None }
+        Quick { searcher: None }
     }
 
-    /// Whether there is any of that in the text. `folded` becomes the text's folded form.
+    /// Whether there is any of that in the text. `folded` is room for the text's folded form.
     pub fn has_trigger(&self, text: &[u8], rules: &Rules, folded: &mut Vec<u8>) -> bool {
+        let Some(searcher) = &self.searcher else { return true };
+        if has_program(text, rules) || has_pair(text) || has_run(text, rules) {
+            return true;
+        }
         folded.clear();
         folded.extend(text.iter().map(|byte| fold(*byte)));
-        let Some(searchers) = &self.searchers else { return true };
-        has_program(text, rules)
-            || has_pair(text)
-            || has_run(text)
-            || searchers.iter().any(|searcher| searcher.find(&*folded).is_some())
+        searcher.find(&*folded).is_some()
     }
 }
 
-/// The triggers, without those that contain another one: fewer are faster. The searcher is fast up to 64.
-fn triggers(further: &[String]) -> Vec<String> {
-    let of_token = |token: &'static Token| {
-        // A sign of base64 ends a run of a token's characters.
-        let is_run = token.alphabet != Alphabet::Base64;
-        let is_found = move |prefix: &&str| !is_run || prefix.len() + token.least < LONG;
-        token.prefixes.split_whitespace().filter(is_found)
-    };
-    let prefixes = TOKENS.iter().flat_map(of_token).map(|prefix| {
-        let folded: Vec<u8> = prefix.bytes().take(PREFIX_MAX).map(fold).collect();
-        String::from_utf8_lossy(&folded).into_owned()
-    });
-    let built_in = TRIGGERS.iter().map(|trigger| (*trigger).to_owned());
-    let mut words: Vec<String> = built_in.chain(prefixes).chain(further.iter().cloned()).collect();
-    words.sort_by_key(String::len);
-    let mut minimal: Vec<String> = Vec::new();
+/// The triggers as they are searched for, without those that contain another one: fewer are faster.
+fn triggers(further: &[String]) -> Vec<Vec<u8>> {
+    let short =
+        TOKENS.iter().flat_map(|token| token.prefixes.split_whitespace().map(move |prefix| (prefix, token.least)));
+    let prefixes = short.filter(|(prefix, least)| prefix.len() + least < LONG).map(|(prefix, _)| prefix);
+    // `_` and `-` are the same in a key, but not here: of a user's word, the longest part between them is searched for.
+    let further = further.iter().filter_map(|word| word.split(['_', '-']).max_by_key(|part| part.len()));
+    let words = TRIGGERS.iter().copied().chain(prefixes).chain(further).filter(|word| !word.is_empty());
+    let mut minimal: Vec<Vec<u8>> = Vec::new();
     for word in words {
-        if !minimal.iter().any(|shorter| contains(word.as_bytes(), shorter.as_bytes())) {
+        let word: Vec<u8> = word.bytes().map(fold).collect();
+        if !minimal.iter().any(|shorter| contains(&word, shorter)) {
             minimal.push(word);
         }
     }
     minimal
 }
 
-/// A byte in lower case, with `_` for `-`, and a blank for what is before `(` in ASCII: control characters and quotes.
+/// A byte as it is searched for: in lower case, with `(` for `=`, blanks, quotes and control characters. A few others become
+/// the same byte too: that finds more, never less. It is so simple that the compiler folds many bytes at once.
 fn fold(byte: u8) -> u8 {
-    match byte {
-        0..b'(' => b' ',
-        b'-' => b'_',
-        other => other.to_ascii_lowercase(),
-    }
+    let lower = byte.max(BLANK) | 0x20;
+    if lower == b'=' { BLANK } else { lower }
 }
+
+/// What a blank becomes.
+const BLANK: u8 = b'(';
 
 /// Whether one of the first words is a program that the tables know.
 fn has_program(text: &[u8], rules: &Rules) -> bool {
@@ -128,9 +89,12 @@ fn has_program(text: &[u8], rules: &Rules) -> bool {
     for _ in 0..WORDS_MAX {
         let end = memchr2(0, b' ', &text[start..]).map_or(text.len(), |length| start + length);
         let word = &text[start..end];
-        let name = memrchr(b'/', word).map_or(word, |slash| &word[slash + 1..]);
-        if rules.program(name).is_some_and(|program| program.has_secrets) {
-            return true;
+        // A flag is no program.
+        if word.first() != Some(&b'-') {
+            let name = memrchr(b'/', word).map_or(word, |slash| &word[slash + 1..]);
+            if rules.program(name).is_some_and(|program| program.has_secrets) {
+                return true;
+            }
         }
         if end == text.len() {
             return false;
@@ -140,33 +104,50 @@ fn has_program(text: &[u8], rules: &Rules) -> bool {
     false
 }
 
-/// Whether there is a pair like `user:S` or `user:S@host`: a colon between letters or digits, which no port follows.
+/// Whether there is a pair like `user:S` or `user:S@host`, or a URL: a colon between letters or digits, which no port
+/// follows, or one before two slashes.
 fn has_pair(text: &[u8]) -> bool {
     let is_pair = |colon: usize| {
         let before = colon.checked_sub(1).map(|before| text[before]);
         let rest = &text[colon + 1..];
         // A path, a number or the end follows most colons.
         let digits = rest.iter().take(6).take_while(|byte| byte.is_ascii_digit()).count();
-        before.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'\\'))
-            && rest.get(digits).is_some_and(|byte| !matches!(byte, 0 | b' ' | b'/' | b':' | b',' | b'"' | b'\''))
+        let is_free = before
+            .is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'\\'))
+            && rest.get(digits).is_some_and(|byte| !matches!(byte, 0 | b' ' | b'/' | b':' | b',' | b'"' | b'\''));
+        is_free || rest.starts_with(b"//") || ends_with_pw(&text[..colon])
     };
-    memchr_iter(b':', text).any(is_pair) || memchr(b'%', text).is_some()
+    memchr2_iter(b':', b'%', text).any(|at| text[at] == b'%' || is_pair(at))
 }
 
-/// Whether a long token may be in the text: a run of nothing but its characters, some of which are capitals or digits.
-/// Every run of that length contains each `LONG`th byte, so few bytes are looked at.
-fn has_run(text: &[u8]) -> bool {
+/// Whether a key before a colon ends with `pw`. The trigger has only those before blanks and quotes.
+fn ends_with_pw(text: &[u8]) -> bool {
+    let quotes = text.iter().rev().take(8).take_while(|byte| matches!(byte, b'"' | b'\'' | b'\\')).count();
+    text[..text.len() - quotes].last_chunk::<2>().is_some_and(|end| end.eq_ignore_ascii_case(b"pw"))
+}
+
+/// Whether a long token may be in the text: a run of nothing but its characters, some of which are capitals or digits, with the
+/// prefix of a token.
+/// Every run of that length contains each `LONG`th byte. From there, a short way back leads to the end of the run before,
+/// so few bytes are looked at.
+fn has_run(text: &[u8], rules: &Rules) -> bool {
     let mut start = 0;
     while let Some(window) = text.get(start..start + LONG) {
-        if let Some(last) = window.iter().rposition(|byte| !is_token_byte(*byte)) {
-            start += last + 1;
+        let mut last = LONG;
+        while last > 0 && is_token_byte(window[last - 1]) {
+            last -= 1;
+        }
+        if last > 0 {
+            start += last;
             continue;
         }
-        let run = text[start..].iter().take_while(|byte| is_token_byte(**byte)).count();
-        if text[start..start + run].iter().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase()) {
+        let length = text[start..].iter().take_while(|byte| is_token_byte(**byte)).count();
+        let run = &text[start..start + length];
+        let has_mix = run.iter().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
+        if has_mix && (0..length).any(|at| rules.may_begin_token(&run[at..])) {
             return true;
         }
-        start += run;
+        start += length;
     }
     false
 }
@@ -176,7 +157,7 @@ static TOKEN_BYTES: [bool; 256] = {
     let mut is = [false; 256];
     let mut byte = 0;
     while byte < 256 {
-        is[byte] = (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'_' | b'-' | b'.');
+        is[byte] = (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'_' | b'-' | b'.' | b'~');
         byte += 1;
     }
     is
@@ -197,18 +178,22 @@ mod tests {
 
     #[test]
     fn the_searcher_is_fast_with_so_many_triggers() {
-        let (short, long): (Vec<_>, Vec<_>) = triggers(&[]).into_iter().partition(|trigger| trigger.len() < 4);
+        let triggers = triggers(&[]);
         // aho-corasick compares 16 bytes at once, instead of 32, for more than 32 patterns.
-        assert!(short.len() <= 32 && short.iter().all(|trigger| trigger.len() == 3), "{}: {short:?}", short.len());
-        assert!(long.len() <= 32, "{}: {long:?}", long.len());
+        assert!(triggers.len() <= 32 && triggers.iter().all(|trigger| trigger.len() >= 3), "{}", triggers.len());
     }
 
     #[test]
     fn a_long_token_is_found_wherever_it_begins() {
+        let rules = Rules::new(&[]);
+        let token = format!("ghp_{}", "a1".repeat(15));
         for start in 0..64 {
-            let text = format!("{}{}", "/".repeat(start), "a1".repeat(LONG)[..LONG].to_owned());
-            assert!(has_run(text.as_bytes()), "{start}");
+            assert!(has_run(format!("{}{token}", "/".repeat(start)).as_bytes(), &rules), "{start}");
         }
-        assert!(!has_run(b"/usr/lib/service/some/path/without-any-token-in-it --option-0001=/usr/lib"));
+        for text in
+            ["/usr/lib/path/without-any-token-in-it --option-0001=/usr/lib", "/usr/lib/a-long-name-of-a-directory-2.1"]
+        {
+            assert!(!has_run(text.as_bytes(), &rules), "{text}");
+        }
     }
 }

@@ -147,6 +147,12 @@ impl Program {
 }
 
 impl Rules {
+    /// Whether a token, or a JSON web token, may begin here.
+    pub fn may_begin_token(&self, text: &[u8]) -> bool {
+        let Some(first) = text.first() else { return false };
+        self.tokens[usize::from(*first)].iter().any(|(prefix, _)| text.starts_with(prefix)) || text.starts_with(b"eyJ")
+    }
+
     /// The program of this name, perhaps with an ending.
     pub fn program(&self, name: &[u8]) -> Option<&Program> {
         let known = self.names.get(name).or_else(|| {

@@ -425,3 +425,12 @@ impl<'a> Scan<'a> {
         std::mem::take(&mut self.frames[level].line.pending)
     }
 }
+
+/// A byte in lower case, with `_` for `-`, and a blank for what is before `(` in ASCII: control characters and quotes.
+pub fn fold(byte: u8) -> u8 {
+    match byte {
+        0..b'(' => b' ',
+        b'-' => b'_',
+        other => other.to_ascii_lowercase(),
+    }
+}

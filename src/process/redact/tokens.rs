@@ -46,7 +46,7 @@ const GITLEAKS: &str = "gitleaks' published rules";
 
 /// A token of at least this many characters is long: the first, quick search finds it without its prefix. The prefix of a
 /// shorter one is searched for.
-pub const LONG: usize = 24;
+pub const LONG: usize = 20;
 
 /// The shapes.
 pub const TOKENS: &[Token] = &[
