@@ -15,6 +15,7 @@ use crate::output::Output;
 use crate::plan::Plan;
 use crate::process;
 use crate::process::filter::{Filter, Top};
+use crate::process::redact::Redactor;
 use crate::process::request::Request;
 use crate::record::Kind;
 use crate::record::layout::Layout;
@@ -23,6 +24,7 @@ use crate::record::selection::{by, select};
 use crate::run::{Interval, Schedule};
 use crate::sink::Destination;
 use crate::sink::file::Files;
+use crate::text::lossy;
 
 /// The permissions of a new file: command lines are sensitive.
 const FILE_MODE: u32 = 0o640;
@@ -33,8 +35,9 @@ const FILE_MODE: u32 = 0o640;
 /// A sentence for the user: what cannot be, or does not go together.
 pub fn processes(options: ProcessOptions) -> Result<(Request, Schedule), String> {
     let ProcessOptions { record, filter, shared, sample } = options;
+    let labels = if record.no_redact { shared.line.label.clone() } else { masked(&shared.line.label) };
     let request = Request {
-        plan: plan(&process::fields::KIND, record.schema, record.fields.as_deref(), &shared)?,
+        plan: plan(&process::fields::KIND, record.schema, record.fields.as_deref(), &labels, &shared)?,
         filter: self::filter(filter)?,
         no_args: record.no_args,
         redact: (!record.no_redact).then_some(record.redact_word),
@@ -66,7 +69,8 @@ pub fn host(options: HostOptions) -> Result<(Heartbeat, Plan<Machine>, Schedule)
 /// Likewise.
 pub fn kind<R>(kind: &'static Kind<R>, options: &KindOptions) -> Result<(Plan<R>, Schedule), String> {
     let KindOptions { fields, shared } = options;
-    Ok((plan(kind, fields.schema, fields.fields.as_deref(), shared)?, schedule(&shared.time)))
+    let labels = masked(&shared.line.label);
+    Ok((plan(kind, fields.schema, fields.fields.as_deref(), &labels, shared)?, schedule(&shared.time)))
 }
 
 /// What every kind of record is asked for.
@@ -74,11 +78,12 @@ fn plan<R>(
     kind: &'static Kind<R>,
     schema: Schema,
     fields: Option<&str>,
+    labels: &[(String, String)],
     shared: &SharedOptions,
 ) -> Result<Plan<R>, String> {
     let columns = select(kind, schema, fields)?;
     let line = &shared.line;
-    let layout = Layout::new(kind, &columns, schema, &line.label)?;
+    let layout = Layout::new(kind, &columns, schema, labels)?;
     let encoding = match line.format {
         Format::Json => Encoding::Json,
         Format::Array => Encoding::Array,
@@ -96,6 +101,22 @@ fn plan<R>(
         roots,
         computer: line.computer.clone().or_else(named),
     })
+}
+
+/// The labels, masked as `--label` is in the record of procline itself.
+fn masked(labels: &[(String, String)]) -> Vec<(String, String)> {
+    // Preparing the tables takes longer than all the rest.
+    if labels.is_empty() {
+        return Vec::new();
+    }
+    let mut redactor = Redactor::new(&[]);
+    let mut mask = |(key, value): &(String, String)| {
+        let option = format!("--label\0{key}={value}");
+        let masked = lossy(&redactor.mask(option.as_bytes())).into_owned();
+        let value = masked.split_once('=').map_or("", |(_, value)| value);
+        (key.clone(), value.to_owned())
+    };
+    labels.iter().map(&mut mask).collect()
 }
 
 /// An empty variable is none: a manifest may well leave it so.

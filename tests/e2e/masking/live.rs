@@ -173,8 +173,16 @@ fn no_other_field_shows_what_the_command_line_hides() {
 /// procline's own command line is in its snapshot, too.
 #[test]
 fn the_own_command_line_is_masked() {
-    let output = quiet(&mut procline(&["--label", "api_token=Live-S3c9", "--name", "procline", "--fields", "command"]));
+    let label = ["--label", "api_token=Live-S3c9", "--label", "site=Berlin 3=b"];
+    let output = quiet(procline(&["--name", "procline", "--fields", "command"]).args(label));
     let records: Vec<Value> = lines(&output).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     let mut commands = records.iter().filter_map(|record| record["command"].as_str());
     assert!(commands.any(|command| command.contains("--label api_token=********")));
+    for record in &records {
+        assert_eq!((&record["api_token"], &record["site"]), (&"********".into(), &"Berlin 3=b".into()));
+    }
+    for options in [&["host", "--fields", "os"][..], &["--no-redact", "--pid", "1", "--fields", "pid"]] {
+        let shown = String::from_utf8(quiet(procline(options).args(label))).unwrap();
+        assert_eq!(shown.contains("Live-S3c9"), options.contains(&"--no-redact"), "{shown}");
+    }
 }
