@@ -101,6 +101,7 @@ fn expected(packager: &[&str]) -> BTreeSet<String> {
         "/usr/share/man/man1/procline.1.gz",
         "/usr/share/man/man1/procline-fields.1.gz",
         "/usr/share/man/man1/procline-host.1.gz",
+        "/usr/share/man/man1/procline-redact.1.gz",
         "/usr/share/doc/procline/README",
         "/usr/share/procline/README.md",
     ];
