@@ -245,7 +245,8 @@ fn assert_only_logs_left(machine: &Machine, before: &BTreeSet<String>) {
     assert_eq!(logs, "2750 procline adm\n640 procline adm\n");
     assert!(!machine.succeeds("systemctl cat procline.timer"));
     assert_eq!(machine.run("systemctl list-timers --quiet --plain 'procline*'"), "");
-    assert_eq!(machine.run("systemctl --failed --quiet --plain"), "");
+    // Of other units one may fail on a machine that is too busy to boot in time.
+    assert_eq!(machine.run("systemctl --failed --quiet --plain 'procline*'"), "");
 }
 
 const TIMERS: &str = "procline.timer procline-host.timer procline-compress.timer";
