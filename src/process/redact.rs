@@ -1,15 +1,23 @@
 //! Masks secrets in command lines. It knows what a secret looks like, and nothing about processes or records.
 //!
-//! There are two passes. The first is a quick search of the whole command line for a few triggers. Without a trigger
-//! there is nothing to mask. The second walks through the command line once: `scan` knows what encloses each byte, `line`
-//! applies the rules to words, `pairs` to keys and their values, `shapes` to what is secret by its own form. The rules are
-//! data: `programs`, `words` and `tokens` are tables, and `rules`, `keys` and `values` look things up in them.
+//! There are two passes. `quick` searches the whole command line for a few triggers. Without a trigger there is nothing to
+//! mask. Then `scan` walks through the command line once, and knows what encloses each byte. `line` takes each word with the
+//! `state` of its line: `flags` and `operands` apply the rules of programs. `pairs` has keys and their values, `literals`
+//! those in quotes, and `shapes` what is secret by its own form. `ends` tells where a value ends, and `hide` masks it.
+//!
+//! The rules are data: `programs`, `words` and `tokens` are tables. `rules`, `keys`, `values` and `names` look things up in
+//! them.
 //!
 //! This is best effort: text that does not look like a secret stays.
 
+mod ends;
+mod flags;
+mod hide;
 mod keys;
 mod line;
+mod literals;
 mod names;
+mod operands;
 mod pairs;
 mod programs;
 mod quick;
@@ -151,10 +159,8 @@ fn hidden_in<'a>(before: &'a [u8], after: &[u8]) -> Vec<&'a [u8]> {
         before = before.get(stars..).unwrap_or_default();
         after = &after[stars + MASK.len()..];
         let plain = &after[..memmem::find(after, MASK).unwrap_or(after.len())];
-        let end = match plain.len() == after.len() {
-            true => before.len().checked_sub(plain.len()),
-            false => memmem::find(before, plain),
-        };
+        let is_last = plain.len() == after.len();
+        let end = if is_last { before.len().checked_sub(plain.len()) } else { memmem::find(before, plain) };
         let Some((secret, rest)) = end.and_then(|end| before.split_at_checked(end)) else { break };
         secrets.push(secret);
         before = rest;

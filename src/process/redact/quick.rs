@@ -43,7 +43,7 @@ impl Quick {
         Quick { searcher: None }
     }
 
-    /// Whether there is any of that in the text. `folded` is room for the text's folded form.
+    /// Whether the text has a trigger, a known program, a pair or a long token. `folded` is a buffer for its folded form.
     pub fn has_trigger(&self, text: &[u8], rules: &Rules, folded: &mut Vec<u8>) -> bool {
         let Some(searcher) = &self.searcher else { return true };
         if has_program(text, rules) || has_pair(text) || has_run(text, rules) {
@@ -126,9 +126,8 @@ fn ends_with_pw(text: &[u8]) -> bool {
     text[..text.len() - quotes].last_chunk::<2>().is_some_and(|end| end.eq_ignore_ascii_case(b"pw"))
 }
 
-/// Whether a long token may be in the text: a run of nothing but its characters, some of which are capitals or digits, with the
-/// prefix of a token.
-/// Every run of that length contains each `LONG`th byte. From there, a short way back leads to the end of the run before,
+/// Whether a long token may be in the text: a run of nothing but its characters, with the prefix of a token, and with
+/// capitals or digits. Every run of that length contains each `LONG`th byte. From there, a short way back leads to the end of the run before,
 /// so few bytes are looked at.
 fn has_run(text: &[u8], rules: &Rules) -> bool {
     let mut start = 0;

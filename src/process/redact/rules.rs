@@ -41,6 +41,13 @@ pub struct Program {
     pub has_secrets: bool,
 }
 
+impl Program {
+    /// How many operands follow a subcommand before the program that this one runs. None if it runs none then.
+    pub fn operands_before(&self, subcommand: &[u8]) -> Option<u8> {
+        self.runs.iter().find(|(word, _)| word.as_bytes() == subcommand).map(|(_, operands)| *operands)
+    }
+}
+
 /// Everything that the tables say.
 pub struct Rules {
     /// The words of keys.
@@ -137,16 +144,7 @@ impl Rules {
             tokens,
         }
     }
-}
 
-impl Program {
-    /// How many operands follow a subcommand before the program that this one runs. None if it runs none then.
-    pub fn operands_before(&self, subcommand: &[u8]) -> Option<u8> {
-        self.runs.iter().find(|(word, _)| word.as_bytes() == subcommand).map(|(_, operands)| *operands)
-    }
-}
-
-impl Rules {
     /// Whether a token, or a JSON web token, may begin here.
     pub fn may_begin_token(&self, text: &[u8]) -> bool {
         let Some(first) = text.first() else { return false };

@@ -98,7 +98,7 @@ impl Scan<'_> {
     }
 
     /// Finds the secret in `scheme://user:S@host`, in `scheme://TOKEN@host`, and in webhooks. `start` is after the slashes.
-    pub fn url(&mut self, _scheme: usize, start: usize) -> Option<usize> {
+    pub fn url(&mut self, start: usize) -> Option<usize> {
         let is_end = |byte: &u8| {
             matches!(byte, b'/' | b'?' | b'#' | b'<' | b'>' | b'\n')
                 || matches!(class(*byte), Class::Blank | Class::Quote | Class::Backslash)

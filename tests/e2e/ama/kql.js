@@ -3,30 +3,15 @@
 // npm package.
 'use strict';
 const fs = require('fs');
-const path = require('path');
-
-const folder = process.argv[2];
-// Both files define their names on the global object.
-require(path.join(folder, 'bridge.min.js'));
-require(path.join(folder, 'Kusto.Language.Bridge.min.js'));
-const { KustoCode, GlobalState, Symbols, Syntax } = Kusto.Language;
+const { KustoCode, Syntax, globals } = require('./kusto.js');
 
 const input = JSON.parse(fs.readFileSync(0, 'utf8'));
-const scalar = (name) => {
-  const type = Symbols.ScalarTypes.GetSymbol(name === 'boolean' ? 'bool' : name);
-  if (!type) throw new Error(`no type ${name}`);
-  return type;
-};
-const tables = Object.entries(input.tables).map(
-  ([name, columns]) => new Symbols.TableSymbol.$ctor4(name, columns.map((c) => new Symbols.ColumnSymbol(c.name, scalar(c.type))))
-);
-const database = new Symbols.DatabaseSymbol.ctor('logs', tables);
-const globals = GlobalState.Default.WithDatabase(database);
+const database = globals(input.tables);
 
 const each = (list) => Array.from({ length: list.Count }, (_, i) => list.getItem(i));
 const answers = {};
 for (const [name, text] of Object.entries(input.queries)) {
-  const code = KustoCode.ParseAndAnalyze(text, globals);
+  const code = KustoCode.ParseAndAnalyze(text, database);
   const operators = new Set();
   const functions = new Set();
   Syntax.SyntaxElement.WalkNodes(code.Syntax, (node) => {

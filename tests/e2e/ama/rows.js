@@ -4,19 +4,10 @@
 // them. A row is a map, and a missing value is null.
 'use strict';
 const fs = require('fs');
-const path = require('path');
-
-const folder = process.argv[2];
-require(path.join(folder, 'bridge.min.js'));
-require(path.join(folder, 'Kusto.Language.Bridge.min.js'));
-const { KustoCode, GlobalState, Symbols, Syntax } = Kusto.Language;
+const { KustoCode, Syntax, globals } = require('./kusto.js');
 
 const input = JSON.parse(fs.readFileSync(0, 'utf8'));
-const scalar = (name) => Symbols.ScalarTypes.GetSymbol(name === 'boolean' ? 'bool' : name);
-const columns = input.stream.map((c) => new Symbols.ColumnSymbol(c.name, scalar(c.type)));
-const source = new Symbols.TableSymbol.$ctor4('source', columns);
-const globals = GlobalState.Default.WithDatabase(new Symbols.DatabaseSymbol.ctor('logs', [source]));
-const code = KustoCode.ParseAndAnalyze(input.transform, globals);
+const code = KustoCode.ParseAndAnalyze(input.transform, globals({ source: input.stream }));
 if (code.GetDiagnostics().Count) throw new Error(code.GetDiagnostics().getItem(0).Message);
 
 const kind = (node) => System.Enum.toString(Syntax.SyntaxKind, node.Kind);
