@@ -6,6 +6,7 @@ use clap::Parser;
 use clap::error::KindFormatter;
 use procline::cli::{Cli, Command, usage};
 use procline::exit::{Outcome, code};
+use procline::process::report::EachProcess;
 use procline::process::snapshot;
 use procline::{fields, request, sink, source};
 
@@ -22,8 +23,8 @@ fn run() -> Result<(), Outcome> {
     };
     match cli.command {
         None => {
-            let (request, schedule) = request::processes(cli.process).map_err(Outcome::Usage)?;
-            snapshot::run(request, schedule)
+            let (request, plan, schedule) = request::processes(cli.process).map_err(Outcome::Usage)?;
+            snapshot::run(EachProcess, request, plan, schedule)
         }
         Some(Command::Host(options)) => {
             let (heartbeat, plan, schedule) = request::host(*options).map_err(Outcome::Usage)?;

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::cli::host::HostOptions;
-use crate::cli::process::{FilterOptions, ProcessOptions};
+use crate::cli::process::{CommandOptions, FilterOptions, ProcessOptions};
 use crate::cli::shared::{Format, KindOptions, OutputOptions, SampleOption, SharedOptions, TimeOptions};
 use crate::cli::value::OutputValue;
 use crate::encode::Encoding;
@@ -13,9 +13,9 @@ use crate::host::Roots;
 use crate::machine::{self, Heartbeat, Machine};
 use crate::output::Output;
 use crate::plan::Plan;
-use crate::process;
 use crate::process::filter::{Filter, Top};
 use crate::process::request::Request;
+use crate::process::{self, Process};
 use crate::record::Kind;
 use crate::record::layout::Layout;
 use crate::record::schema::Schema;
@@ -31,20 +31,36 @@ const FILE_MODE: u32 = 0o640;
 ///
 /// # Errors
 /// A sentence for the user: what cannot be, or does not go together.
-pub fn processes(options: ProcessOptions) -> Result<(Request, Schedule), String> {
-    let ProcessOptions { record, filter, shared, sample } = options;
+pub fn processes(options: ProcessOptions) -> Result<(Request, Plan<Process>, Schedule), String> {
+    let ProcessOptions { record, command, filter, top, watch, shared, sample } = options;
+    let plan = plan(&process::fields::KIND, record.schema, record.fields.as_deref(), &shared)?;
+    let top = match top.top {
+        Some(max) => Some(Top { max, by: by(&process::fields::KIND, &top.by)? }),
+        None => None,
+    };
     let request = Request {
-        plan: plan(&process::fields::KIND, record.schema, record.fields.as_deref(), &shared)?,
-        filter: self::filter(filter)?,
-        no_args: record.no_args,
-        redact: (!record.no_redact).then_some(record.redact_word),
-        sample: sample.sample,
+        reports_ends: !filter.name.is_empty(),
+        max_misses: watch.max_misses,
+        ..request(plan.layout.needs(), Filter { top, ..self::filter(filter) }, command, &sample)
     };
     let schedule = schedule(&shared.time);
     if request.samples() {
         check_sample(&sample, &schedule)?;
     }
-    Ok((request, schedule))
+    Ok((request, plan, schedule))
+}
+
+/// What must be read, and of which processes.
+fn request(fields: u32, filter: Filter, command: CommandOptions, sample: &SampleOption) -> Request {
+    Request {
+        fields,
+        filter,
+        no_args: command.no_args,
+        redact: (!command.no_redact).then_some(command.redact_word),
+        sample: sample.sample,
+        reports_ends: false,
+        max_misses: None,
+    }
 }
 
 /// What a run of `procline host` needs.
@@ -135,12 +151,8 @@ fn check_sample(SampleOption { sample }: &SampleOption, schedule: &Schedule) -> 
     Ok(())
 }
 
-fn filter(asked: FilterOptions) -> Result<Filter, String> {
-    let top = match asked.top {
-        Some(max) => Some(Top { max, by: by(&process::fields::KIND, &asked.by)? }),
-        None => None,
-    };
-    Ok(Filter {
+fn filter(asked: FilterOptions) -> Filter {
+    Filter {
         names: asked.name,
         excludes: asked.exclude,
         users: asked.user,
@@ -148,6 +160,6 @@ fn filter(asked: FilterOptions) -> Result<Filter, String> {
         min_cpu: asked.min_cpu,
         no_kernel_threads: asked.no_kernel_threads,
         children: asked.children,
-        top,
-    })
+        top: None,
+    }
 }

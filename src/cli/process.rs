@@ -14,9 +14,18 @@ pub struct ProcessOptions {
     /// What a record has.
     #[command(flatten)]
     pub record: RecordOptions,
+    /// What command lines show.
+    #[command(flatten)]
+    pub command: CommandOptions,
     /// Which processes have one.
     #[command(flatten)]
     pub filter: FilterOptions,
+    /// Only the highest of them.
+    #[command(flatten)]
+    pub top: TopOptions,
+    /// When processes that are missing end the run.
+    #[command(flatten)]
+    pub watch: WatchOptions,
     /// What every kind of record shares.
     #[command(flatten)]
     pub shared: SharedOptions,
@@ -46,6 +55,12 @@ pub struct RecordOptions {
     #[arg(long, value_name = "SCHEMA", default_value = "procline")]
     #[arg(hide_default_value = true, hide_possible_values = true)]
     pub schema: Schema,
+}
+
+/// What is shown of command lines.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Records")]
+pub struct CommandOptions {
     /// Do not read command lines
     ///
     /// `command` is then `[name]`, `args` is absent, and --name finds no scripts. Only this option guarantees that no
@@ -105,6 +120,12 @@ pub struct FilterOptions {
     /// Add the descendants of matching processes
     #[arg(long)]
     pub children: bool,
+}
+
+/// Only the highest processes.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Processes")]
+pub struct TopOptions {
     /// Print only the N highest, highest first
     ///
     /// Applies after all filters and after --children. --by names the field to compare.
@@ -118,4 +139,17 @@ pub struct FilterOptions {
     #[arg(long, value_name = "FIELD", default_value = "cpu", requires = "top", hide_possible_values = true)]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub by: String,
+}
+
+/// When processes that are missing end the run.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Processes")]
+pub struct WatchOptions {
+    /// End if a --name is missing in N snapshots in a row
+    ///
+    /// Counts for each --name apart, and needs --interval. The exit code is 1, and a line on standard error names what
+    /// is missing. A zombie counts as missing.
+    #[arg(long, value_name = "N", requires_all = ["interval", "name"], allow_negative_numbers = true)]
+    #[arg(value_parser = value::count, value_hint = ValueHint::Other)]
+    pub max_misses: Option<u64>,
 }

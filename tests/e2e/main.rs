@@ -39,4 +39,5 @@ mod stuck;
 mod support;
 mod test_process;
 mod usage;
+mod watching;
 mod workflows;
