@@ -26,6 +26,10 @@ fn run() -> Result<(), Outcome> {
             let (request, plan, schedule) = request::processes(cli.process).map_err(Outcome::Usage)?;
             snapshot::run(EachProcess, request, plan, schedule)
         }
+        Some(Command::Groups(options)) => {
+            let (groups, request, plan, schedule) = request::groups(*options).map_err(Outcome::Usage)?;
+            snapshot::run(groups, request, plan, schedule)
+        }
         Some(Command::Host(options)) => {
             let (heartbeat, plan, schedule) = request::host(*options).map_err(Outcome::Usage)?;
             source::run(heartbeat, plan, schedule)

@@ -6,7 +6,7 @@
 
 mod collect;
 pub mod command;
-mod conversions;
+pub mod conversions;
 pub mod cpu_sample;
 mod cursor;
 pub mod fields;

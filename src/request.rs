@@ -4,11 +4,13 @@ use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use crate::cli::groups::{ByOption, GroupOptions};
 use crate::cli::host::HostOptions;
 use crate::cli::process::{CommandOptions, FilterOptions, ProcessOptions};
 use crate::cli::shared::{Format, KindOptions, OutputOptions, SampleOption, SharedOptions, TimeOptions};
 use crate::cli::value::OutputValue;
 use crate::encode::Encoding;
+use crate::groups::{self, Group, Groups};
 use crate::host::Roots;
 use crate::machine::{self, Heartbeat, Machine};
 use crate::output::Output;
@@ -48,6 +50,22 @@ pub fn processes(options: ProcessOptions) -> Result<(Request, Plan<Process>, Sch
         check_sample(&sample, &schedule)?;
     }
     Ok((request, plan, schedule))
+}
+
+/// What a run of `procline groups` needs.
+///
+/// # Errors
+/// Likewise.
+pub fn groups(options: GroupOptions) -> Result<(Groups, Request, Plan<Group>, Schedule), String> {
+    let GroupOptions { kind, command, filter, by: ByOption { by }, sample } = options;
+    let (plan, schedule) = self::kind(&groups::fields::KIND, &kind)?;
+    let fields = plan.layout.needs();
+    let groups = Groups::new(by, filter.name.clone(), fields);
+    let request = request(fields | by.needs(), self::filter(filter), command, &sample);
+    if request.samples() {
+        check_sample(&sample, &schedule)?;
+    }
+    Ok((groups, request, plan, schedule))
 }
 
 /// What must be read, and of which processes.

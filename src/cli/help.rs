@@ -7,7 +7,7 @@ pub const ABOUT: &str = "\
 Print one JSON line per process, for log pipelines
 
 Without options, procline prints one record per process, and exits. Options select fields and processes, name a file \
-to append to, or repeat the snapshot. `procline host` prints one record about the machine instead.
+to append to, or repeat the snapshot. `procline groups` prints one record per program, and `procline host` one record about the machine.
 
 A DURATION is a number and a unit: 500ms, 10s, 5m, 1h, 7d or 2w. If an option is given several times, the last one \
 counts, unless its text says that it can be repeated.";
@@ -29,6 +29,15 @@ pub const HOST_EXAMPLES: [(&str, &str); 4] = [
     ("procline host --fields -cpu_now", "without waiting for --sample"),
     ("procline host --interval 60s --output /var/log/procline-host/%Y-%m-%d.jsonl", "a heartbeat every minute"),
     ("procline host --procfs /host/proc --rootfs /host", "the host, seen from a container"),
+];
+
+/// The same for `procline groups`.
+pub const GROUPS_EXAMPLES: [(&str, &str); 5] = [
+    ("procline groups | jq 'select(.count > 10)'", "programs that run more than ten times"),
+    ("procline groups --name nginx --name sshd", "two programs; count is 0 for one that does not run"),
+    ("procline groups --by user --fields user,count,cpu,rss", "what each user's processes use"),
+    ("procline groups --by unit --fields +pss,-fds", "the services of systemd, with shared memory divided"),
+    ("procline groups --interval 60s --output /var/log/procline-groups/%Y-%m-%d.jsonl", "every minute"),
 ];
 
 /// Exit codes, and what each means.
@@ -53,6 +62,9 @@ pub const SHORT: &str = "`procline --help` explains each option and shows exampl
 /// The end of `procline host -h`.
 pub const SHORT_HOST: &str = "`procline host --help` explains each option and shows examples.";
 
+/// The end of `procline groups -h`.
+pub const SHORT_GROUPS: &str = "`procline groups --help` explains each option and shows examples.";
+
 /// The end of `--help`.
 pub fn long() -> String {
     let mut text = examples(&EXAMPLES);
@@ -64,6 +76,11 @@ pub fn long() -> String {
         }
     }
     text
+}
+
+/// The end of `procline groups --help`.
+pub fn long_groups() -> String {
+    examples(&GROUPS_EXAMPLES)
 }
 
 /// The end of `procline host --help`.

@@ -83,38 +83,38 @@ pub struct CommandOptions {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Processes")]
 pub struct FilterOptions {
-    /// Print processes whose name matches this pattern
+    /// Select processes whose name matches this pattern
     ///
     /// A pattern may contain * ? [a-z] [!a-z]. It must match a whole name: the process's own, its program's, or the
     /// script's if the program is an interpreter. Can be repeated: a process must match one of the patterns. Different
     /// filters must all match.
     #[arg(long, value_name = "GLOB", value_parser = value::glob, value_hint = ValueHint::CommandName)]
     pub name: Vec<Pattern>,
-    /// Print no processes whose name matches
+    /// Exclude processes whose name matches
     ///
     /// Takes the same patterns as --name. Can be repeated.
     #[arg(long, value_name = "GLOB", value_parser = value::glob, value_hint = ValueHint::CommandName)]
     pub exclude: Vec<Pattern>,
-    /// Print processes of this user, a name or a uid
+    /// Select processes of this user, a name or a uid
     ///
     /// Takes several users separated by commas, and can be repeated: a process must match one of them.
     #[arg(long, value_name = "USER", value_delimiter = ',')]
     #[arg(value_parser = NonEmptyStringValueParser::new(), value_hint = ValueHint::Username)]
     pub user: Vec<String>,
-    /// Print the process with this id
+    /// Select the process with this id
     ///
     /// Takes several ids separated by commas, and can be repeated: a process must match one of them.
     #[arg(long, value_name = "PID", value_delimiter = ',', allow_negative_numbers = true)]
     #[arg(value_parser = value::pid, value_hint = ValueHint::Other)]
     pub pid: Vec<u32>,
-    /// Print processes that use at least this much CPU
+    /// Select processes that use at least this much CPU
     ///
     /// In percent of one CPU. Compares `cpu_now` if that is measured, else `cpu`, the average since the process
     /// started.
     #[arg(long, value_name = "PCT", allow_negative_numbers = true)]
     #[arg(value_parser = value::percent, value_hint = ValueHint::Other)]
     pub min_cpu: Option<f64>,
-    /// Print no kernel threads
+    /// Exclude kernel threads
     #[arg(long)]
     pub no_kernel_threads: bool,
     /// Add the descendants of matching processes

@@ -270,7 +270,7 @@ const FIELDS: &[Field<Process>] = &[
         |process, _| process.cpu_now.map_or(Value::Absent, Value::Float),
     )
     .ecs("system.process.cpu.total.pct", conversions::CPU_NOW_RATIO)
-    .otel("process.cpu.utilization", conversions::PART_OF_ALL_CPUS),
+    .otel("process.cpu.utilization", conversions::part_of_all_cpus()),
     field(
         "uss",
         Int,
@@ -366,7 +366,12 @@ const FIELDS: &[Field<Process>] = &[
     ),
 ];
 
-/// What must be read for the field with this name.
+/// The field with this name.
+pub fn named(name: &str) -> Option<&'static Field<Process>> {
+    FIELDS.iter().find(|field| field.name == name)
+}
+
+/// What must be read for the field with this name. In a constant, an unknown name does not compile.
 pub const fn needs(name: &str) -> u32 {
     let mut index = 0;
     while !is_same(FIELDS[index].name.as_bytes(), name.as_bytes()) {
