@@ -1,57 +1,21 @@
 //! The group records: one per program, user, container or the like, with what its processes use together. The snapshot of
-//! the processes does the reading. `fields` is the table, and `group` adds processes up.
+//! the processes does the reading. `by` is what processes are compared by, `group` adds them up, and `fields` is the table.
 
+mod by;
 pub mod fields;
 mod group;
 
 use std::collections::BTreeMap;
 
-use clap::ValueEnum;
 use glob::Pattern;
 
 use crate::host::Host;
 use crate::process::report::Report;
 use crate::process::{self, Process, names};
 use crate::record::Field;
+pub use by::By;
 pub use group::Group;
 use group::Parts;
-
-/// What the processes of a group have in common. The variants are the values of `--by`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum By {
-    /// The program's name
-    #[default]
-    Name,
-    /// The executable's path
-    Exe,
-    /// The effective user
-    User,
-    /// The container's id
-    Container,
-    /// The unit of systemd
-    Unit,
-    /// The control group's path
-    Cgroup,
-}
-
-impl By {
-    /// The field of a process that is compared.
-    pub fn field(self) -> &'static str {
-        match self {
-            By::Name => "name",
-            By::Exe => "exe",
-            By::User => "user",
-            By::Container => "container",
-            By::Unit => "unit",
-            By::Cgroup => "cgroup",
-        }
-    }
-
-    /// What must be read of a process to compare it.
-    pub fn needs(self) -> u32 {
-        process::fields::needs(self.field())
-    }
-}
 
 /// Makes groups of processes.
 pub struct Groups {
@@ -125,6 +89,8 @@ impl Report for Groups {
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum;
+
     use super::group::SUMS;
     use super::*;
 
@@ -137,7 +103,12 @@ mod tests {
         }
         assert_eq!(state.groups.len(), 1);
         let mut counts = Vec::new();
-        groups.end(&mut state, &host, |group, _| Ok(counts.push(group.count()))).unwrap();
+        groups
+            .end(&mut state, &host, |group, _| {
+                counts.push(group.count());
+                Ok(())
+            })
+            .unwrap();
         assert_eq!(counts, [10_000]);
     }
 
@@ -146,7 +117,10 @@ mod tests {
         let names = ["sshd", "nginx", "a*", "b?", "[c]", "nginx"].map(|name| Pattern::new(name).unwrap());
         let groups = Groups::new(By::User, names.to_vec(), 0);
         let mut found = Vec::new();
-        let put = |group: &Group, _| Ok(found.push((group.key(By::Name).unwrap().to_owned(), group.count())));
+        let put = |group: &Group, _| {
+            found.push((group.key(By::Name).unwrap().to_owned(), group.count()));
+            Ok(())
+        };
         groups.end(&mut groups.begin(), &Host::default(), put).unwrap();
         assert_eq!(found, [("nginx".to_owned(), 0), ("sshd".to_owned(), 0)]);
     }

@@ -25,8 +25,6 @@ use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use names::Named;
-
 use crate::host::Host;
 use crate::parse;
 use crate::run::stuck::Subject;
@@ -63,6 +61,17 @@ pub struct Process {
     command_cut: bool,
     /// The `--name` that it belongs to.
     named: Option<Arc<Named>>,
+}
+
+/// A `--name`, and the name that it matched.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Named {
+    /// The pattern of `--name`.
+    pub pattern: String,
+    /// The name of the process that matched.
+    pub name: String,
+    /// Whether it is the process's own, not that of an ancestor.
+    pub is_own: bool,
 }
 
 impl Process {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::By;
+use super::by::By;
 use crate::host::Host;
 use crate::process::{self, Process};
 use crate::record::{Field, Type, Value};

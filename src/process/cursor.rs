@@ -5,9 +5,8 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use super::Process;
 use super::filter::{Candidate, Filter};
-use super::names::{self, Named};
+use super::{Named, Process, names};
 use crate::host::Host;
 use crate::procfs::{Pids, Procfs};
 

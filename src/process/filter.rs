@@ -3,13 +3,13 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use glob::Pattern;
 
-use super::Process;
-use super::names::{self, Named};
 use super::needs::{COMMAND, NAME, SAMPLE, UPTIME, USER};
+use super::{Named, Process, names};
 use crate::host::Host;
 use crate::record::{Field, Value};
 
@@ -149,8 +149,8 @@ impl Filter {
             while let Some((parent, named)) = left.pop() {
                 let named = named.map(|named| inherited(&named));
                 for child in children.remove(&i64::from(parent)).unwrap_or_default() {
-                    if !selected.contains_key(&child) {
-                        selected.insert(child, named.clone());
+                    if let Entry::Vacant(entry) = selected.entry(child) {
+                        entry.insert(named.clone());
                         left.push((child, named.clone()));
                     }
                 }

@@ -6,19 +6,8 @@ use std::borrow::Cow;
 use glob::Pattern;
 use memchr::memrchr;
 
-use super::{Process, command};
+use super::{Named, Process, command};
 use crate::text::lossy;
-
-/// A `--name`, and the name that it matched.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Named {
-    /// The pattern of `--name`.
-    pub pattern: String,
-    /// The name of the process that matched.
-    pub name: String,
-    /// Whether it is the process's own, not that of an ancestor.
-    pub is_own: bool,
-}
 
 /// Whether one of the patterns matches the process.
 pub fn any(patterns: &[Pattern], process: &Process) -> bool {

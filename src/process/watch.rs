@@ -109,7 +109,7 @@ mod tests {
     use crate::parse::Stat;
 
     fn process(pid: u32, starttime: u64, state: u8, comm: &str, is_own: bool) -> Process {
-        let named = names::Named { pattern: "cat".into(), name: "cat".into(), is_own };
+        let named = super::super::Named { pattern: "cat".into(), name: "cat".into(), is_own };
         let stat = Stat { starttime, state, ..Stat::default() };
         Process { pid, stat, comm: comm.into(), named: Some(Arc::new(named)), ..Process::default() }
     }

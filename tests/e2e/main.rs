@@ -16,6 +16,7 @@ mod fields;
 mod filters;
 mod formats;
 mod golden;
+mod groups;
 mod host;
 mod hostile;
 mod interval;
