@@ -65,17 +65,15 @@ impl Watch {
         let Some(named) = process.named().filter(|_| !process.has_ended()) else {
             return;
         };
-        if self.known.get(&process.pid).is_some_and(|known| known.starttime == starttime) {
-            return;
-        }
         let description = if named.is_own {
             format!("process {} ({})", process.pid, named.name)
         } else {
             let own = lossy(command::name(&process.comm, &process.arguments));
             format!("process {} ({own}, started by {})", process.pid, named.name)
         };
+        // A process that started another program is described anew.
         let earlier = self.known.insert(process.pid, Known { starttime, description, is_here: true });
-        self.ended.extend(earlier.map(ended));
+        self.ended.extend(earlier.filter(|earlier| earlier.starttime != starttime).map(ended));
     }
 
     /// Ends the snapshot. Returns a sentence for each process that ended.
