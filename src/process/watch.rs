@@ -158,7 +158,7 @@ mod tests {
         let missing = watch.next(&names).missing(&names, 1).map(|error| error.to_string());
         assert_eq!(
             missing.as_deref(),
-            Some("no process of --name cat, --name dog in the last snapshot (--max-misses)")
+            Some("no process matched --name cat, --name dog in the last snapshot (--max-misses 1)")
         );
     }
 }

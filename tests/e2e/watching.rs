@@ -132,13 +132,13 @@ fn a_daemon_that_stays_away_ends_the_run() {
     let (stays, goes) = (Daemon::new(), Daemon::new());
     let _stays = stays.start();
     let first = goes.start();
-    let names = ["--name", &stays.name(), "--name", &goes.name(), "--max-misses", "4"];
+    let names = ["--name", &stays.name(), "--name", &goes.name(), "--max-misses", "40"];
     let mut watching = Watching::start(&[&RESOURCES[..], &names].concat());
     watching.read_until(|record| record["pid"] == first.process.0.id());
     drop(first);
     assert_eq!(watching.process.0.wait().unwrap().code(), Some(1));
     let last = watching.errors().pop().unwrap();
-    let expected = format!("no process matched --name {} in 4 snapshots in a row (--max-misses 4)", goes.name());
+    let expected = format!("no process matched --name {} in 40 snapshots in a row (--max-misses 40)", goes.name());
     assert_eq!(last, format!("procline: {expected}"));
 }
 
