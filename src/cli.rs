@@ -1,7 +1,8 @@
-//! What the user typed, and nothing else. `shared` has the options that every kind of record has, `process` and `host` those of
+//! What the user typed, and nothing else. `shared` has the options that every kind of record has, `process`, `groups` and `host` those of
 //! one kind, `value` knows what an option's value may be, `usage` says what is wrong with a command line, and `help` has what
 //! `--help` says beyond the options.
 
+pub mod groups;
 pub mod help;
 pub mod host;
 pub mod process;
@@ -14,6 +15,7 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::record::schema::Schema;
+use groups::GroupOptions;
 use host::HostOptions;
 use process::ProcessOptions;
 
@@ -41,12 +43,15 @@ pub struct Cli {
 /// The other things that procline prints.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Print one record per program: how many run, and what they use together
+    #[command(after_help = help::SHORT_GROUPS, after_long_help = help::long_groups())]
+    Groups(Box<GroupOptions>),
     /// Print one record about the machine: a heartbeat
     #[command(after_help = help::SHORT_HOST, after_long_help = help::long_host())]
     Host(Box<HostOptions>),
     /// Print the fields of the records: name, type, unit, meaning
     Fields {
-        /// Kind of record: process or host; all kinds if omitted
+        /// Kind of record: process, groups or host; all kinds if omitted
         #[arg(value_name = "KIND")]
         kind: Option<String>,
         /// Output: text, markdown or json

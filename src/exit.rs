@@ -93,8 +93,8 @@ pub fn report(error: &anyhow::Error) {
     say(&format!("{error:#}"));
 }
 
-/// Writes one line on standard error, unless that would block. It may be the same full pipe.
-fn say(sentence: &str) {
+/// Writes one line on standard error, for a person to read, unless that would block. It may be the same full pipe.
+pub fn say(sentence: &str) {
     let mut descriptors = [PollFd::from_borrowed_fd(stderr(), PollFlags::OUT)];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     if poll(&mut descriptors, Some(&now)).is_ok_and(|ready| ready > 0) {

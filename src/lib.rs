@@ -5,6 +5,7 @@ pub mod cli;
 pub mod encode;
 pub mod exit;
 pub mod fields;
+pub mod groups;
 pub mod host;
 pub mod machine;
 pub mod output;

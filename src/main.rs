@@ -7,6 +7,7 @@ use clap::Parser;
 use clap::error::KindFormatter;
 use procline::cli::{Cli, Command, usage};
 use procline::exit::{Outcome, code};
+use procline::process::report::EachProcess;
 use procline::process::snapshot;
 use procline::{fields, redaction, request, sink, source};
 
@@ -23,8 +24,12 @@ fn run() -> Result<(), Outcome> {
     };
     match cli.command {
         None => {
-            let (request, schedule) = request::processes(cli.process).map_err(Outcome::Usage)?;
-            snapshot::run(request, schedule)
+            let (request, plan, schedule) = request::processes(cli.process).map_err(Outcome::Usage)?;
+            snapshot::run(EachProcess, request, plan, schedule)
+        }
+        Some(Command::Groups(options)) => {
+            let (groups, request, plan, schedule) = request::groups(*options).map_err(Outcome::Usage)?;
+            snapshot::run(groups, request, plan, schedule)
         }
         Some(Command::Host(options)) => {
             let (heartbeat, plan, schedule) = request::host(*options).map_err(Outcome::Usage)?;

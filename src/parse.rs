@@ -168,6 +168,16 @@ pub fn container(cgroup: &[u8]) -> Option<&str> {
     runs.rfind(|run| run.len() == 64).and_then(|run| std::str::from_utf8(run).ok())
 }
 
+/// The unit of systemd in a control group's path, as sd_pid_get_unit(3) finds it: the first part that is not a slice.
+pub fn unit(cgroup: &[u8]) -> Option<&[u8]> {
+    const KINDS: [&[u8]; 5] = [b".service", b".scope", b".socket", b".mount", b".swap"];
+    let mut parts = cgroup.split(|byte| *byte == b'/').filter(|part| !part.is_empty());
+    let unit = parts.find(|part| !part.ends_with(b".slice"))?;
+    // systemd puts this before a name that the kernel could take for one of its own files.
+    let unit = unit.strip_prefix(b"_").unwrap_or(unit);
+    KINDS.iter().any(|kind| unit.len() > kind.len() && unit.ends_with(kind)).then_some(unit)
+}
+
 /// The number in a file that has only one: `oom_score`.
 pub fn only_number(text: &[u8]) -> Option<i64> {
     Numbers(text).signed()
@@ -420,6 +430,22 @@ mod tests {
             ("/user.slice".to_owned(), false),
         ] {
             assert_eq!(container(path.as_bytes()), found.then_some(id.as_str()), "{path}");
+        }
+        for (path, found) in [
+            ("/system.slice/ssh.service", Some("ssh.service")),
+            ("/system.slice/system-getty.slice/getty@tty1.service", Some("getty@tty1.service")),
+            ("/user.slice/user-1000.slice/user@1000.service/app.slice/a.service", Some("user@1000.service")),
+            ("/user.slice/user-1000.slice/session-3.scope", Some("session-3.scope")),
+            ("/system.slice/_cpu.service", Some("cpu.service")),
+            ("/system.slice/d.service/payload/x", Some("d.service")),
+            ("/init.scope", Some("init.scope")),
+            ("/system.slice/.service", None),
+            ("/kubepods/pod1/x.service", None),
+            ("/user.slice", None),
+            ("/", None),
+            ("", None),
+        ] {
+            assert_eq!(unit(path.as_bytes()), found.map(str::as_bytes), "{path}");
         }
     }
 }

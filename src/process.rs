@@ -1,24 +1,29 @@
 //! The process records, the default kind. `fields` is their table, and `conversions` has what other schemas need.
-//! `request` is what a run is asked for. `snapshot` collects and writes the records, `cursor` finds the next process,
-//! and `collect` reads one process. `needs` lists what is read for which fields. `command`, `tty` and `redact`
-//! interpret what was read. `filter` selects processes, `cpu_sample` keeps CPU times, and `steps` lists what may block.
+//! `request` is what a run is asked for. `snapshot` collects the processes, `cursor` finds the next one, `collect` reads
+//! one, and `report` says what becomes of it. `needs` lists what is read for which fields. `command`, `tty` and `redact`
+//! interpret what was read. `filter` selects processes by `names` and more, `watch` notices those that end, `cpu_sample`
+//! keeps CPU times, and `steps` lists what may block.
 
 mod collect;
 pub mod command;
-mod conversions;
+pub mod conversions;
 pub mod cpu_sample;
 mod cursor;
 pub mod fields;
 pub mod filter;
+pub mod names;
 pub mod needs;
 pub mod redact;
+pub mod report;
 pub mod request;
 pub mod snapshot;
 mod steps;
 pub mod tty;
+mod watch;
 
 use std::borrow::Cow;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::host::Host;
 use crate::parse;
@@ -54,6 +59,19 @@ pub struct Process {
     command: Vec<u8>,
     /// Whether the command line was so long that its middle was not read.
     command_cut: bool,
+    /// The `--name` that it belongs to.
+    named: Option<Arc<Named>>,
+}
+
+/// A `--name`, and the name that it matched.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Named {
+    /// The pattern of `--name`.
+    pub pattern: String,
+    /// The name of the process that matched.
+    pub name: String,
+    /// Whether it is the process's own, not that of an ancestor.
+    pub is_own: bool,
 }
 
 impl Process {
@@ -61,12 +79,14 @@ impl Process {
         Subject { id: self.pid.into(), generation: self.stat.starttime }
     }
 
-    fn stat(&self) -> &parse::Stat {
-        &self.stat
+    /// Whether the command line was so long that its middle was not read.
+    pub fn command_is_cut(&self) -> bool {
+        self.command_cut
     }
 
-    fn command_is_cut(&self) -> bool {
-        self.command_cut
+    /// The `--name` that it belongs to: its own, or that of its nearest ancestor that matches.
+    pub fn named(&self) -> Option<&Named> {
+        self.named.as_deref()
     }
 
     /// The content of one of [`needs::FILES`]. Empty if unknown.
@@ -81,6 +101,11 @@ impl Process {
 
     fn is_zombie(&self) -> bool {
         self.stat.state == b'Z'
+    }
+
+    /// Whether nothing of it runs any more: a zombie without other threads.
+    fn has_ended(&self) -> bool {
+        self.is_zombie() && self.stat.num_threads <= 1
     }
 
     /// Time since start, in clock ticks.

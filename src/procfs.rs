@@ -245,11 +245,17 @@ impl Pids {
     }
 }
 
+/// Whether a process has ended, or has no such file.
+pub fn is_gone(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(errno, Some(Errno::NOENT | Errno::SRCH))
+}
+
 /// Whether an error on a process's `stat` means that it has no record: it is gone (`ENOENT` from open, `ESRCH` from
 /// read), or this user may not see it (`hidepid=1`, proc(5)).
 pub fn is_out_of_sight(error: &io::Error) -> bool {
     let errno = error.raw_os_error().map(Errno::from_raw_os_error);
-    matches!(errno, Some(Errno::NOENT | Errno::SRCH | Errno::ACCESS | Errno::PERM))
+    is_gone(error) || matches!(errno, Some(Errno::ACCESS | Errno::PERM))
 }
 
 /// Whether the thread `tid` of this program is running or waits for a CPU. Such a thread is slow, but not stuck.

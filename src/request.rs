@@ -4,19 +4,21 @@ use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use crate::cli::groups::{ByOption, GroupOptions};
 use crate::cli::host::HostOptions;
-use crate::cli::process::{FilterOptions, ProcessOptions};
+use crate::cli::process::{CommandOptions, FilterOptions, ProcessOptions};
 use crate::cli::shared::{Format, KindOptions, OutputOptions, SampleOption, SharedOptions, TimeOptions};
 use crate::cli::value::OutputValue;
 use crate::encode::Encoding;
+use crate::groups::{self, Group, Groups};
 use crate::host::Roots;
 use crate::machine::{self, Heartbeat, Machine};
 use crate::output::Output;
 use crate::plan::Plan;
-use crate::process;
 use crate::process::filter::{Filter, Top};
 use crate::process::redact::Redactor;
 use crate::process::request::Request;
+use crate::process::{self, Process};
 use crate::record::Kind;
 use crate::record::layout::Layout;
 use crate::record::schema::Schema;
@@ -33,21 +35,55 @@ const FILE_MODE: u32 = 0o640;
 ///
 /// # Errors
 /// A sentence for the user: what cannot be, or does not go together.
-pub fn processes(options: ProcessOptions) -> Result<(Request, Schedule), String> {
-    let ProcessOptions { record, filter, shared, sample } = options;
-    let labels = if record.no_redact { shared.line.label.clone() } else { masked(&shared.line.label) };
+pub fn processes(options: ProcessOptions) -> Result<(Request, Plan<Process>, Schedule), String> {
+    let ProcessOptions { record, command, filter, top, watch, shared, sample } = options;
+    let labels = labels(&command, &shared);
+    let plan = plan(&process::fields::KIND, record.schema, record.fields.as_deref(), &labels, &shared)?;
+    let top = match top.top {
+        Some(max) => Some(Top { max, by: by(&process::fields::KIND, &top.by)? }),
+        None => None,
+    };
     let request = Request {
-        plan: plan(&process::fields::KIND, record.schema, record.fields.as_deref(), &labels, &shared)?,
-        filter: self::filter(filter)?,
-        no_args: record.no_args,
-        redact: (!record.no_redact).then_some(record.redact_word),
-        sample: sample.sample,
+        reports_ends: !filter.name.is_empty(),
+        max_misses: watch.max_misses,
+        ..request(plan.layout.needs(), Filter { top, ..self::filter(filter) }, command, &sample)
     };
     let schedule = schedule(&shared.time);
     if request.samples() {
         check_sample(&sample, &schedule)?;
     }
-    Ok((request, schedule))
+    Ok((request, plan, schedule))
+}
+
+/// What a run of `procline groups` needs.
+///
+/// # Errors
+/// Likewise.
+pub fn groups(options: GroupOptions) -> Result<(Groups, Request, Plan<Group>, Schedule), String> {
+    let GroupOptions { kind: KindOptions { fields, shared }, command, filter, by: ByOption { by }, sample } = options;
+    let labels = labels(&command, &shared);
+    let plan = plan(&groups::fields::KIND, fields.schema, fields.fields.as_deref(), &labels, &shared)?;
+    let schedule = schedule(&shared.time);
+    let fields = plan.layout.needs();
+    let groups = Groups::new(by, filter.name.clone(), fields);
+    let request = request(fields | by.needs(), self::filter(filter), command, &sample);
+    if request.samples() {
+        check_sample(&sample, &schedule)?;
+    }
+    Ok((groups, request, plan, schedule))
+}
+
+/// What must be read, and of which processes.
+fn request(fields: u32, filter: Filter, command: CommandOptions, sample: &SampleOption) -> Request {
+    Request {
+        fields,
+        filter,
+        no_args: command.no_args,
+        redact: (!command.no_redact).then_some(command.redact_word),
+        sample: sample.sample,
+        reports_ends: false,
+        max_misses: None,
+    }
 }
 
 /// What a run of `procline host` needs.
@@ -103,6 +139,11 @@ fn plan<R>(
     })
 }
 
+/// The labels, masked unless command lines are not.
+fn labels(command: &CommandOptions, shared: &SharedOptions) -> Vec<(String, String)> {
+    if command.no_redact { shared.line.label.clone() } else { masked(&shared.line.label) }
+}
+
 /// The labels, masked as `--label` is in the record of procline itself.
 fn masked(labels: &[(String, String)]) -> Vec<(String, String)> {
     // Preparing the tables takes longer than all the rest.
@@ -156,12 +197,8 @@ fn check_sample(SampleOption { sample }: &SampleOption, schedule: &Schedule) -> 
     Ok(())
 }
 
-fn filter(asked: FilterOptions) -> Result<Filter, String> {
-    let top = match asked.top {
-        Some(max) => Some(Top { max, by: by(&process::fields::KIND, &asked.by)? }),
-        None => None,
-    };
-    Ok(Filter {
+fn filter(asked: FilterOptions) -> Filter {
+    Filter {
         names: asked.name,
         excludes: asked.exclude,
         users: asked.user,
@@ -169,6 +206,6 @@ fn filter(asked: FilterOptions) -> Result<Filter, String> {
         min_cpu: asked.min_cpu,
         no_kernel_threads: asked.no_kernel_threads,
         children: asked.children,
-        top,
-    })
+        top: None,
+    }
 }

@@ -33,7 +33,7 @@ pub struct Schedule {
 /// left. `destination` describes where records go now, for messages.
 ///
 /// # Errors
-/// If a failure, a signal or the timeout ends a snapshot. With an interval, a failure that may pass is reported when it
+/// If a failure, a signal or the timeout ends a snapshot, or if a snapshot says that it was the last. With an interval, a failure that may pass is reported when it
 /// happens, and the run continues. A signal that leaves no line unwritten ends the run without an error.
 pub fn run<J: Job>(
     schedule: Schedule,
@@ -57,6 +57,10 @@ pub fn run<J: Job>(
         match snapshot(Turn { is_first: done == 1, repeats: true }, &carry) {
             Ok(end) => {
                 end.failures.iter().for_each(|(kind, error)| failures.report(*kind, error));
+                end.notices.iter().for_each(|sentence| exit::say(sentence));
+                if let Some(error) = end.last {
+                    return Err(Outcome::Failure(error));
+                }
                 if end.reader_gone || end.signal.is_some() {
                     break;
                 }

@@ -7,7 +7,7 @@ pub const ABOUT: &str = "\
 Print one JSON line per process, for log pipelines
 
 Without options, procline prints one record per process, and exits. Options select fields and processes, name a file \
-to append to, or repeat the snapshot. `procline host` prints one record about the machine instead.
+to append to, or repeat the snapshot. `procline groups` prints one record per program, and `procline host` one record about the machine.
 
 A DURATION is a number and a unit: 500ms, 10s, 5m, 1h, 7d or 2w. If an option is given several times, the last one \
 counts, unless its text says that it can be repeated.";
@@ -37,6 +37,15 @@ pub const REDACT_EXAMPLES: [(&str, &str); 2] = [
     ("procline redact < lines.txt", "the same for a command line per line"),
 ];
 
+/// The same for `procline groups`.
+pub const GROUPS_EXAMPLES: [(&str, &str); 5] = [
+    ("procline groups | jq 'select(.count > 10)'", "programs that run more than ten times"),
+    ("procline groups --name nginx --name sshd", "two programs; count is 0 for one that does not run"),
+    ("procline groups --by user --fields user,count,cpu,rss", "what each user's processes use"),
+    ("procline groups --by unit --fields +pss,-fds", "the services of systemd, with shared memory divided"),
+    ("procline groups --interval 60s --output /var/log/procline-groups/%Y-%m-%d.jsonl", "every minute"),
+];
+
 /// Exit codes, and what each means.
 pub const EXIT_STATUS: [(&str, &str); 4] = [
     ("0", "the records were written, or the reader closed the pipe"),
@@ -62,6 +71,9 @@ pub const SHORT_HOST: &str = "`procline host --help` explains each option and sh
 /// The end of `procline redact -h`.
 pub const SHORT_REDACT: &str = "`procline redact --help` explains each option and shows examples.";
 
+/// The end of `procline groups -h`.
+pub const SHORT_GROUPS: &str = "`procline groups --help` explains each option and shows examples.";
+
 /// The end of `--help`.
 pub fn long() -> String {
     let mut text = examples(&EXAMPLES);
@@ -73,6 +85,11 @@ pub fn long() -> String {
         }
     }
     text
+}
+
+/// The end of `procline groups --help`.
+pub fn long_groups() -> String {
+    examples(&GROUPS_EXAMPLES)
 }
 
 /// The end of `procline host --help`.

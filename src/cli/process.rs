@@ -14,9 +14,18 @@ pub struct ProcessOptions {
     /// What a record has.
     #[command(flatten)]
     pub record: RecordOptions,
+    /// What command lines show.
+    #[command(flatten)]
+    pub command: CommandOptions,
     /// Which processes have one.
     #[command(flatten)]
     pub filter: FilterOptions,
+    /// Only the highest of them.
+    #[command(flatten)]
+    pub top: TopOptions,
+    /// When processes that are missing end the run.
+    #[command(flatten)]
+    pub watch: WatchOptions,
     /// What every kind of record shares.
     #[command(flatten)]
     pub shared: SharedOptions,
@@ -46,6 +55,12 @@ pub struct RecordOptions {
     #[arg(long, value_name = "SCHEMA", default_value = "procline")]
     #[arg(hide_default_value = true, hide_possible_values = true)]
     pub schema: Schema,
+}
+
+/// What is shown of command lines.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Records")]
+pub struct CommandOptions {
     /// Do not read command lines
     ///
     /// `command` is then `[name]`, `args` is absent, and --name finds no scripts. Only this option guarantees that no
@@ -68,43 +83,49 @@ pub struct RecordOptions {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Processes")]
 pub struct FilterOptions {
-    /// Print processes whose name matches this pattern
+    /// Select processes whose name matches this pattern
     ///
     /// A pattern may contain * ? [a-z] [!a-z]. It must match a whole name: the process's own, its program's, or the
     /// script's if the program is an interpreter. Can be repeated: a process must match one of the patterns. Different
     /// filters must all match.
     #[arg(long, value_name = "GLOB", value_parser = value::glob, value_hint = ValueHint::CommandName)]
     pub name: Vec<Pattern>,
-    /// Print no processes whose name matches
+    /// Exclude processes whose name matches
     ///
     /// Takes the same patterns as --name. Can be repeated.
     #[arg(long, value_name = "GLOB", value_parser = value::glob, value_hint = ValueHint::CommandName)]
     pub exclude: Vec<Pattern>,
-    /// Print processes of this user, a name or a uid
+    /// Select processes of this user, a name or a uid
     ///
     /// Takes several users separated by commas, and can be repeated: a process must match one of them.
     #[arg(long, value_name = "USER", value_delimiter = ',')]
     #[arg(value_parser = NonEmptyStringValueParser::new(), value_hint = ValueHint::Username)]
     pub user: Vec<String>,
-    /// Print the process with this id
+    /// Select the process with this id
     ///
     /// Takes several ids separated by commas, and can be repeated: a process must match one of them.
     #[arg(long, value_name = "PID", value_delimiter = ',', allow_negative_numbers = true)]
     #[arg(value_parser = value::pid, value_hint = ValueHint::Other)]
     pub pid: Vec<u32>,
-    /// Print processes that use at least this much CPU
+    /// Select processes that use at least this much CPU
     ///
     /// In percent of one CPU. Compares `cpu_now` if that is measured, else `cpu`, the average since the process
     /// started.
     #[arg(long, value_name = "PCT", allow_negative_numbers = true)]
     #[arg(value_parser = value::percent, value_hint = ValueHint::Other)]
     pub min_cpu: Option<f64>,
-    /// Print no kernel threads
+    /// Exclude kernel threads
     #[arg(long)]
     pub no_kernel_threads: bool,
     /// Add the descendants of matching processes
     #[arg(long)]
     pub children: bool,
+}
+
+/// Only the highest processes.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Processes")]
+pub struct TopOptions {
     /// Print only the N highest, highest first
     ///
     /// Applies after all filters and after --children. --by names the field to compare.
@@ -118,4 +139,17 @@ pub struct FilterOptions {
     #[arg(long, value_name = "FIELD", default_value = "cpu", requires = "top", hide_possible_values = true)]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub by: String,
+}
+
+/// When processes that are missing end the run.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Processes")]
+pub struct WatchOptions {
+    /// End if a --name is missing in N snapshots in a row
+    ///
+    /// Counts for each --name apart, and needs --interval. The exit code is 1, and a line on standard error names what
+    /// is missing. A zombie counts as missing.
+    #[arg(long, value_name = "N", requires_all = ["interval", "name"], allow_negative_numbers = true)]
+    #[arg(value_parser = value::count, value_hint = ValueHint::Other)]
+    pub max_misses: Option<u64>,
 }

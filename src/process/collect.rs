@@ -13,7 +13,7 @@ use super::redact::Redactor;
 use super::request::Request;
 use super::{Process, command, redact, steps, tty};
 use crate::host::{Host, View};
-use crate::procfs::{ProcessFiles, Procfs, is_out_of_sight};
+use crate::procfs::{ProcessFiles, Procfs, is_gone, is_out_of_sight};
 use crate::run::steps::Steps;
 use crate::run::stuck::SkipList;
 use crate::users::{Names, Service, Source};
@@ -58,6 +58,8 @@ pub struct Collector<'a> {
     read_at: Option<Instant>,
     tty_drivers: Option<Vec<u8>>,
     text: Vec<u8>,
+    /// Whether a file of the process in hand was missing, so that it may have ended.
+    may_be_gone: bool,
     process: Process,
 }
 
@@ -68,7 +70,7 @@ impl<'a> Collector<'a> {
             // A worker is stuck in reading that file, and there is no other source.
             Some(_) if skip.has_step(steps::NAMING) => Source::Nowhere,
             Some(rootfs) => Source::Root(rootfs, file),
-            None if request.plan.roots.procfs.is_some() => Source::Nowhere,
+            None if context.view.roots.procfs.is_some() => Source::Nowhere,
             None => Source::Here(file, (!skip.has_step(steps::NAMING)).then_some(service)),
         };
         let arguments = Vec::with_capacity(COMMAND_HEAD + COMMAND_TAIL);
@@ -93,13 +95,14 @@ impl<'a> Collector<'a> {
             groups: Names::new(source("etc/group", sys::group_name)),
             tty_drivers: None,
             text: Vec::with_capacity(8 * 1024),
+            may_be_gone: false,
             process: Process { arguments, ..Process::default() },
         }
     }
 
     /// The process that was collected last.
-    pub fn process(&self) -> &Process {
-        &self.process
+    pub fn process_mut(&mut self) -> &mut Process {
+        &mut self.process
     }
 
     /// When its CPU time was read, if CPU times are sampled.
@@ -127,6 +130,7 @@ impl<'a> Collector<'a> {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "not of the kernel's form"));
         };
         process.pid = pid;
+        self.may_be_gone = false;
         process.comm.clear();
         process.comm.extend_from_slice(comm);
         process.stat = stat;
@@ -150,7 +154,14 @@ impl<'a> Collector<'a> {
         }
         self.command(&mut files);
         self.on_request(&mut files);
-        Ok(true)
+        Ok(!self.may_be_gone || self.is_as_before(&mut files))
+    }
+
+    /// Whether the process is still there, and has not become a zombie meanwhile: it would have an almost empty record.
+    fn is_as_before(&mut self, files: &mut ProcessFiles<'_>) -> bool {
+        let read = files.read("stat", &mut self.text, STAT_MAX).ok();
+        let now = read.and_then(|()| parse::stat(&self.text)).map(|(_, stat)| stat.state);
+        now.is_some_and(|state| self.process.is_zombie() || !matches!(state, b'Z' | b'X'))
     }
 
     fn wants(&self, need: u32) -> bool {
@@ -172,6 +183,7 @@ impl<'a> Collector<'a> {
         let rss_is_open = self.needs & RSS != 0 && process.status.is_none() && self.needs & (LOCKED | STATUS) == 0;
         if has_memory && (rss_is_open || self.needs & STATM != 0) {
             let read = files.read("statm", &mut self.text, STAT_MAX);
+            self.may_be_gone |= read.as_ref().is_err_and(is_gone);
             let pages = read.ok().and_then(|()| parse::statm(&self.text));
             let kib = |pages: u64| pages.saturating_mul(self.host.page_size / 1024);
             process.shared = pages.map(|(_, shared)| kib(shared));
@@ -273,7 +285,8 @@ impl<'a> Collector<'a> {
                 Content::Link => files.link(file.name).map(|path| *text = path),
                 Content::Entries => files.count(file.name).and_then(|count| write!(text, "{count}")),
             };
-            if read.is_err() {
+            if let Err(error) = read {
+                self.may_be_gone |= is_gone(&error);
                 text.clear();
             } else if let Some(redactor) = self.redactor.as_mut().filter(|_| file.is_path()) {
                 redact::hide(text, &self.hidden);

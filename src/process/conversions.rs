@@ -130,18 +130,20 @@ pub const EXE_NAME: Conversion<Process> = Conversion {
 };
 
 /// CPU time as a ratio of all the machine's CPUs.
-pub const PART_OF_ALL_CPUS: Conversion<Process> = Conversion {
-    kind: Some(Type::Float),
-    unit: Some("1"),
-    needs: Some(SAMPLE | UPTIME | CPUS),
-    doc: Some(
-        "CPU time used / time, of all the machine's CPUs, over the sample or the last interval, or over its life if that is shorter",
-    ),
-    convert: |value, _, host| match value {
-        Value::Float(percent) if host.cpus > 0 => Value::Float(ratio(percent) / host.cpus as f64),
-        _ => Value::Absent,
-    },
-};
+pub const fn part_of_all_cpus<R>() -> Conversion<R> {
+    Conversion {
+        kind: Some(Type::Float),
+        unit: Some("1"),
+        needs: Some(SAMPLE | UPTIME | CPUS),
+        doc: Some(
+            "CPU time used / time, of all the machine's CPUs, over the sample or the last interval, or over its life if that is shorter",
+        ),
+        convert: |value, _, host| match value {
+            Value::Float(percent) if host.cpus > 0 => Value::Float(ratio(percent) / host.cpus as f64),
+            _ => Value::Absent,
+        },
+    }
+}
 
 fn word<'a>(word: &'static str) -> Value<'a> {
     if word.is_empty() { Value::Absent } else { Value::Str(word.into()) }
@@ -158,11 +160,11 @@ mod tests {
         let process = Process::default();
         for (percent, cpus, expected) in [(100.0, 4, 0.25), (12.5, 1, 0.125), (380.0, 4, 0.95), (0.0, 2, 0.0)] {
             let host = Host { cpus, ..Host::default() };
-            let part = (PART_OF_ALL_CPUS.convert)(Value::Float(percent), &process, &host);
+            let part = (part_of_all_cpus().convert)(Value::Float(percent), &process, &host);
             assert_eq!(part, Value::Float(expected));
         }
         let host = Host { cpus: 2, ..Host::default() };
-        assert_eq!((PART_OF_ALL_CPUS.convert)(Value::Absent, &process, &host), Value::Absent);
+        assert_eq!((part_of_all_cpus().convert)(Value::Absent, &process, &host), Value::Absent);
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Which process is next. The cursor visits the processes of `--pid`, or all. It visits them twice if all must be read
 //! to know which have a record: the first pass is the survey.
 
+use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
 
-use super::Process;
 use super::filter::{Candidate, Filter};
+use super::{Named, Process, names};
 use crate::host::Host;
 use crate::procfs::{Pids, Procfs};
 
@@ -15,8 +17,8 @@ pub struct Cursor {
     pids: Pids,
     /// The candidates found so far, during a survey.
     survey: Option<Vec<Candidate>>,
-    /// Whether `pids` is the selection of a survey.
-    surveyed: bool,
+    /// The `--name` of each process that a survey selected, if `pids` is that selection.
+    selected: Option<HashMap<u32, Arc<Named>>>,
     /// Whether a process was found: every proc filesystem has one.
     any: bool,
 }
@@ -36,7 +38,7 @@ impl Cursor {
             pids.only(asked);
         }
         let survey = filter.surveys().then(Vec::new);
-        Ok(Cursor { in_hand: None, pids, survey, surveyed: false, any: by_pid })
+        Ok(Cursor { in_hand: None, pids, survey, selected: None, any: by_pid })
     }
 
     /// The process to read: the one that an abandoned worker had in hand, or the next one. After a survey, the first
@@ -52,8 +54,9 @@ impl Cursor {
         if self.in_hand.is_none()
             && let Some(candidates) = self.survey.take()
         {
-            self.surveyed = true;
-            self.pids.only(filter.select(&candidates));
+            let selected = filter.select(&candidates);
+            self.pids.only(selected.iter().map(|(pid, _)| *pid).collect());
+            self.selected = Some(selected.into_iter().filter_map(|(pid, named)| Some((pid, named?))).collect());
             self.in_hand = self.pids.next()?;
         }
         Ok(self.in_hand)
@@ -79,13 +82,25 @@ impl Cursor {
         self.any
     }
 
-    /// Whether a process has a record. During a survey none has, and the process may become a candidate.
-    pub fn judge(&mut self, filter: &Filter, process: &Process, host: &Host) -> bool {
+    /// Whether a process has a record. During a survey none has, and the process may become a candidate. Sets the
+    /// `--name` that the process belongs to, as far as it is known.
+    pub fn judge(&mut self, filter: &Filter, process: &mut Process, host: &Host) -> bool {
+        process.named = None;
         if let Some(candidates) = &mut self.survey {
-            candidates.extend(filter.candidate(process, host));
+            let candidate = filter.candidate(process, host);
+            process.named = candidate.as_ref().and_then(Candidate::named);
+            candidates.extend(candidate);
             return false;
         }
         // The survey selected this process, but it may have started another program since.
-        if self.surveyed { !filter.excludes(process) } else { filter.matches(process, host) }
+        if let Some(selected) = &self.selected {
+            process.named = selected.get(&process.pid).cloned();
+            return !filter.excludes(process);
+        }
+        let matches = filter.matches(process, host);
+        if matches {
+            process.named = names::find(&filter.names, process).map(Arc::new);
+        }
+        matches
     }
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Datelike, SecondsFormat, Timelike, Utc};
 
 use super::needs::{
     BOOT_ID, BOOT_TIME, COMMAND, GROUP, LOCKED, MEM_TOTAL, NAME, RSS, SAMPLE, STATM, STATUS, TTY, UID, UPTIME, USER,
-    file,
+    file, is_same,
 };
 use super::{Process, command, conversions, tenths_of_percent};
 use crate::host::Host;
@@ -37,6 +37,8 @@ const DEFAULT: &[&str] =
 /// For sampling a few daemons.
 const RESOURCES: &[&str] = &[
     "name",
+    "selected",
+    "matched",
     "pid",
     "cpu_now",
     "vsz",
@@ -268,7 +270,7 @@ const FIELDS: &[Field<Process>] = &[
         |process, _| process.cpu_now.map_or(Value::Absent, Value::Float),
     )
     .ecs("system.process.cpu.total.pct", conversions::CPU_NOW_RATIO)
-    .otel("process.cpu.utilization", conversions::PART_OF_ALL_CPUS),
+    .otel("process.cpu.utilization", conversions::part_of_all_cpus()),
     field(
         "uss",
         Int,
@@ -335,10 +337,48 @@ const FIELDS: &[Field<Process>] = &[
     )
     .ecs("container.id", SAME)
     .otel("container.id", SAME),
+    field(
+        "unit",
+        Text,
+        "",
+        file("cgroup"),
+        "systemd's unit: the first part of that path that is not a slice",
+        |process, _| parse::cgroup(process.file("cgroup")).and_then(parse::unit).map_or(Value::Absent, Value::Bytes),
+    ),
     field("oom_score", Int, "", file("oom_score"), "how soon the kernel would kill it for memory", |process, _| {
         number(process, "oom_score")
     }),
+    field(
+        "selected",
+        Text,
+        "",
+        0,
+        "the `--name` that it belongs to: its own, or that of its nearest ancestor that matches",
+        |process, _| text(process.named().map(|named| named.pattern.as_str())),
+    ),
+    field(
+        "matched",
+        Text,
+        "",
+        0,
+        "the name that `selected` matched: tells daemons apart that one pattern selects",
+        |process, _| text(process.named().map(|named| named.name.as_str())),
+    ),
 ];
+
+/// The field with this name.
+pub fn named(name: &str) -> Option<&'static Field<Process>> {
+    FIELDS.iter().find(|field| field.name == name)
+}
+
+/// What must be read for the field with this name. In a constant, an unknown name does not compile.
+pub const fn needs(name: &str) -> u32 {
+    let mut index = 0;
+    while !is_same(FIELDS[index].name.as_bytes(), name.as_bytes()) {
+        index += 1;
+    }
+    FIELDS[index].needs
+}
 
 fn text(text: Option<&str>) -> Value<'_> {
     text.map_or(Value::Absent, |text| Value::Str(Cow::Borrowed(text)))

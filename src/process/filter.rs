@@ -1,18 +1,17 @@
 //! Selects the processes that have a record: those that match the filters, their descendants, and the highest of these.
 //! Pure: it takes processes and reads no files.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 use glob::Pattern;
-use memchr::memrchr;
 
 use super::needs::{COMMAND, NAME, SAMPLE, UPTIME, USER};
-use super::{Process, command};
+use super::{Named, Process, names};
 use crate::host::Host;
 use crate::record::{Field, Value};
-use crate::text::lossy;
 
 /// A filter that is given several times matches any of its values; different filters must all match.
 #[derive(Clone, Default)]
@@ -63,7 +62,7 @@ impl Filter {
 
     /// Whether this process never has a record, not even as a descendant.
     pub fn excludes(&self, process: &Process) -> bool {
-        self.no_kernel_threads && process.is_kernel_thread() || matches_any(&self.excludes, process)
+        self.no_kernel_threads && process.is_kernel_thread() || names::any(&self.excludes, process)
     }
 
     /// Whether the filters match this process. Descendants and the top are not considered here.
@@ -75,62 +74,31 @@ impl Filter {
         (self.pids.is_empty() || self.pids.contains(&process.pid))
             && (self.users.is_empty() || self.users.iter().any(is_user))
             && self.min_cpu.is_none_or(|min| cpu() >= min)
-            && (self.names.is_empty() || matches_any(&self.names, process))
+            && (self.names.is_empty() || names::any(&self.names, process))
             && !self.excludes(process)
     }
 }
 
-fn matches_any(patterns: &[Pattern], process: &Process) -> bool {
-    !patterns.is_empty() && names(process).iter().any(|name| patterns.iter().any(|pattern| pattern.matches(name)))
-}
-
-/// The words that `--name` can match: the name, the program in the first argument, and the script of an interpreter.
-fn names(process: &Process) -> Vec<Cow<'_, str>> {
-    let mut names = vec![lossy(command::name(&process.comm, &process.arguments))];
-    if let Some(list) = command::list(&process.arguments) {
-        names.extend(list.first().map(|first| lossy(base(first))));
-        names.extend(script(&list).map(lossy));
-    }
-    names
-}
-
-fn base(path: &[u8]) -> &[u8] {
-    memrchr(b'/', path).map_or(path, |slash| &path[slash + 1..])
-}
-
-/// The script that an interpreter runs: its first argument that is not an option. None if an option contains the code.
-fn script<'a>(arguments: &[&'a [u8]]) -> Option<&'a [u8]> {
-    /// Names without version numbers, so that `python3.11` is an interpreter too.
-    const INTERPRETERS: [&str; 15] = [
-        "bash", "dash", "java", "ksh", "lua", "node", "perl", "php", "pypy", "python", "Rscript", "ruby", "sh",
-        "tclsh", "zsh",
-    ];
-    let (program, rest) = arguments.split_first()?;
-    let program = base(program).strip_prefix(b"-").unwrap_or(base(program));
-    let stem = program.iter().rposition(|byte| !byte.is_ascii_digit() && *byte != b'.').map_or(0, |last| last + 1);
-    INTERPRETERS.iter().find(|name| name.as_bytes() == &program[..stem])?;
-    let is_java = program == b"java";
-    let mut rest = rest.iter();
-    while let Some(argument) = rest.next() {
-        match *argument {
-            b"-jar" if is_java => return rest.next().map(|jar| base(jar)),
-            b"-cp" | b"-classpath" | b"--class-path" if is_java => drop(rest.next()),
-            b"-c" | b"-e" | b"-m" if !is_java => return None,
-            argument if argument.starts_with(b"-") => {}
-            argument => return Some(base(argument)),
-        }
-    }
-    None
-}
-
 /// A process that may be selected, with the values that the selection needs.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
     pid: u32,
     ppid: i64,
     matches: bool,
     excluded: bool,
     key: Key,
+    /// The `--name` that it matches.
+    named: Option<Arc<Named>>,
+}
+
+/// A process that has a record, and the `--name` that it belongs to: its own, or that of an ancestor.
+pub type Selected = (u32, Option<Arc<Named>>);
+
+impl Candidate {
+    /// The `--name` that it matches.
+    pub fn named(&self) -> Option<Arc<Named>> {
+        self.named.clone()
+    }
 }
 
 /// The value by which candidates are compared. An unknown value is lower than any known one.
@@ -163,33 +131,46 @@ impl Filter {
             matches,
             excluded: self.excludes(process),
             key: self.top.map_or(Key::Absent, |top| (top.by.get)(process, host).into()),
+            named: if matches { names::find(&self.names, process).map(Arc::new) } else { None },
         })
     }
 
-    /// Selects the processes that have a record, in the order of the records.
-    pub fn select(&self, candidates: &[Candidate]) -> Vec<u32> {
-        let mut selected: HashSet<u32> = candidates.iter().filter(|one| one.matches).map(|one| one.pid).collect();
+    /// Selects the processes that have a record, in the order of the records. A descendant belongs to the `--name` of
+    /// its nearest ancestor that matches.
+    pub fn select(&self, candidates: &[Candidate]) -> Vec<Selected> {
+        let matching = candidates.iter().filter(|one| one.matches);
+        let mut selected: HashMap<u32, Option<Arc<Named>>> = matching.map(|one| (one.pid, one.named.clone())).collect();
         if self.children {
             let mut children: HashMap<i64, Vec<u32>> = HashMap::new();
             for one in candidates {
                 children.entry(one.ppid).or_default().push(one.pid);
             }
-            let mut left: Vec<u32> = selected.iter().copied().collect();
-            while let Some(parent) = left.pop() {
-                let of_parent = children.remove(&i64::from(parent)).unwrap_or_default();
-                left.extend(of_parent.into_iter().filter(|child| selected.insert(*child)));
+            let mut left: Vec<Selected> = selected.iter().map(|(pid, named)| (*pid, named.clone())).collect();
+            while let Some((parent, named)) = left.pop() {
+                let named = named.map(|named| inherited(&named));
+                for child in children.remove(&i64::from(parent)).unwrap_or_default() {
+                    if let Entry::Vacant(entry) = selected.entry(child) {
+                        entry.insert(named.clone());
+                        left.push((child, named.clone()));
+                    }
+                }
             }
         }
         // The children of an excluded process are still descendants.
-        let has_record = |one: &&Candidate| !one.excluded && selected.contains(&one.pid);
-        let mut selected: Vec<&Candidate> = candidates.iter().filter(has_record).collect();
+        let has_record = |one: &&Candidate| !one.excluded && selected.contains_key(&one.pid);
+        let mut records: Vec<&Candidate> = candidates.iter().filter(has_record).collect();
         if let Some(top) = self.top {
             let descending = |a: &Key, b: &Key| b.partial_cmp(a).unwrap_or(Ordering::Equal);
-            selected.sort_by(|a, b| descending(&a.key, &b.key).then(a.pid.cmp(&b.pid)));
-            selected.truncate(top.max);
+            records.sort_by(|a, b| descending(&a.key, &b.key).then(a.pid.cmp(&b.pid)));
+            records.truncate(top.max);
         }
-        selected.into_iter().map(|one| one.pid).collect()
+        records.into_iter().map(|one| (one.pid, selected.get(&one.pid).cloned().flatten())).collect()
     }
+}
+
+/// The same `--name`, for a child.
+fn inherited(named: &Arc<Named>) -> Arc<Named> {
+    if named.is_own { Arc::new(Named { is_own: false, ..Named::clone(named) }) } else { Arc::clone(named) }
 }
 
 #[cfg(test)]
@@ -202,36 +183,6 @@ mod tests {
     fn process(comm: &str, arguments: &[&str]) -> Process {
         let arguments = arguments.iter().flat_map(|word| [word.as_bytes(), b"\0"].concat()).collect();
         Process { comm: comm.into(), arguments, ..Process::default() }
-    }
-
-    fn matches(pattern: &str, comm: &str, arguments: &[&str]) -> bool {
-        let filter = Filter { names: vec![Pattern::new(pattern).unwrap()], ..Filter::default() };
-        filter.matches(&process(comm, arguments), &Host::default())
-    }
-
-    #[test]
-    fn names_by_the_whole_word() {
-        for (pattern, comm, arguments, expected) in [
-            ("wazuh-db", "wazuh-db", &["/var/ossec/bin/wazuh-db"][..], true),
-            ("wazuh-db", "wazuh-dbd", &["/var/ossec/bin/wazuh-dbd"], false),
-            ("wazuh-*", "wazuh-dbd", &["wazuh-dbd"], true),
-            ("wazuh_apid.py", "python3", &["/usr/bin/python3", "/opt/wazuh_apid.py", "-x"], true),
-            ("wazuh_apid.py", "python3.11", &["python3.11", "-u", "/opt/wazuh_apid.py"], true),
-            ("python3", "python3", &["/usr/bin/python3", "/opt/wazuh_apid.py"], true),
-            ("evil.py", "python3", &["python3", "-c", "evil.py"], false),
-            ("http.server", "python3", &["python3", "-m", "http.server"], false),
-            ("job.sh", "bash", &["-bash", "/srv/job.sh"], true),
-            ("server.jar", "java", &["/usr/bin/java", "-Xmx1g", "-jar", "/srv/server.jar", "x"], true),
-            ("com.example.Main", "java", &["java", "-cp", "a.jar:b.jar", "com.example.Main"], true),
-            ("app.js", "node", &["node", "--inspect", "app.js"], true),
-            ("app.rb", "cat", &["cat", "app.rb"], false),
-            ("a-long-program-name", "a-long-program-", &["/bin/a-long-program-name"], true),
-            ("kworker*", "kworker/0:0", &[], true),
-            ("sleep", "busybox", &["/bin/sleep", "5"], true),
-            ("*", "", &[], true),
-        ] {
-            assert_eq!(matches(pattern, comm, arguments), expected, "{pattern}: {comm} {arguments:?}");
-        }
     }
 
     #[test]
@@ -262,7 +213,15 @@ mod tests {
 
     #[test]
     fn descendants_then_the_top() {
-        let one = |pid, ppid, matches, key| Candidate { pid, ppid, matches, excluded: pid == 10, key: Key::Int(key) };
+        let named = |pid| Arc::new(Named { pattern: "x*".into(), name: format!("x{pid}"), is_own: true });
+        let one = |pid, ppid, matches, key| Candidate {
+            pid,
+            ppid,
+            matches,
+            excluded: pid == 10,
+            key: Key::Int(key),
+            named: matches.then(|| named(pid)),
+        };
         let candidates = [
             one(1, 0, false, 9),
             one(5, 1, true, 1),
@@ -275,10 +234,15 @@ mod tests {
             one(10, 9, false, 9),
             one(11, 10, false, 0),
         ];
-        let select = |children, top| Filter { children, top, ..Filter::default() }.select(&candidates);
-        assert_eq!(select(false, None), [5, 9]);
-        assert_eq!(select(true, None), [5, 6, 7, 9, 11]);
-        assert_eq!(select(true, top(3, "rss")), [6, 7, 9]);
+        let select = |children, top| {
+            let selected = Filter { children, top, ..Filter::default() }.select(&candidates);
+            selected.into_iter().map(|(pid, named)| (pid, named.unwrap().name.clone())).collect::<Vec<_>>()
+        };
+        let [five, nine] = ["x5", "x9"].map(String::from);
+        assert_eq!(select(false, None), [(5, five.clone()), (9, nine.clone())]);
+        let all = [(5, &five), (6, &five), (7, &five), (9, &nine), (11, &nine)].map(|(pid, name)| (pid, name.clone()));
+        assert_eq!(select(true, None), all);
+        assert_eq!(select(true, top(3, "rss")), all[1..4]);
         assert!(select(false, top(0, "rss")).is_empty());
     }
 
@@ -293,10 +257,11 @@ mod tests {
             Value::Absent,
             Value::Int(i64::MAX),
         ];
-        let one = |(pid, key)| Candidate { pid, ppid: 0, matches: true, excluded: false, key: Key::from(key) };
+        let one =
+            |(pid, key)| Candidate { pid, ppid: 0, matches: true, excluded: false, key: Key::from(key), named: None };
         let candidates: Vec<_> = (0..).zip(keys).map(one).collect();
         let filter = Filter { top: top(9, "minflt"), ..Filter::default() };
-        assert_eq!(filter.select(&candidates), [4, 6, 3, 2, 0, 1, 5]);
+        assert_eq!(filter.select(&candidates), [4, 6, 3, 2, 0, 1, 5].map(|pid| (pid, None)));
         assert!(Key::from(Value::Float(-0.5)) > Key::Absent && Key::from(Value::Float(0.5)) > Key::Float(-0.5));
 
         let host = Host { ticks_per_second: 100, ..Host::default() };

@@ -106,7 +106,7 @@ pub const fn file(name: &str) -> u32 {
 }
 
 /// Like `==`, which is not a const function.
-const fn is_same(one: &[u8], other: &[u8]) -> bool {
+pub const fn is_same(one: &[u8], other: &[u8]) -> bool {
     match (one, other) {
         ([a, one @ ..], [b, other @ ..]) => *a == *b && is_same(one, other),
         _ => one.is_empty() && other.is_empty(),

@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use super::filter::Filter;
-use super::{Process, needs};
-use crate::plan::Plan;
+use super::needs;
 
-/// What the records contain, and of which processes and which machine.
+/// What must be read, and of which processes.
 pub struct Request {
-    /// What every run is asked for.
-    pub plan: Plan<Process>,
-    /// Which processes have a record.
+    /// What must be read for the records: bits of [`needs`].
+    pub fields: u32,
+    /// Which processes are selected.
     pub filter: Filter,
     /// Whether command lines are not read.
     pub no_args: bool,
@@ -18,17 +17,21 @@ pub struct Request {
     pub redact: Option<Vec<String>>,
     /// The window of `cpu_now`, unless there is an earlier snapshot.
     pub sample: Duration,
+    /// Whether a run that repeats reports the end of processes that `--name` selected.
+    pub reports_ends: bool,
+    /// After how many snapshots in a row a `--name` without a process ends the run.
+    pub max_misses: Option<u64>,
 }
 
 impl Request {
-    /// What must be read of a process that may have a record.
+    /// What must be read of a process that is selected.
     pub fn needs(&self) -> u32 {
-        self.plan.layout.needs() | self.survey_needs()
+        self.fields | self.survey_needs()
     }
 
     /// What must be read of every process before the filter can select.
     pub fn survey_needs(&self) -> u32 {
-        let measured = (self.plan.layout.needs() | self.filter.needs(false)) & needs::SAMPLE != 0;
+        let measured = (self.fields | self.filter.needs(false)) & needs::SAMPLE != 0;
         self.filter.needs(measured)
     }
 

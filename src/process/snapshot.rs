@@ -1,58 +1,83 @@
-//! The snapshot of the processes. It collects one process after the other and writes its record. Several workers may do
-//! so in turn, because the watchdog replaces stuck ones.
+//! The snapshot of the processes. It collects one process after the other, and a report makes records of them. Several
+//! workers may do so in turn, because the watchdog replaces stuck ones.
 
 use std::io;
 use std::sync::{Arc, OnceLock};
 use std::thread;
+use std::time::Instant;
 
 use anyhow::anyhow;
 
+use super::Process;
 use super::collect::{Collector, Context};
 use super::cpu_sample::CpuSample;
 use super::cursor::Cursor;
+use super::report::Report;
 use super::request::Request;
 use super::steps::{STEPS, WORKING};
+use super::watch::Watch;
 use crate::exit::{Outcome, Transient};
+use crate::host::Host;
 use crate::output::Writer;
+use crate::plan::Plan;
 use crate::run::steps::{Step, WRITING};
 use crate::run::{self, End, Job, Schedule, Shared, Turn, Worker};
 
-/// Writes one record per process, once or at an interval.
+/// Writes the records that `report` makes of the processes, once or at an interval.
 ///
 /// # Errors
 /// Those of [`run::run`].
-pub fn run(request: Request, schedule: Schedule) -> Result<(), Outcome> {
-    let request = Arc::new(request);
-    let destination = || request.plan.output.destination();
-    run::run(schedule, destination, |turn, earlier: &Option<Arc<CpuSample>>| Snapshot {
-        request: Arc::clone(&request),
+pub fn run<R: Report>(report: R, request: Request, plan: Plan<R::Subject>, schedule: Schedule) -> Result<(), Outcome> {
+    let asked = Arc::new(Asked { report, request, plan });
+    let destination = || asked.plan.output.destination();
+    run::run(schedule, destination, |turn, earlier: &Carry| Snapshot {
+        asked: Arc::clone(&asked),
         turn,
         earlier: earlier.clone(),
         begun: OnceLock::new(),
     })
 }
 
+/// What all snapshots of a run are asked for.
+struct Asked<R: Report> {
+    report: R,
+    request: Request,
+    plan: Plan<R::Subject>,
+}
+
 /// One snapshot.
-struct Snapshot {
-    request: Arc<Request>,
+struct Snapshot<R: Report> {
+    asked: Arc<Asked<R>>,
     turn: Turn,
-    /// What `cpu_now` is compared with, if there was an earlier snapshot.
-    earlier: Option<Arc<CpuSample>>,
-    begun: OnceLock<Begun>,
+    earlier: Carry,
+    begun: OnceLock<Begun<R>>,
+}
+
+/// What a snapshot leaves for the next one.
+#[derive(Clone, Default)]
+struct Carry {
+    /// What `cpu_now` is compared with.
+    sample: Option<Arc<CpuSample>>,
+    /// The processes whose end is to be reported.
+    watch: Arc<Watch>,
 }
 
 /// What exists once the first worker has opened /proc and the destination.
-struct Begun {
+struct Begun<R: Report> {
     context: Context,
-    progress: Shared<Progress>,
+    progress: Shared<Progress<R>>,
 }
 
 /// The progress of the snapshot.
-struct Progress {
+struct Progress<R: Report> {
     cursor: Cursor,
     writer: Writer,
+    /// What the report knows of the processes.
+    state: R::State,
     /// What `cpu_now` of the next snapshot is compared with, if one follows.
     sample: Option<CpuSample>,
+    /// The processes whose end is to be reported, if that is asked for.
+    watch: Option<Watch>,
     unread: Unread,
 }
 
@@ -63,28 +88,30 @@ struct Unread {
     first: Option<(u32, io::Error)>,
 }
 
-impl Job for Snapshot {
-    type Carry = Option<Arc<CpuSample>>;
+impl<R: Report> Job for Snapshot<R> {
+    type Carry = Carry;
 
     const STEPS: &'static [Step] = STEPS;
 
-    fn work(&self, worker: &Worker<'_>) -> Option<Result<End<Self::Carry>, Outcome>> {
+    fn work(&self, worker: &Worker<'_>) -> Option<Result<End<Carry>, Outcome>> {
         let begun = match self.begin(worker) {
             Ok(Some(begun)) => begun,
             Ok(None) => return Some(Ok(End::default())),
             Err(outcome) => return Some(Err(outcome)),
         };
         let Begun { context, progress: shared } = begun;
-        let Request { plan, filter, .. } = &*self.request;
-        let (survey_needs, needs) = (self.request.survey_needs(), self.request.needs());
-        let mut collector = Collector::new(context, &self.request, worker.steps, worker.skip);
+        let Asked { request, .. } = &*self.asked;
+        let filter = &request.filter;
+        let (survey_needs, needs) = (request.survey_needs(), request.needs());
+        let mut collector = Collector::new(context, request, worker.steps, worker.skip);
         let mut progress = shared.lock(worker.number)?;
         loop {
             let pid = match progress.cursor.advance(filter) {
                 Ok(Some(pid)) if !worker.control.is_stopped() => pid,
-                Ok(_) => {
+                Ok(more) => {
                     worker.steps.enter(WRITING);
-                    return Some(progress.end(context));
+                    // What is known of some of the processes must not pass for what is true of all.
+                    return Some(progress.end(&self.asked, context, more.is_none()));
                 }
                 Err(error) => {
                     // Write what was read before. The error of the list matters more than an error of this write.
@@ -102,19 +129,16 @@ impl Job for Snapshot {
             progress.cursor.done();
             match found {
                 Ok(true) => {
-                    let process = collector.process();
-                    if let (Some(sample), Some(at)) = (&mut progress.sample, collector.read_at()) {
-                        sample.add(pid, process.stat(), at);
-                    }
-                    if progress.cursor.judge(filter, process, &context.host) {
-                        let mut record = plan.layout.record(process, &context.host);
-                        if let Err(error) = progress.writer.write(&mut record, process.command_is_cut()) {
-                            return Some(progress.writer.unwritten(error));
-                        }
+                    let read_at = collector.read_at();
+                    if let Err(error) = progress.take(&self.asked, &context.host, collector.process_mut(), read_at) {
+                        return Some(progress.writer.unwritten(error));
                     }
                 }
                 Ok(false) => {}
                 Err(error) => {
+                    if let Some(watch) = &mut progress.watch {
+                        watch.unread(pid);
+                    }
                     progress.unread.count += 1;
                     progress.unread.first.get_or_insert((pid, error));
                 }
@@ -123,42 +147,87 @@ impl Job for Snapshot {
     }
 
     fn take_over(&self, next: usize, is_stuck: &dyn Fn() -> bool) -> Option<u64> {
-        let in_hand = |progress: &Progress| progress.cursor.in_hand().filter(|_| is_stuck()).map(u64::from);
+        let in_hand = |progress: &Progress<R>| progress.cursor.in_hand().filter(|_| is_stuck()).map(u64::from);
         self.begun.get()?.progress.take_over(next, in_hand)
     }
 }
 
-impl Snapshot {
+impl<R: Report> Snapshot<R> {
     /// Opens /proc and the destination, and observes the machine. Only the first worker does so. None if the worker was
     /// asked to stop before there was a line.
-    fn begin(&self, worker: &Worker<'_>) -> Result<Option<&Begun>, Outcome> {
+    fn begin(&self, worker: &Worker<'_>) -> Result<Option<&Begun<R>>, Outcome> {
         if let Some(begun) = self.begun.get() {
             return Ok(Some(begun));
         }
-        let Request { plan, filter, sample, .. } = &*self.request;
+        let Asked { report, request, plan } = &*self.asked;
         let view = plan.roots.open()?;
-        let samples = self.request.samples();
-        let mut earlier = self.earlier.clone();
+        let samples = request.samples();
+        let mut earlier = self.earlier.sample.clone();
         if samples && earlier.is_none() {
             earlier = Some(Arc::new(CpuSample::take(&view.procfs)?));
-            thread::sleep(*sample);
+            thread::sleep(request.sample);
         }
-        let Some((host, writer)) = plan.begin(&view, self.request.needs(), self.turn, worker)? else {
+        let Some((host, writer)) = plan.begin(&view, request.needs(), self.turn, worker)? else {
             return Ok(None);
         };
-        let cursor = Cursor::begin(filter, &view.procfs)?;
+        let cursor = Cursor::begin(&request.filter, &view.procfs)?;
         let sample = (samples && self.turn.repeats).then(CpuSample::default);
-        let progress = Shared::new(Progress { cursor, writer, sample, unread: Unread::default() });
+        let watches = request.reports_ends && self.turn.repeats;
+        let watch = watches.then(|| self.earlier.watch.next(&request.filter.names));
+        let state = report.begin();
+        let progress = Shared::new(Progress { cursor, writer, state, sample, watch, unread: Unread::default() });
         let context = Context { view, host, earlier: earlier.unwrap_or_default() };
         Ok(Some(self.begun.get_or_init(|| Begun { context, progress })))
     }
 }
 
-impl Progress {
-    /// Writes what is left, and returns how the snapshot ended.
-    fn end(&mut self, context: &Context) -> Result<End<Option<Arc<CpuSample>>>, Outcome> {
-        if let Err(error) = self.writer.finish(self.cursor.any()) {
-            return self.writer.unwritten(error);
+impl<R: Report> Progress<R> {
+    /// Takes a process that was read, at `read_at` if CPU times are sampled.
+    fn take(
+        &mut self,
+        asked: &Asked<R>,
+        host: &Host,
+        process: &mut Process,
+        read_at: Option<Instant>,
+    ) -> anyhow::Result<()> {
+        let Asked { report, request, plan } = asked;
+        if let (Some(sample), Some(at)) = (&mut self.sample, read_at) {
+            sample.add(process.pid, &process.stat, at);
+        }
+        let has_record = self.cursor.judge(&request.filter, process, host);
+        if let Some(watch) = &mut self.watch {
+            watch.found(&request.filter.names, process);
+            // The end of the process is reported. Its record would be almost empty.
+            if process.has_ended() {
+                return Ok(());
+            }
+            if has_record {
+                watch.recorded(process);
+            }
+        }
+        if !has_record {
+            return Ok(());
+        }
+        let writer = &mut self.writer;
+        report.process(&mut self.state, process, host, |subject, is_cut| {
+            writer.write(&mut plan.layout.record(subject, host), is_cut)
+        })
+    }
+
+    /// Writes what is left, and returns how the snapshot ended. `is_whole` tells whether it has every process.
+    fn end(&mut self, asked: &Asked<R>, context: &Context, is_whole: bool) -> Result<End<Carry>, Outcome> {
+        let Asked { report, request, plan } = asked;
+        let (writer, host) = (&mut self.writer, &context.host);
+        let is_proc = self.cursor.any();
+        let reported = if is_whole && is_proc {
+            report.end(&mut self.state, host, |subject, is_cut| {
+                writer.write(&mut plan.layout.record(subject, host), is_cut)
+            })
+        } else {
+            Ok(())
+        };
+        if let Err(error) = reported.and_then(|()| writer.finish(is_proc)) {
+            return writer.unwritten(error);
         }
         let path = context.view.procfs.path().display();
         let mut failures = Vec::new();
@@ -166,10 +235,17 @@ impl Progress {
             let count = self.unread.count;
             let words = format!("{count} of the processes omitted; cannot read {path}/{pid}/stat");
             failures.push((Transient::Process, anyhow!(error).context(words)));
-        } else if !self.cursor.any() {
+        } else if !is_proc {
             return Err(anyhow!("no process in {path}: it is not a mounted proc filesystem").into());
         }
-        failures.extend(self.writer.retention_failure());
-        Ok(End { failures, carry: self.sample.take().map(Arc::new), ..End::default() })
+        failures.extend(writer.retention_failure());
+        let mut end = End::<Carry> { failures, ..End::default() };
+        if let Some(mut watch) = self.watch.take().filter(|_| is_whole) {
+            end.notices = watch.end();
+            end.last = request.max_misses.and_then(|max| watch.missing(&request.filter.names, max));
+            end.carry.watch = Arc::new(watch);
+        }
+        end.carry.sample = self.sample.take().map(Arc::new);
+        Ok(end)
     }
 }

@@ -83,6 +83,10 @@ pub struct End<C> {
     pub reader_gone: bool,
     /// Failures that did not prevent writing, such as those of retention.
     pub failures: Vec<(Transient, anyhow::Error)>,
+    /// Sentences for standard error about what is no failure.
+    pub notices: Vec<String>,
+    /// Why no snapshot follows, if a run that repeats must end.
+    pub last: Option<anyhow::Error>,
     /// The values for the next snapshot.
     pub carry: C,
     /// The signal that ended it after all its lines were written. The watchdog sets it.

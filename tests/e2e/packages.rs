@@ -100,6 +100,7 @@ fn expected(packager: &[&str]) -> BTreeSet<String> {
         "/usr/share/fish/vendor_completions.d/procline.fish",
         "/usr/share/man/man1/procline.1.gz",
         "/usr/share/man/man1/procline-fields.1.gz",
+        "/usr/share/man/man1/procline-groups.1.gz",
         "/usr/share/man/man1/procline-host.1.gz",
         "/usr/share/man/man1/procline-redact.1.gz",
         "/usr/share/doc/procline/README",
@@ -263,7 +264,7 @@ fn assert_installed(machine: &Machine) {
     machine.run("procline --version | grep -q '^procline '; test $(command -v procline) = /usr/bin/procline");
     let verify = machine.run("systemd-analyze verify --man=no /usr/lib/systemd/system/procline* 2>&1");
     assert_eq!(verify, "");
-    for page in ["procline", "procline-host", "procline-fields"] {
+    for page in ["procline", "procline-groups", "procline-host", "procline-fields"] {
         assert_eq!(machine.run(&format!("man -w {page}")), format!("/usr/share/man/man1/{page}.1.gz\n"));
         machine.run(&format!("MANWIDTH=80 man {page} | grep -q '^NAME'"));
     }
