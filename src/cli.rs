@@ -1,7 +1,8 @@
-//! What the user typed, and nothing else. `shared` has the options that every kind of record has, `process` and `host` those of
-//! one kind, `value` knows what an option's value may be, `usage` says what is wrong with a command line, and `help` has what
+//! What the user typed, and nothing else. `shared` has the options that every kind of record has, `process`, `host` and `disk`
+//! those of one kind, `value` knows what an option's value may be, `usage` says what is wrong with a command line, and `help` has what
 //! `--help` says beyond the options.
 
+pub mod disk;
 pub mod help;
 pub mod host;
 pub mod process;
@@ -12,6 +13,7 @@ pub mod value;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::record::schema::Schema;
+use disk::DiskOptions;
 use host::HostOptions;
 use process::ProcessOptions;
 
@@ -42,9 +44,12 @@ pub enum Command {
     /// Print one record about the machine: a heartbeat
     #[command(after_help = help::SHORT_HOST, after_long_help = help::long_host())]
     Host(Box<HostOptions>),
+    /// Print one record per path: what it takes of its filesystem
+    #[command(after_help = help::SHORT_DISK, after_long_help = help::long_disk())]
+    Disk(Box<DiskOptions>),
     /// Print the fields of the records: name, type, unit, meaning
     Fields {
-        /// Kind of record: process or host; all kinds if omitted
+        /// Kind of record: process, host or disk; all kinds if omitted
         #[arg(value_name = "KIND")]
         kind: Option<String>,
         /// Output: text, markdown or json

@@ -7,7 +7,7 @@ use clap::error::KindFormatter;
 use procline::cli::{Cli, Command, usage};
 use procline::exit::{Outcome, code};
 use procline::process::snapshot;
-use procline::{fields, request, sink, source};
+use procline::{disk, fields, request, sink, source};
 
 fn main() -> ExitCode {
     code(run())
@@ -28,6 +28,10 @@ fn run() -> Result<(), Outcome> {
         Some(Command::Host(options)) => {
             let (heartbeat, plan, schedule) = request::host(*options).map_err(Outcome::Usage)?;
             source::run(heartbeat, plan, schedule)
+        }
+        Some(Command::Disk(options)) => {
+            let (request, schedule) = request::disk(*options).map_err(Outcome::Usage)?;
+            disk::snapshot::run(request, schedule)
         }
         Some(Command::Fields { kind, format, schema }) => fields::print(kind.as_deref(), format, schema),
     }

@@ -7,7 +7,8 @@ pub const ABOUT: &str = "\
 Print one JSON line per process, for log pipelines
 
 Without options, procline prints one record per process, and exits. Options select fields and processes, name a file \
-to append to, or repeat the snapshot. `procline host` prints one record about the machine instead.
+to append to, or repeat the snapshot. `procline host` prints one record about the machine instead, \
+`procline disk` one per path.
 
 A DURATION is a number and a unit: 500ms, 10s, 5m, 1h, 7d or 2w. If an option is given several times, the last one \
 counts, unless its text says that it can be repeated.";
@@ -29,6 +30,14 @@ pub const HOST_EXAMPLES: [(&str, &str); 4] = [
     ("procline host --fields -cpu_now", "without waiting for --sample"),
     ("procline host --interval 60s --output /var/log/procline-host/%Y-%m-%d.jsonl", "a heartbeat every minute"),
     ("procline host --procfs /host/proc --rootfs /host", "the host, seen from a container"),
+];
+
+/// The same for `procline disk`.
+pub const DISK_EXAMPLES: [(&str, &str); 4] = [
+    ("procline disk /var/log /tmp", "what two directories take"),
+    ("procline disk /usr --depth 1 | jq -s 'sort_by(-.allocated)[:5][] | .path'", "the largest directories in /usr"),
+    ("procline disk --timeout 1h /var", "with time for many files"),
+    ("procline disk --interval 1h /var/log --output /var/log/procline-disk/%Y-%m-%d.jsonl", "every hour"),
 ];
 
 /// Exit codes, and what each means.
@@ -53,6 +62,9 @@ pub const SHORT: &str = "`procline --help` explains each option and shows exampl
 /// The end of `procline host -h`.
 pub const SHORT_HOST: &str = "`procline host --help` explains each option and shows examples.";
 
+/// The end of `procline disk -h`.
+pub const SHORT_DISK: &str = "`procline disk --help` explains each option and shows examples.";
+
 /// The end of `--help`.
 pub fn long() -> String {
     let mut text = examples(&EXAMPLES);
@@ -69,6 +81,11 @@ pub fn long() -> String {
 /// The end of `procline host --help`.
 pub fn long_host() -> String {
     examples(&HOST_EXAMPLES)
+}
+
+/// The end of `procline disk --help`.
+pub fn long_disk() -> String {
+    examples(&DISK_EXAMPLES)
 }
 
 fn examples(examples: &[(&str, &str)]) -> String {
