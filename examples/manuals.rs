@@ -12,9 +12,9 @@ use clap_complete::{Shell, generate_to};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 use procline::cli::Cli;
-use procline::cli::help::{ENVIRONMENT, EXAMPLES, EXIT_STATUS, HOST_EXAMPLES};
+use procline::cli::help::{DISK_EXAMPLES, ENVIRONMENT, EXAMPLES, EXIT_STATUS, HOST_EXAMPLES};
 use procline::record::{Kind, selection};
-use procline::{machine, process};
+use procline::{disk, machine, process};
 
 fn main() -> anyhow::Result<()> {
     let folder = env::args_os().nth(1).map(PathBuf::from).context("name the folder to write to")?;
@@ -33,13 +33,15 @@ struct Change {
 fn completions(folder: &Path) -> anyhow::Result<()> {
     let of_process = words(&process::fields::KIND);
     let of_host = words(&machine::fields::KIND);
+    let of_disk = words(&disk::fields::KIND);
     let possible = |words: &[&'static str]| PossibleValuesParser::new(words.to_vec());
     let numeric: Vec<_> = selection::numeric(&process::fields::KIND).map(|field| field.name).collect();
-    let kinds = [process::fields::KIND.name, machine::fields::KIND.name];
+    let kinds = [process::fields::KIND.name, machine::fields::KIND.name, disk::fields::KIND.name];
     let mut command = Cli::command()
         .mut_arg("fields", |fields| fields.value_parser(possible(&of_process)))
         .mut_arg("by", |by| by.value_parser(possible(&numeric)))
         .mut_subcommand("host", |host| host.mut_arg("fields", |fields| fields.value_parser(possible(&of_host))))
+        .mut_subcommand("disk", |disk| disk.mut_arg("fields", |fields| fields.value_parser(possible(&of_disk))))
         .mut_subcommand("fields", |fields| fields.mut_arg("kind", |kind| kind.value_parser(possible(&kinds))));
     let mut changes = vec![
         Change {
@@ -57,7 +59,7 @@ fn completions(folder: &Path) -> anyhow::Result<()> {
         // Its argparse fails at a last option whose value is still to come: no value would be offered.
         Change { shell: Shell::Fish, from: "    or return\n".into(), to: "    or return 0\n".into() },
     ];
-    changes.extend(lists(&of_process).into_iter().chain(lists(&of_host)));
+    changes.extend([of_process, of_host, of_disk].iter().flat_map(|words| lists(words)));
     for shell in [Shell::Bash, Shell::Fish, Shell::Zsh] {
         let path = generate_to(shell, &mut command, "procline", folder)?;
         let mut text = fs::read_to_string(&path)?;
@@ -106,11 +108,15 @@ fn manuals(folder: &Path) -> anyhow::Result<()> {
     let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
     for subcommand in command.get_subcommands() {
-        let sections: &[Section] = if subcommand.get_name() == "host" { &[("EXAMPLES", &HOST_EXAMPLES)] } else { &[] };
+        let sections: &[Section] = match subcommand.get_name() {
+            "host" => &[("EXAMPLES", &HOST_EXAMPLES)],
+            "disk" => &[("EXAMPLES", &DISK_EXAMPLES)],
+            _ => &[],
+        };
         write(folder, subcommand.clone(), sections)?;
     }
     // One line for each way to use it, instead of one with every option.
-    let usages = "procline [OPTIONS]\nprocline host [OPTIONS]\nprocline fields [OPTIONS] [KIND]";
+    let usages = "procline [OPTIONS]\nprocline host [OPTIONS]\nprocline disk [OPTIONS] PATH...\nprocline fields [OPTIONS] [KIND]";
     let sections: [Section; 3] =
         [("EXIT STATUS", &EXIT_STATUS), ("ENVIRONMENT", &ENVIRONMENT), ("EXAMPLES", &EXAMPLES)];
     write(folder, command.override_usage(usages), &sections)

@@ -129,8 +129,11 @@ mod tests {
         for (path, resolved, without_links) in inside {
             let found = rootfs.read(path).ok().map(|text| String::from_utf8(text).unwrap());
             assert_eq!(found.as_deref(), resolved, "{path}");
-            let found =
-                rootfs.open_without_links(Path::new(path), FLAGS).ok().map(File::from).and_then(|file| io::read_to_string(file).ok());
+            let found = rootfs
+                .open_without_links(Path::new(path), FLAGS)
+                .ok()
+                .map(File::from)
+                .and_then(|file| io::read_to_string(file).ok());
             assert_eq!(found.as_deref(), without_links, "{path} without links");
         }
     }

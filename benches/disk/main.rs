@@ -85,7 +85,8 @@ fn table(path: &Path, rounds: usize, is_cold: bool) {
     let [_, du, _] = &competitors;
     for Competitor { name, cpu, wall, rss, .. } in &competitors {
         // Ratios are those of each round: what disturbs a round disturbs all.
-        let ratio = |own: &[f64], other: &[f64]| median(own.iter().zip(other).map(|(own, other)| own / other).collect());
+        let ratio =
+            |own: &[f64], other: &[f64]| median(own.iter().zip(other).map(|(own, other)| own / other).collect());
         let [cpu_ms, wall_ms] = [cpu, wall].map(|times| median(times.clone()) / 1000.0);
         let (cpu, wall) = (ratio(cpu, &du.cpu), ratio(wall, &du.wall));
         println!("| {name} | {cpu_ms:.0} | {cpu:.2} | {wall_ms:.0} | {wall:.2} | {rss} |");

@@ -34,9 +34,9 @@ pub const HOST_EXAMPLES: [(&str, &str); 4] = [
 
 /// The same for `procline disk`.
 pub const DISK_EXAMPLES: [(&str, &str); 4] = [
-    ("procline disk /var/log /tmp", "what two directories take"),
-    ("procline disk /usr --depth 1 | jq -s 'sort_by(-.allocated)[:5][] | .path'", "the largest directories in /usr"),
-    ("procline disk --timeout 1h /var", "with time for many files"),
+    ("procline disk /var/log /var/spool", "what two directories take"),
+    ("procline disk /etc --depth 1 | jq -s 'sort_by(-.allocated)[1:6]'", "the five largest directories in /etc"),
+    ("procline disk --timeout 1h /usr", "with time for many files"),
     ("procline disk --interval 1h /var/log --output /var/log/procline-disk/%Y-%m-%d.jsonl", "every hour"),
 ];
 

@@ -76,14 +76,9 @@ const FIELDS: &[Field<Entry>] = &[
     field("path", Text, "", 0, "the path, beginning as on the command line", |entry, _| Value::Bytes(&entry.path))
         .ecs("file.path", SAME)
         .otel("file.path", SAME),
-    field(
-        "kind",
-        Token,
-        "",
-        0,
-        "file, directory, symlink, fifo, socket, block_device or char_device",
-        |entry, _| Value::Str(entry.kind.name().into()),
-    )
+    field("kind", Token, "", 0, "file, directory, symlink, fifo, socket, block_device or char_device", |entry, _| {
+        Value::Str(entry.kind.name().into())
+    })
     .ecs("file.type", TYPE_OF_ECS),
     field(
         "allocated",
@@ -103,31 +98,36 @@ const FIELDS: &[Field<Entry>] = &[
     )
     .ecs("file.size", OF_A_FILE)
     .otel("file.size", OF_A_FILE),
-    field(
-        "share",
-        Float,
-        "%",
-        0,
-        "allocated / fs_size; rounded to 0.000001",
-        |entry, _| share(entry, entry.sums.allocated),
-    ),
+    field("share", Float, "%", 0, "allocated / fs_size; rounded to 0.000001", |entry, _| {
+        share(entry, entry.sums.allocated)
+    }),
     field("files", Int, "", 0, "files in it that are no directories; 1 for a file itself", |entry, _| {
         Value::Int(entry.sums.files)
     }),
     field("directories", Int, "", 0, "directories in it, itself included; 0 for a file", |entry, _| {
         Value::Int(entry.sums.directories)
     }),
-    field("errors", Int, "", 0, "files and directories in it that could not be read; the sums lack them", |entry, _| {
-        Value::Int(entry.sums.errors)
-    }),
+    field(
+        "errors",
+        Int,
+        "",
+        0,
+        "files and directories in it that could not be read; the sums lack them",
+        |entry, _| Value::Int(entry.sums.errors),
+    ),
     field("modified", Token, "", 0, "when its content was last written, RFC 3339 UTC with milliseconds", |entry, _| {
         time(entry, |times| times.modified)
     })
     .ecs("file.mtime", SAME)
     .otel("file.modified", SAME),
-    field("accessed", Token, "", 0, "when it was last read, as far as the mount options let the kernel note it", |entry, _| {
-        time(entry, |times| times.accessed)
-    })
+    field(
+        "accessed",
+        Token,
+        "",
+        0,
+        "when it was last read, as far as the mount options let the kernel note it",
+        |entry, _| time(entry, |times| times.accessed),
+    )
     .ecs("file.accessed", SAME)
     .otel("file.accessed", SAME),
     field("changed", Token, "", 0, "when its content, owner, permissions or links last changed", |entry, _| {
@@ -144,18 +144,25 @@ const FIELDS: &[Field<Entry>] = &[
         path(&entry.sums.newest)
     }),
     field("newest_modified", Token, "", DATED, "when that was", |entry, _| dated(&entry.sums.newest)),
-    field("oldest", Text, "", DATED, "the regular file in it that was not written for longest; absent for none", |entry, _| {
-        path(&entry.sums.oldest)
-    }),
+    field(
+        "oldest",
+        Text,
+        "",
+        DATED,
+        "the regular file in it that was not written for longest; absent for none",
+        |entry, _| path(&entry.sums.oldest),
+    ),
     field("oldest_modified", Token, "", DATED, "when it was last written", |entry, _| dated(&entry.sums.oldest)),
     field("device", Text, "", MOUNT, "the device of its filesystem, or what stands for one, as `df`", |entry, _| {
         mount(entry, |mount| &mount.source)
     })
     .ecs("system.filesystem.device_name", SAME)
     .otel("system.device", SAME),
-    field("fs_type", Text, "", MOUNT, "the type of its filesystem, as `df -T`", |entry, _| mount(entry, |mount| &mount.kind))
-        .ecs("system.filesystem.type", SAME)
-        .otel("system.filesystem.type", SAME),
+    field("fs_type", Text, "", MOUNT, "the type of its filesystem, as `df -T`", |entry, _| {
+        mount(entry, |mount| &mount.kind)
+    })
+    .ecs("system.filesystem.type", SAME)
+    .otel("system.filesystem.type", SAME),
     field("mount", Text, "", MOUNT, "where that is mounted; for a bind mount, where the path is", |entry, _| {
         mount(entry, |mount| &mount.point)
     })
@@ -172,22 +179,24 @@ const FIELDS: &[Field<Entry>] = &[
         space(entry, |space| space.available)
     })
     .ecs("system.filesystem.available", SAME),
-    field("fs_inodes", Int, "", 0, "how many files that filesystem can have, as `df -i`; 0 for no limit", |entry, _| {
-        space(entry, |space| space.inodes)
-    })
+    field(
+        "fs_inodes",
+        Int,
+        "",
+        0,
+        "how many files that filesystem can have, as `df -i`; 0 for no limit",
+        |entry, _| space(entry, |space| space.inodes),
+    )
     .ecs("system.filesystem.files", SAME),
-    field("fs_inodes_free", Int, "", 0, "how many more it can have", |entry, _| space(entry, |space| space.inodes_free))
-        .ecs("system.filesystem.free_files", SAME),
+    field("fs_inodes_free", Int, "", 0, "how many more it can have", |entry, _| {
+        space(entry, |space| space.inodes_free)
+    })
+    .ecs("system.filesystem.free_files", SAME),
     computer(),
     timestamp(),
-    field(
-        "share_apparent",
-        Float,
-        "%",
-        0,
-        "apparent / fs_size; rounded to 0.000001",
-        |entry, _| share(entry, entry.sums.apparent),
-    ),
+    field("share_apparent", Float, "%", 0, "apparent / fs_size; rounded to 0.000001", |entry, _| {
+        share(entry, entry.sums.apparent)
+    }),
 ];
 
 /// The types of a file in ECS, which has three.
@@ -225,9 +234,8 @@ fn dated<'a>(dated: &Option<Dated>) -> Value<'a> {
 }
 
 fn text<'a>((seconds, nanoseconds): Time) -> Value<'a> {
-    DateTime::from_timestamp(seconds, nanoseconds).map_or(Value::Absent, |time| {
-        Value::Str(Cow::Owned(time.to_rfc3339_opts(SecondsFormat::Millis, true)))
-    })
+    DateTime::from_timestamp(seconds, nanoseconds)
+        .map_or(Value::Absent, |time| Value::Str(Cow::Owned(time.to_rfc3339_opts(SecondsFormat::Millis, true))))
 }
 
 fn path(dated: &Option<Dated>) -> Value<'_> {

@@ -121,7 +121,9 @@ impl Records<'_> {
         let Request { paths, plan, .. } = &*snapshot.request;
         let mut late = Vec::new();
         for (place, path) in paths.iter().enumerate() {
-            if let Some(stuck) = snapshot.earlier.stuck.iter().find(|(other, walk)| *other == place && !walk.has_ended()) {
+            if let Some(stuck) =
+                snapshot.earlier.stuck.iter().find(|(other, walk)| *other == place && !walk.has_ended())
+            {
                 self.carry.stuck.push(stuck.clone());
                 self.fail(place, None);
                 continue;

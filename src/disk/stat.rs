@@ -1,10 +1,10 @@
 //! What the kernel says of one file: statx(2).
 
+use std::ffi::CStr;
 use std::os::fd::BorrowedFd;
 
 use rustix::fs::{AtFlags, FileType, Statx, StatxFlags, StatxTimestamp, statx};
 use rustix::io::{Result, retry_on_intr};
-use rustix::path::Arg;
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -106,21 +106,25 @@ pub enum Ask {
 }
 
 impl Stat {
-    /// Asks about `name` in this directory; about a link itself, not about its target. An empty name is the open file.
-    pub fn of(directory: BorrowedFd<'_>, name: impl Arg, ask: Ask) -> Result<Self> {
-        let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT | AtFlags::EMPTY_PATH;
+    /// Asks about `name` in this directory; about a link itself, not about its target.
+    pub fn of(directory: BorrowedFd<'_>, name: &CStr, ask: Ask) -> Result<Self> {
+        Self::ask(directory, name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT, ask)
+    }
+
+    /// Asks about an open file.
+    pub fn of_open(file: BorrowedFd<'_>, ask: Ask) -> Result<Self> {
+        // The kernel takes longer with this flag, so names have none.
+        Self::ask(file, c"", AtFlags::EMPTY_PATH, ask)
+    }
+
+    fn ask(file: BorrowedFd<'_>, name: &CStr, flags: AtFlags, ask: Ask) -> Result<Self> {
         let (flags, mask) = match ask {
             Ask::Counted => (flags, COUNTED),
             Ask::Dated => (flags, DATED),
             Ask::Whole => (flags, WHOLE),
             Ask::Place => (flags | AtFlags::STATX_DONT_SYNC, StatxFlags::TYPE | StatxFlags::MNT_ID),
         };
-        statx(directory, name, flags, mask).map(Stat)
-    }
-
-    /// The same of an open file.
-    pub fn of_open(file: BorrowedFd<'_>, ask: Ask) -> Result<Self> {
-        retry_on_intr(|| Self::of(file, c"", ask))
+        retry_on_intr(|| statx(file, name, flags, mask)).map(Stat)
     }
 
     pub fn is_directory(&self) -> bool {

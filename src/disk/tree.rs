@@ -6,9 +6,9 @@ use std::collections::HashSet;
 use std::mem;
 use std::sync::Arc;
 
+use super::Entry;
 use super::filesystem::Filesystem;
 use super::stat::{FileKind, Time, Times};
-use super::Entry;
 
 /// A regular file, and when it was last written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,12 +102,8 @@ impl Tree {
     /// Adds a file with several names. Each record counts it once, as if that path had been walked alone: so no order
     /// matters.
     pub fn add_link(&mut self, place: usize, id: (u64, u64), allocated: i64, apparent: i64) {
-        let sums = |sign: i64| Sums {
-            allocated: sign * allocated,
-            apparent: sign * apparent,
-            files: sign,
-            ..Sums::default()
-        };
+        let sums =
+            |sign: i64| Sums { allocated: sign * allocated, apparent: sign * apparent, files: sign, ..Sums::default() };
         let mut above = Some(place);
         while let Some(node) = above {
             if !self.links.insert((id, node)) {
@@ -172,9 +168,8 @@ mod tests {
     }
 
     fn allocated(tree: Tree) -> Vec<(String, i64, i64)> {
-        let row = |entry: &Entry| {
-            (String::from_utf8(entry.path.clone()).unwrap(), entry.sums.allocated, entry.sums.files)
-        };
+        let row =
+            |entry: &Entry| (String::from_utf8(entry.path.clone()).unwrap(), entry.sums.allocated, entry.sums.files);
         tree.finish().iter().map(row).collect()
     }
 
@@ -188,8 +183,7 @@ mod tests {
                 tree.add_link(*place, (1, 9), 5, 4);
             }
             tree.add(4, Sums { allocated: 100, files: 1, ..Sums::default() });
-            let expected =
-                [("r", 105, 2), ("r/a", 5, 1), ("r/b", 105, 2), ("r/b/c", 5, 1), ("r/b/d", 105, 2)];
+            let expected = [("r", 105, 2), ("r/a", 5, 1), ("r/b", 105, 2), ("r/b/c", 5, 1), ("r/b/d", 105, 2)];
             assert_eq!(allocated(tree), expected.map(|(path, bytes, files)| (path.to_owned(), bytes, files)));
         }
     }
@@ -212,7 +206,10 @@ mod tests {
                 sums.add(other);
             }
             let found = [sums.newest.unwrap(), sums.oldest.unwrap()];
-            assert_eq!(found.map(|dated| (dated.time, dated.path)), [((5, 1), b"a".to_vec()), ((-3, 0), b"d".to_vec())]);
+            assert_eq!(
+                found.map(|dated| (dated.time, dated.path)),
+                [((5, 1), b"a".to_vec()), ((-3, 0), b"d".to_vec())]
+            );
         }
     }
 }

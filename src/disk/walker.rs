@@ -219,7 +219,7 @@ impl<'a> Walker<'a> {
         };
         self.levels.push(level);
         if let Some(far) = self.levels.len().checked_sub(OPEN_MAX + 1) {
-            self.levels[far].file.take().map(sys::close);
+            close(self.levels[far].file.take());
         }
     }
 
@@ -365,7 +365,7 @@ impl<'a> Walker<'a> {
             }
             self.levels.pop();
         }
-        file.map(sys::close);
+        close(file);
     }
 }
 
@@ -388,12 +388,7 @@ fn measure(found: &mut Counter<'_>, level: &mut Level, path: &[u8], directory: B
 type Opened = (Result<OwnedFd, Errno>, Stat);
 
 /// Opens a directory. None if it is in another filesystem, which is found without asking that filesystem.
-fn open(
-    found: &Counter<'_>,
-    level: &Level,
-    above: BorrowedFd<'_>,
-    name: &CStr,
-) -> Result<Option<Opened>, Errno> {
+fn open(found: &Counter<'_>, level: &Level, above: BorrowedFd<'_>, name: &CStr) -> Result<Option<Opened>, Errno> {
     let place = Stat::of(above, name, Ask::Place)?.place();
     if found.is_outside(place, true) {
         return Ok(None);
@@ -408,6 +403,13 @@ fn open(
             let stat = Stat::of(above, name, ask)?;
             Ok(stat.is_directory().then_some((Err(error), stat)))
         }
+    }
+}
+
+/// Closes a directory, if it is open.
+fn close(file: Option<OwnedFd>) {
+    if let Some(file) = file {
+        sys::close(file);
     }
 }
 

@@ -228,7 +228,8 @@ fn equal_to_df() {
             assert_eq!(found[*name], *expected, "{name}");
         }
         let is_between = |place: usize| {
-            let [low, high, value] = [&before[place], &after[place], &found[names[place]]].map(|it| it.as_u64().unwrap());
+            let [low, high, value] =
+                [&before[place], &after[place], &found[names[place]]].map(|it| it.as_u64().unwrap());
             (low.min(high)..=low.max(high)).contains(&value)
         };
         is_between(5) && is_between(6)
@@ -316,7 +317,8 @@ fn a_link_is_a_link_unless_it_ends_in_a_slash() {
     let found = one(&[&format!("{link}/")]);
     assert_eq!((&found["kind"], &found["path"]), (&json!("directory"), &json!(format!("{link}/"))));
     assert_eq!(found["allocated"], one(&[tree.file("a/b").to_str().unwrap()])["allocated"]);
-    let (code, errors) = complaint(&procline(&["disk", &format!("{}/", tree.file("a/one").display())]).output().unwrap());
+    let (code, errors) =
+        complaint(&procline(&["disk", &format!("{}/", tree.file("a/one").display())]).output().unwrap());
     assert!(code == 1 && errors.contains("Not a directory"), "{errors}");
 }
 
@@ -352,11 +354,7 @@ fn a_path_that_does_not_exist() {
     assert!(output.by_ref().take(10).all(|line| line.contains("there")));
     fs::write(&missing, "x").unwrap();
     assert!(output.by_ref().take(1_000_000).any(|line| line.contains("sing")));
-    rustix::process::kill_process(
-        rustix::process::Pid::from_child(&running.0),
-        rustix::process::Signal::TERM,
-    )
-    .unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_child(&running.0), rustix::process::Signal::TERM).unwrap();
     output.for_each(drop);
     let errors = std::io::read_to_string(running.0.stderr.take().unwrap()).unwrap();
     assert_eq!((errors.lines().count(), running.0.wait().unwrap().code()), (1, Some(1)), "{errors}");
@@ -374,11 +372,8 @@ fn directories_that_cannot_be_read() {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     for place in 0..8 {
         fs::create_dir_all(tree.path().join(format!("open/{place}/closed/inside"))).unwrap();
-        fs::set_permissions(
-            tree.path().join(format!("open/{place}/closed")),
-            fs::Permissions::from_mode(0o700),
-        )
-        .unwrap();
+        fs::set_permissions(tree.path().join(format!("open/{place}/closed")), fs::Permissions::from_mode(0o700))
+            .unwrap();
     }
     let (_folder, program) = program_for_all();
     let user = [&format!("--reuid={USER}"), &format!("--regid={USER}"), "--clear-groups"].map(|word| word.to_owned());

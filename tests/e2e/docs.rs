@@ -25,7 +25,7 @@ fn the_readmes_tables_are_those_of_the_program() {
     for table in &tables {
         assert!(readme().contains(&format!("\n\n{table}\n\n")), "put this into README.md:\n{table}");
     }
-    assert_eq!(tables.len(), 3, "processes by default and on request, the host");
+    assert_eq!(tables.len(), 5, "processes by default and on request, the host, disk by default and on request");
 }
 
 /// Each example, as it stands in the README and in `--help`, runs and prints something valid.
@@ -38,7 +38,7 @@ fn every_example_runs() {
         let help = String::from_utf8(quiet(&mut procline(arguments))).unwrap();
         help.split_once("Examples:").expect("examples").1.to_owned()
     };
-    let helps = of_help(&["--help"]) + &of_help(&["host", "--help"]);
+    let helps = of_help(&["--help"]) + &of_help(&["host", "--help"]) + &of_help(&["disk", "--help"]);
     let text = readme();
     let marked = text.lines().filter_map(|line| line.strip_prefix("$ ")).chain(helps.lines().map(str::trim));
     // Those with /host are run over the fixture tree by `golden`.
@@ -84,7 +84,10 @@ fn the_manual_and_the_completions() {
     assert!(written("procline-fields.1").contains("markdown"));
     let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let pages: BTreeSet<_> = names.filter(|name| name.ends_with(".1")).collect();
-    assert_eq!(pages, BTreeSet::from(["procline.1", "procline-fields.1", "procline-host.1"].map(String::from)));
+    assert_eq!(
+        pages,
+        BTreeSet::from(["procline.1", "procline-disk.1", "procline-fields.1", "procline-host.1"].map(String::from))
+    );
     for page in &pages {
         let title = written(page).lines().find(|line| line.starts_with(".TH")).map(str::to_owned).unwrap();
         assert!(title.contains(" 2026-01-02 "), "{title}");
@@ -126,6 +129,7 @@ fn the_manual_and_the_completions() {
             ("fields ho", "host"),
             ("host --fields load1,mem_a", "load1,mem_available"),
             ("host --schema ot", "otel"),
+            ("disk --fields path,alloc", "path,allocated"),
         ] {
             let mut bash = command("bash", &["-c", script, "bash", completions.to_str().unwrap()]);
             let output = quiet(bash.args(words.split(' ')));
@@ -146,7 +150,7 @@ fn help_names_defaults_and_units() {
 /// `-h` has each option of `--help` on one line that fits a terminal.
 #[test]
 fn the_short_help_has_a_line_for_each_option() {
-    for command in [&[][..], &["fields"], &["host"]] {
+    for command in [&[][..], &["fields"], &["host"], &["disk"]] {
         let print = |option| String::from_utf8(quiet(procline(command).arg(option))).unwrap();
         let (short, long) = (print("-h"), print("--help"));
         let options = |help: &str| {
@@ -164,7 +168,7 @@ fn the_short_help_has_a_line_for_each_option() {
 
 #[test]
 fn help_speaks_of_intervals() {
-    for arguments in [&["--help"][..], &["fields", "--help"], &["host", "--help"]] {
+    for arguments in [&["--help"][..], &["fields", "--help"], &["host", "--help"], &["disk", "--help"]] {
         let help = String::from_utf8(quiet(&mut procline(arguments))).unwrap().to_lowercase();
         let mut words = help.split(|c: char| !c.is_alphabetic());
         assert!(words.all(|word| !["beat", "beats"].contains(&word)), "{help}");
