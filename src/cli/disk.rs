@@ -27,7 +27,7 @@ pub struct DiskOptions {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Paths")]
 pub struct ExtentOptions {
-    /// Also print the directories in PATH, so many levels down
+    /// Also print the directories in PATH, N levels down
     ///
     /// Each has a record like that of a PATH. The default is 0: one record for each PATH.
     #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]

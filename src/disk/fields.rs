@@ -4,11 +4,10 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, SecondsFormat};
 
-use super::Entry;
 use super::filesystem::{Mount, Space};
 use super::needs::{DATED, MOUNT};
 use super::stat::{FileKind, Time, Times};
-use super::tree::Dated;
+use super::tree::{Dated, Entry};
 use crate::host::Host;
 use crate::record::Type::{Float, Int, String as Text, Token};
 use crate::record::schema::{Aliases, Conversion, Schema};

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::Entry;
+use super::common::Extent;
 use super::needs::DATED;
-use super::walk::Extent;
+use super::tree::Entry;
 use crate::plan::Plan;
 
 /// Which paths have records, and what the records contain.

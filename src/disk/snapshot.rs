@@ -9,11 +9,12 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use rustix::io::Errno;
 
+use super::common::complaint;
 use super::filesystem::{Filesystem, Mount, mount};
 use super::needs::MOUNT;
 use super::progress::Progress;
 use super::request::Request;
-use super::walk::{Found, Wait, Walk, complaint};
+use super::walk::{Found, Wait, Walk};
 use crate::exit::{self, Outcome};
 use crate::host::{Host, View};
 use crate::output::Writer;

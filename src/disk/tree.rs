@@ -6,7 +6,6 @@ use std::collections::HashSet;
 use std::mem;
 use std::sync::Arc;
 
-use super::Entry;
 use super::filesystem::Filesystem;
 use super::stat::{FileKind, Time, Times};
 
@@ -65,7 +64,19 @@ fn keep(best: &mut Option<Dated>, better: Ordering, time: Time, path: impl Fn() 
     }
 }
 
-/// A file or directory that has a record.
+/// A file or directory that has a record, with all that is in it.
+#[derive(Debug, Default)]
+pub struct Entry {
+    /// Its path, beginning with the PATH on the command line.
+    pub path: Vec<u8>,
+    pub kind: FileKind,
+    pub times: Times,
+    /// The sums over all that is in it.
+    pub sums: Sums,
+    pub filesystem: Arc<Filesystem>,
+}
+
+/// The same while its sums are not complete.
 pub struct Node {
     /// The node of the directory that it is in. None for PATH itself.
     pub parent: Option<usize>,

@@ -11,10 +11,11 @@ use std::sync::Arc;
 use rustix::fs::{FileType, Mode, OFlags, RawDir, SeekFrom, openat, seek};
 use rustix::io::{Errno, retry_on_intr};
 
+use super::common::{Common, Directory, lock};
 use super::filesystem::Filesystem;
 use super::stat::{Ask, Place, Stat};
 use super::tree::{Node, Sums};
-use super::walk::{Common, Directory, lock};
+
 use crate::sys;
 
 /// One request of getdents64(2).
@@ -91,8 +92,8 @@ impl Counter<'_> {
         if self.seen < SEEN {
             return true;
         }
-        self.common.walk.see(mem::take(&mut self.seen));
-        !self.common.walk.is_cancelled()
+        self.common.pulse.see(mem::take(&mut self.seen));
+        !self.common.pulse.is_cancelled()
     }
 
     fn fail(&mut self, node: usize, path: &[u8], name: &[u8], error: Errno) {
