@@ -126,9 +126,15 @@ impl<'a> Common<'a> {
         lock(&self.work).idle += walkers;
     }
 
-    /// Whether a walker has nothing to do.
+    /// Whether there is no directory for a walker that has nothing to do. Only one walker is told, which gives one or
+    /// [`declines`](Self::decline).
     pub fn is_wanted(&self) -> bool {
-        self.is_wanted.load(Ordering::Relaxed)
+        self.is_wanted.load(Ordering::Relaxed) && self.is_wanted.swap(false, Ordering::Relaxed)
+    }
+
+    /// Says that this walker has no directory to give.
+    pub fn decline(&self) {
+        self.is_wanted.store(true, Ordering::Relaxed);
     }
 
     /// Gives a directory to the walker that has nothing to do.
@@ -146,13 +152,14 @@ impl<'a> Common<'a> {
         loop {
             if let Some(directory) = work.given.take() {
                 work.idle -= 1;
+                // The next one is ready before a walker needs it, so that none waits until the other has read a directory.
+                self.is_wanted.store(true, Ordering::Relaxed);
                 return Some(directory);
             }
             if work.idle == WALKERS {
                 self.changed.notify_all();
                 return None;
             }
-            self.is_wanted.store(true, Ordering::Relaxed);
             work = self.changed.wait(work).unwrap_or_else(PoisonError::into_inner);
         }
     }

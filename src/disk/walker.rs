@@ -334,13 +334,15 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Gives the walker that has nothing to do the directory that is nearest to PATH: there is most in it.
+    /// Gives whichever walker has nothing to do next the directory that is nearest to PATH: there is most in it.
     fn give(&mut self) {
         let near = |level: &Level| !level.pending.is_empty() && level.file.is_some();
         if let Some(place) = self.levels.iter().position(near)
             && let Some(directory) = self.enter(place)
         {
             self.common.give(directory);
+        } else {
+            self.common.decline();
         }
     }
 
