@@ -1,7 +1,8 @@
-//! What the user typed, and nothing else. `shared` has the options that every kind of record has, `process`, `groups` and `host` those of
-//! one kind, `value` knows what an option's value may be, `usage` says what is wrong with a command line, and `help` has what
-//! `--help` says beyond the options.
+//! What the user typed, and nothing else. `shared` has the options that every kind of record has, `process`, `groups`, `host`
+//! and `disk` those of one kind, `value` knows what an option's value may be, `usage` says what is wrong with a command line,
+//! and `help` has what `--help` says beyond the options.
 
+pub mod disk;
 pub mod groups;
 pub mod help;
 pub mod host;
@@ -15,6 +16,7 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::record::schema::Schema;
+use disk::DiskOptions;
 use groups::GroupOptions;
 use host::HostOptions;
 use process::ProcessOptions;
@@ -49,9 +51,12 @@ pub enum Command {
     /// Print one record about the machine: a heartbeat
     #[command(after_help = help::SHORT_HOST, after_long_help = help::long_host())]
     Host(Box<HostOptions>),
+    /// Print one record per path: what it takes of its filesystem
+    #[command(after_help = help::SHORT_DISK, after_long_help = help::long_disk())]
+    Disk(Box<DiskOptions>),
     /// Print the fields of the records: name, type, unit, meaning
     Fields {
-        /// Kind of record: process, groups or host; all kinds if omitted
+        /// Kind of record: process, groups, host or disk; all kinds if omitted
         #[arg(value_name = "KIND")]
         kind: Option<String>,
         /// Output: text, markdown or json

@@ -8,10 +8,11 @@ use crate::exit::Outcome;
 use crate::record::schema::{Column, Schema};
 use crate::record::{Kind, Type};
 use crate::text::lossy;
-use crate::{groups, machine, process, sink};
+use crate::{disk, groups, machine, process, sink};
 
 /// Every kind of record.
-const KINDS: &[&dyn Table] = &[&process::fields::KIND, &groups::fields::KIND, &machine::fields::KIND];
+const KINDS: &[&dyn Table] =
+    &[&process::fields::KIND, &groups::fields::KIND, &machine::fields::KIND, &disk::fields::KIND];
 
 /// Prints the tables, or that of one kind, as `schema` has them, on standard output.
 ///

@@ -2,6 +2,7 @@
 //! and promises nothing to others.
 
 pub mod cli;
+pub mod disk;
 pub mod encode;
 pub mod exit;
 pub mod fields;

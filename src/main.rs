@@ -9,7 +9,7 @@ use procline::cli::{Cli, Command, usage};
 use procline::exit::{Outcome, code};
 use procline::process::report::EachProcess;
 use procline::process::snapshot;
-use procline::{fields, redaction, request, sink, source};
+use procline::{disk, fields, redaction, request, sink, source};
 
 fn main() -> ExitCode {
     code(run())
@@ -34,6 +34,10 @@ fn run() -> Result<(), Outcome> {
         Some(Command::Host(options)) => {
             let (heartbeat, plan, schedule) = request::host(*options).map_err(Outcome::Usage)?;
             source::run(heartbeat, plan, schedule)
+        }
+        Some(Command::Disk(options)) => {
+            let (request, schedule) = request::disk(*options).map_err(Outcome::Usage)?;
+            disk::snapshot::run(request, schedule)
         }
         Some(Command::Redact { redact_word, command }) => {
             let command: Vec<_> = command.into_iter().map(OsStringExt::into_vec).collect();

@@ -4,11 +4,13 @@ use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use crate::cli::disk::DiskOptions;
 use crate::cli::groups::{ByOption, GroupOptions};
 use crate::cli::host::HostOptions;
 use crate::cli::process::{CommandOptions, FilterOptions, ProcessOptions};
 use crate::cli::shared::{Format, KindOptions, OutputOptions, SampleOption, SharedOptions, TimeOptions};
 use crate::cli::value::OutputValue;
+use crate::disk;
 use crate::encode::Encoding;
 use crate::groups::{self, Group, Groups};
 use crate::host::Roots;
@@ -97,6 +99,29 @@ pub fn host(options: HostOptions) -> Result<(Heartbeat, Plan<Machine>, Schedule)
         check_sample(&options.sample, &schedule)?;
     }
     Ok((heartbeat, plan, schedule))
+}
+
+/// What a run of `procline disk` needs.
+///
+/// # Errors
+/// Likewise.
+pub fn disk(options: DiskOptions) -> Result<(disk::request::Request, Schedule), String> {
+    let DiskOptions { paths, extent, kind } = options;
+    let (plan, schedule) = self::kind(&disk::fields::KIND, &kind)?;
+    let mut request = disk::request::Request {
+        plan,
+        paths: Vec::with_capacity(paths.len()),
+        depth: extent.depth,
+        all: extent.all,
+        cross_filesystems: extent.cross_filesystems,
+    };
+    for path in paths {
+        // Paths compare by their parts: one that ends in `/` is another file than a link.
+        if request.paths.iter().all(|other| other.as_os_str() != path.as_os_str()) {
+            request.paths.push(path);
+        }
+    }
+    Ok((request, schedule))
 }
 
 /// What a run of a kind without options of its own needs.

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use anyhow::Context;
@@ -37,11 +38,7 @@ impl Rootfs {
     pub fn read(&self, path: &str) -> io::Result<Vec<u8>> {
         /// Far more than the users of a large site need.
         const MAX: u64 = 64 << 20;
-        let file = match self.open_in_root(path) {
-            // The system call is missing before Linux 5.6, and some sandboxes refuse it.
-            Err(Errno::NOSYS | Errno::PERM) => self.open_without_links(path)?,
-            opened => opened?,
-        };
+        let file = self.open_at(Path::new(path), FLAGS)?;
         if FileType::from_raw_mode(fstat(&file)?.st_mode) != FileType::RegularFile {
             return Err(io::ErrorKind::InvalidInput.into());
         }
@@ -50,25 +47,49 @@ impl Rootfs {
         Ok(text)
     }
 
-    fn open_in_root(&self, path: &str) -> Result<OwnedFd, Errno> {
+    /// The place of a file, which may be of any kind, by its path on that machine. A link is the link itself, unless the
+    /// path ends in `/`.
+    ///
+    /// # Errors
+    /// If the file is missing, or is out of reach for this user.
+    pub fn locate(&self, path: &Path) -> Result<OwnedFd, Errno> {
+        self.open_at(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC)
+    }
+
+    fn open_at(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+        match self.open_in_root(path, flags) {
+            // The system call is missing before Linux 5.6, and some sandboxes refuse it.
+            Err(Errno::NOSYS | Errno::PERM) => self.open_without_links(path, flags),
+            opened => opened,
+        }
+    }
+
+    fn open_in_root(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
         /// EAGAIN means that a rename raced with resolving `..`, openat2(2). It passes.
         const ATTEMPTS: usize = 100;
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        let open = || retry_on_intr(|| openat2(&self.0, path, FLAGS, Mode::empty(), resolve));
+        let open = || retry_on_intr(|| openat2(&self.0, path, flags, Mode::empty(), resolve));
         (1..ATTEMPTS).map(|_| open()).find(|opened| !matches!(opened, Err(Errno::AGAIN))).unwrap_or_else(open)
     }
 
     /// Opens one level after the other and refuses links: a link could lead outside the root.
-    fn open_without_links(&self, path: &str) -> Result<OwnedFd, Errno> {
-        let (directories, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let open = |directory: &OwnedFd, name: &str, flags| {
+    fn open_without_links(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let path = path.as_os_str().as_bytes();
+        let (directories, name) = match path.iter().rposition(|byte| *byte == b'/') {
+            Some(slash) => (&path[..slash], &path[slash + 1..]),
+            None => (&b""[..], path),
+        };
+        let open = |directory: &OwnedFd, name: &[u8], flags| {
             retry_on_intr(|| openat(directory, name, flags | OFlags::NOFOLLOW, Mode::empty()))
         };
-        let mut directory = open(&self.0, ".", FLAGS | OFlags::DIRECTORY)?;
-        for level in directories.split('/').filter(|level| !level.is_empty()) {
+        let mut directory = open(&self.0, b".", FLAGS | OFlags::DIRECTORY)?;
+        for level in directories.split(|byte| *byte == b'/').filter(|level| !level.is_empty()) {
+            if level == b".." {
+                return Err(Errno::XDEV);
+            }
             directory = open(&directory, level, FLAGS | OFlags::DIRECTORY)?;
         }
-        open(&directory, name, FLAGS)
+        open(&directory, if name.is_empty() { b"." } else { name }, flags)
     }
 }
 
@@ -108,8 +129,11 @@ mod tests {
         for (path, resolved, without_links) in inside {
             let found = rootfs.read(path).ok().map(|text| String::from_utf8(text).unwrap());
             assert_eq!(found.as_deref(), resolved, "{path}");
-            let found =
-                rootfs.open_without_links(path).ok().map(File::from).and_then(|file| io::read_to_string(file).ok());
+            let found = rootfs
+                .open_without_links(Path::new(path), FLAGS)
+                .ok()
+                .map(File::from)
+                .and_then(|file| io::read_to_string(file).ok());
             assert_eq!(found.as_deref(), without_links, "{path} without links");
         }
     }

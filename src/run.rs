@@ -49,13 +49,15 @@ pub fn run<J: Job>(
     let Some(interval) = schedule.interval else {
         let end = snapshot(Turn { is_first: true, repeats: false }, &carry)?;
         let failure = end.failures.into_iter().next().map(|(kind, error)| Outcome::Transient(kind, error));
-        return failure.or(end.signal.map(Outcome::Signal)).map_or(Ok(()), Err);
+        let reported = end.has_reported.then_some(Outcome::Reported);
+        return failure.or(end.signal.map(Outcome::Signal)).or(reported).map_or(Ok(()), Err);
     };
     let mut failures = Failures::default();
     let start = Instant::now();
     for done in 1.. {
         match snapshot(Turn { is_first: done == 1, repeats: true }, &carry) {
             Ok(end) => {
+                failures.has_others |= end.has_reported;
                 end.failures.iter().for_each(|(kind, error)| failures.report(*kind, error));
                 end.notices.iter().for_each(|sentence| exit::say(sentence));
                 if let Some(error) = end.last {
@@ -73,13 +75,15 @@ pub fn run<J: Job>(
             break;
         }
     }
-    if failures.reported.is_empty() { Ok(()) } else { Err(Outcome::Reported) }
+    if failures.reported.is_empty() && !failures.has_others { Ok(()) } else { Err(Outcome::Reported) }
 }
 
 /// The failures of a run that continues.
 #[derive(Default)]
 struct Failures {
     reported: Vec<Transient>,
+    /// Whether a snapshot has reported others.
+    has_others: bool,
 }
 
 impl Failures {

@@ -7,7 +7,8 @@ pub const ABOUT: &str = "\
 Print one JSON line per process, for log pipelines
 
 Without options, procline prints one record per process, and exits. Options select fields and processes, name a file \
-to append to, or repeat the snapshot. `procline groups` prints one record per program, and `procline host` one record about the machine.
+to append to, or repeat the snapshot. `procline groups` prints one record per program instead, `procline host` one about \
+the machine, and `procline disk` one per path.
 
 A DURATION is a number and a unit: 500ms, 10s, 5m, 1h, 7d or 2w. If an option is given several times, the last one \
 counts, unless its text says that it can be repeated.";
@@ -46,6 +47,14 @@ pub const GROUPS_EXAMPLES: [(&str, &str); 5] = [
     ("procline groups --interval 60s --output /var/log/procline-groups/%Y-%m-%d.jsonl", "every minute"),
 ];
 
+/// The same for `procline disk`.
+pub const DISK_EXAMPLES: [(&str, &str); 4] = [
+    ("procline disk /var/log /var/spool", "what two directories take"),
+    ("procline disk /etc --depth 1 | jq -s 'sort_by(-.allocated)[1:6]'", "the five largest directories in /etc"),
+    ("procline disk --timeout 1h /usr", "with time for many files"),
+    ("procline disk --interval 1h /var/log --output /var/log/procline-disk/%Y-%m-%d.jsonl", "every hour"),
+];
+
 /// Exit codes, and what each means.
 pub const EXIT_STATUS: [(&str, &str); 4] = [
     ("0", "the records were written, or the reader closed the pipe"),
@@ -74,6 +83,9 @@ pub const SHORT_REDACT: &str = "`procline redact --help` explains each option an
 /// The end of `procline groups -h`.
 pub const SHORT_GROUPS: &str = "`procline groups --help` explains each option and shows examples.";
 
+/// The end of `procline disk -h`.
+pub const SHORT_DISK: &str = "`procline disk --help` explains each option and shows examples.";
+
 /// The end of `--help`.
 pub fn long() -> String {
     let mut text = examples(&EXAMPLES);
@@ -100,6 +112,11 @@ pub fn long_host() -> String {
 /// The end of `procline redact --help`.
 pub fn long_redact() -> String {
     examples(&REDACT_EXAMPLES)
+}
+
+/// The end of `procline disk --help`.
+pub fn long_disk() -> String {
+    examples(&DISK_EXAMPLES)
 }
 
 fn examples(examples: &[(&str, &str)]) -> String {

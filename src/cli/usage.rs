@@ -9,7 +9,7 @@ use clap::{CommandFactory, Error};
 use super::Cli;
 
 /// Options that other programs have, and what to write here.
-const ELSEWHERE: [(&str, &str); 11] = [
+const ELSEWHERE: [(&str, &str); 14] = [
     ("--sort", "there is no --sort: write --top N --by FIELD"),
     ("--sort-by", "there is no --sort-by: write --top N --by FIELD"),
     ("--limit", "there is no --limit: write --top N"),
@@ -20,12 +20,19 @@ const ELSEWHERE: [(&str, &str); 11] = [
     ("--hostname", "there is no --hostname: write --computer NAME"),
     ("--uid", "there is no --uid: write --user UID"),
     ("-p", "there is no -p: write --pid PID"),
+    ("--max-depth", "there is no --max-depth: write --depth N"),
+    ("-x", "there is no -x: it is the default; --cross-filesystems is the opposite"),
+    ("--one-file-system", "there is no --one-file-system: it is the default; --cross-filesystems is the opposite"),
     ("-u", "there is no -u: write --user USER"),
 ];
 
 /// Options that others need, which clap does not name.
-const NEEDED: [(&str, &[&str]); 3] =
-    [("--interval", &["--count"]), ("--output", &["--keep", "--file-mode"]), ("--top", &["--by"])];
+const NEEDED: [(&str, &[&str]); 4] = [
+    ("--interval", &["--count"]),
+    ("--output", &["--keep", "--file-mode"]),
+    ("--top", &["--by"]),
+    ("--depth", &["--all"]),
+];
 
 /// The sentence for an error of the command line, its remedy included.
 pub fn sentence(error: &Error) -> String {
@@ -38,6 +45,8 @@ pub fn sentence(error: &Error) -> String {
             let reason = error.source().map(ToString::to_string).unwrap_or_default();
             format!("{name} '{value}': {reason}")
         }
+        // Of the words that have no option, there is none.
+        ErrorKind::InvalidValue if value.is_empty() && argument.starts_with('<') => format!("{argument} is missing"),
         ErrorKind::InvalidValue if value.is_empty() => format!("{argument} needs a value"),
         ErrorKind::InvalidValue => {
             let valid = text(error, ContextKind::ValidValue);

@@ -39,11 +39,12 @@ pub struct Worker<'a> {
 pub struct Control {
     stop: AtomicBool,
     destination: Mutex<String>,
+    subject: Mutex<String>,
 }
 
 impl Control {
     pub(super) fn new(destination: String) -> Self {
-        Control { stop: AtomicBool::new(false), destination: Mutex::new(destination) }
+        Control { stop: AtomicBool::new(false), destination: Mutex::new(destination), subject: Mutex::default() }
     }
 
     /// Whether the worker must write the lines that it has, and stop. A worker without lines writes nothing.
@@ -54,6 +55,16 @@ impl Control {
     /// Sets the description of the destination, for messages.
     pub fn set_destination(&self, destination: String) {
         *self.destination.lock().unwrap_or_else(PoisonError::into_inner) = destination;
+    }
+
+    /// Sets what the worker's own step is about, for messages.
+    pub fn set_subject(&self, subject: String) {
+        *self.subject.lock().unwrap_or_else(PoisonError::into_inner) = subject;
+    }
+
+    /// What the worker's own step is about. Empty if it has not said.
+    pub(super) fn subject(&self) -> String {
+        self.subject.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Asks the worker to stop.
@@ -87,6 +98,8 @@ pub struct End<C> {
     pub notices: Vec<String>,
     /// Why no snapshot follows, if a run that repeats must end.
     pub last: Option<anyhow::Error>,
+    /// Whether it has reported a failure itself that did not prevent writing.
+    pub has_reported: bool,
     /// The values for the next snapshot.
     pub carry: C,
     /// The signal that ended it after all its lines were written. The watchdog sets it.

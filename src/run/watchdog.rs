@@ -192,7 +192,10 @@ impl<'a, J: Job> Watched<'a, J> {
         let doing = match self.steps.now().0 {
             LOCKING => return locked(&destination, timeout),
             WRITING => format!("writing to {destination}"),
-            step => own_step::<J>(step).map_or_else(String::new, |step| step.doing.to_owned()),
+            step => {
+                let doing = own_step::<J>(step).map_or("", |step| step.doing);
+                format!("{doing} {}", self.shared.control.subject()).trim_end().to_owned()
+            }
         };
         Outcome::Timeout(format!("timed out after {time} while {doing}"))
     }

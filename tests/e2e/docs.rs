@@ -25,7 +25,7 @@ fn the_readmes_tables_are_those_of_the_program() {
     for table in &tables {
         assert!(readme().contains(&format!("\n\n{table}\n\n")), "put this into README.md:\n{table}");
     }
-    assert_eq!(tables.len(), 5, "processes and groups, by default and on request, and the host");
+    assert_eq!(tables.len(), 7, "of processes, groups and disk two: by default and on request; of the host one");
 }
 
 /// Each example, as it stands in the README and in `--help`, runs and prints something valid.
@@ -38,7 +38,8 @@ fn every_example_runs() {
         let help = String::from_utf8(quiet(&mut procline(arguments))).unwrap();
         help.split_once("Examples:").expect("examples").1.to_owned()
     };
-    let helps = of_help(&["--help"]) + &of_help(&["groups", "--help"]) + &of_help(&["host", "--help"]);
+    let commands: [&[&str]; 4] = [&["--help"], &["groups", "--help"], &["host", "--help"], &["disk", "--help"]];
+    let helps: String = commands.iter().map(|command| of_help(command)).collect();
     let text = readme();
     let marked = text.lines().filter_map(|line| line.strip_prefix("$ ")).chain(helps.lines().map(str::trim));
     // Those with /host are run over the fixture tree by `golden`.
@@ -84,8 +85,8 @@ fn the_manual_and_the_completions() {
     assert!(written("procline-fields.1").contains("markdown"));
     let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let pages: BTreeSet<_> = names.filter(|name| name.ends_with(".1")).collect();
-    let expected = ["procline.1", "procline-fields.1", "procline-groups.1", "procline-host.1", "procline-redact.1"];
-    assert_eq!(pages, BTreeSet::from(expected.map(String::from)));
+    let expected = ["", "-disk", "-fields", "-groups", "-host", "-redact"].map(|of| format!("procline{of}.1"));
+    assert_eq!(pages, BTreeSet::from(expected));
     for page in &pages {
         let title = written(page).lines().find(|line| line.starts_with(".TH")).map(str::to_owned).unwrap();
         assert!(title.contains(" 2026-01-02 "), "{title}");
@@ -129,6 +130,7 @@ fn the_manual_and_the_completions() {
             ("groups --by con", "container"),
             ("host --fields load1,mem_a", "load1,mem_available"),
             ("host --schema ot", "otel"),
+            ("disk --fields path,alloc", "path,allocated"),
         ] {
             let mut bash = command("bash", &["-c", script, "bash", completions.to_str().unwrap()]);
             let output = quiet(bash.args(words.split(' ')));
@@ -149,7 +151,7 @@ fn help_names_defaults_and_units() {
 /// `-h` has each option of `--help` on one line that fits a terminal.
 #[test]
 fn the_short_help_has_a_line_for_each_option() {
-    for command in [&[][..], &["fields"], &["groups"], &["host"]] {
+    for command in [&[][..], &["fields"], &["groups"], &["host"], &["disk"]] {
         let print = |option| String::from_utf8(quiet(procline(command).arg(option))).unwrap();
         let (short, long) = (print("-h"), print("--help"));
         let options = |help: &str| {
@@ -167,7 +169,9 @@ fn the_short_help_has_a_line_for_each_option() {
 
 #[test]
 fn help_speaks_of_intervals() {
-    for arguments in [&["--help"][..], &["fields", "--help"], &["groups", "--help"], &["host", "--help"]] {
+    let commands: [&[&str]; 5] =
+        [&["--help"], &["fields", "--help"], &["groups", "--help"], &["host", "--help"], &["disk", "--help"]];
+    for arguments in commands {
         let help = String::from_utf8(quiet(&mut procline(arguments))).unwrap().to_lowercase();
         let mut words = help.split(|c: char| !c.is_alphabetic());
         assert!(words.all(|word| !["beat", "beats"].contains(&word)), "{help}");

@@ -9,6 +9,7 @@ mod appends;
 mod consumers;
 mod container;
 mod cpu_now;
+mod disk;
 mod docs;
 mod duckdb;
 mod endings;

@@ -1,0 +1,250 @@
+//! The disk record: the one table from which its encodings, `procline fields` and the README's table come.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, SecondsFormat};
+
+use super::filesystem::{Mount, Space};
+use super::needs::{DATED, MOUNT};
+use super::stat::{FileKind, Time, Times};
+use super::tree::{Dated, Entry};
+use crate::host::Host;
+use crate::record::Type::{Float, Int, String as Text, Token};
+use crate::record::schema::{Aliases, Conversion, Schema};
+use crate::record::{Field, Kind, Truncation, Type, Value, computer, timestamp};
+
+/// The disk records.
+pub static KIND: Kind<Entry> = Kind {
+    name: "disk",
+    fields: FIELDS,
+    lists: &[("default", DEFAULT)],
+    schemas: &[Schema::Procline, Schema::Ecs, Schema::Otel],
+    truncation: Truncation {
+        first: &[],
+        mark: "truncated",
+        doc: "true if the record was cut, to fit `--max-record-bytes`; absent otherwise",
+    },
+};
+
+const DEFAULT: &[&str] = &[
+    "path",
+    "kind",
+    "allocated",
+    "apparent",
+    "share",
+    "files",
+    "directories",
+    "errors",
+    "modified",
+    "accessed",
+    "changed",
+    "born",
+    "newest",
+    "newest_modified",
+    "oldest",
+    "oldest_modified",
+    "device",
+    "fs_type",
+    "mount",
+    "fs_size",
+    "fs_free",
+    "fs_available",
+    "fs_inodes",
+    "fs_inodes_free",
+    "Computer",
+    "timestamp",
+];
+
+type Get = for<'a> fn(&'a Entry, &'a Host) -> Value<'a>;
+
+const fn field(
+    name: &'static str,
+    kind: Type,
+    unit: &'static str,
+    needs: u32,
+    doc: &'static str,
+    get: Get,
+) -> Field<Entry> {
+    Field { name, kind, unit, doc, needs, get, aliases: Aliases::NONE }
+}
+
+const SAME: Conversion<Entry> = Conversion::SAME;
+
+/// Every field of the disk record.
+const FIELDS: &[Field<Entry>] = &[
+    field("path", Text, "", 0, "the path, beginning as on the command line", |entry, _| Value::Bytes(&entry.path))
+        .ecs("file.path", SAME)
+        .otel("file.path", SAME),
+    field("kind", Token, "", 0, "file, directory, symlink, fifo, socket, block_device or char_device", |entry, _| {
+        Value::Str(entry.kind.name().into())
+    })
+    .ecs("file.type", TYPE_OF_ECS),
+    field(
+        "allocated",
+        Int,
+        "bytes",
+        0,
+        "space that it takes on the disk, with all that is in it, as `du`",
+        |entry, _| Value::Int(entry.sums.allocated),
+    ),
+    field(
+        "apparent",
+        Int,
+        "bytes",
+        0,
+        "length of its content: all files and links in it, as `du --apparent-size` since coreutils 9.2",
+        |entry, _| Value::Int(entry.sums.apparent),
+    )
+    .ecs("file.size", OF_A_FILE)
+    .otel("file.size", OF_A_FILE),
+    field("share", Float, "%", 0, "allocated / fs_size; rounded to 0.000001", |entry, _| {
+        share(entry, entry.sums.allocated)
+    }),
+    field("files", Int, "", 0, "files in it that are no directories; 1 for a file itself", |entry, _| {
+        Value::Int(entry.sums.files)
+    }),
+    field("directories", Int, "", 0, "directories in it, itself included; 0 for a file", |entry, _| {
+        Value::Int(entry.sums.directories)
+    }),
+    field(
+        "errors",
+        Int,
+        "",
+        0,
+        "files and directories in it that could not be read; the sums lack them",
+        |entry, _| Value::Int(entry.sums.errors),
+    ),
+    field("modified", Token, "", 0, "when its content was last written, RFC 3339 UTC with milliseconds", |entry, _| {
+        time(entry, |times| times.modified)
+    })
+    .ecs("file.mtime", SAME)
+    .otel("file.modified", SAME),
+    field(
+        "accessed",
+        Token,
+        "",
+        0,
+        "when it was last read, as far as the mount options let the kernel note it",
+        |entry, _| time(entry, |times| times.accessed),
+    )
+    .ecs("file.accessed", SAME)
+    .otel("file.accessed", SAME),
+    field("changed", Token, "", 0, "when its content, owner, permissions or links last changed", |entry, _| {
+        time(entry, |times| times.changed)
+    })
+    .ecs("file.ctime", SAME)
+    .otel("file.changed", SAME),
+    field("born", Token, "", 0, "when it was created; absent if the filesystem does not note it", |entry, _| {
+        time(entry, |times| times.born)
+    })
+    .ecs("file.created", SAME)
+    .otel("file.created", SAME),
+    field("newest", Text, "", DATED, "the regular file in it that was written last; absent for none", |entry, _| {
+        path(&entry.sums.newest)
+    }),
+    field("newest_modified", Token, "", DATED, "when that was", |entry, _| dated(&entry.sums.newest)),
+    field(
+        "oldest",
+        Text,
+        "",
+        DATED,
+        "the regular file in it that was not written for longest; absent for none",
+        |entry, _| path(&entry.sums.oldest),
+    ),
+    field("oldest_modified", Token, "", DATED, "when it was last written", |entry, _| dated(&entry.sums.oldest)),
+    field("device", Text, "", MOUNT, "the device of its filesystem, or what stands for one, as `df`", |entry, _| {
+        mount(entry, |mount| &mount.source)
+    })
+    .ecs("system.filesystem.device_name", SAME)
+    .otel("system.device", SAME),
+    field("fs_type", Text, "", MOUNT, "the type of its filesystem, as `df -T`", |entry, _| {
+        mount(entry, |mount| &mount.kind)
+    })
+    .ecs("system.filesystem.type", SAME)
+    .otel("system.filesystem.type", SAME),
+    field("mount", Text, "", MOUNT, "where that is mounted; for a bind mount, where the path is", |entry, _| {
+        mount(entry, |mount| &mount.point)
+    })
+    .ecs("system.filesystem.mount_point", SAME)
+    .otel("system.filesystem.mountpoint", SAME),
+    field("fs_size", Int, "bytes", 0, "size of its filesystem, as `df`", |entry, _| space(entry, |space| space.size))
+        .ecs("system.filesystem.total", SAME)
+        .otel("system.filesystem.limit", SAME),
+    field("fs_free", Int, "bytes", 0, "what is free there, with the part that only root may use", |entry, _| {
+        space(entry, |space| space.free)
+    })
+    .ecs("system.filesystem.free", SAME),
+    field("fs_available", Int, "bytes", 0, "what is free there for every user, as `df`", |entry, _| {
+        space(entry, |space| space.available)
+    })
+    .ecs("system.filesystem.available", SAME),
+    field(
+        "fs_inodes",
+        Int,
+        "",
+        0,
+        "how many files that filesystem can have, as `df -i`; 0 for no limit",
+        |entry, _| space(entry, |space| space.inodes),
+    )
+    .ecs("system.filesystem.files", SAME),
+    field("fs_inodes_free", Int, "", 0, "how many more it can have", |entry, _| {
+        space(entry, |space| space.inodes_free)
+    })
+    .ecs("system.filesystem.free_files", SAME),
+    computer(),
+    timestamp(),
+    field("share_apparent", Float, "%", 0, "apparent / fs_size; rounded to 0.000001", |entry, _| {
+        share(entry, entry.sums.apparent)
+    }),
+];
+
+/// The types of a file in ECS, which has three.
+const TYPE_OF_ECS: Conversion<Entry> = Conversion {
+    doc: Some("file, dir or symlink; absent for others"),
+    convert: |_, entry, _| match entry.kind {
+        FileKind::File => Value::Str("file".into()),
+        FileKind::Directory => Value::Str("dir".into()),
+        FileKind::Link => Value::Str("symlink".into()),
+        _ => Value::Absent,
+    },
+    ..SAME
+};
+
+/// A size that only a file has.
+const OF_A_FILE: Conversion<Entry> = Conversion {
+    doc: Some("length of a regular file; absent for others"),
+    convert: |value, entry, _| if entry.kind == FileKind::File { value } else { Value::Absent },
+    ..SAME
+};
+
+fn share<'a>(entry: &Entry, bytes: i64) -> Value<'a> {
+    match entry.filesystem.space {
+        Some(Space { size, .. }) if size > 0 => Value::Float((bytes as f64 / size as f64 * 1e8).round() / 1e6),
+        _ => Value::Absent,
+    }
+}
+
+fn time<'a>(entry: &Entry, get: fn(&Times) -> Option<Time>) -> Value<'a> {
+    get(&entry.times).map_or(Value::Absent, text)
+}
+
+fn dated<'a>(dated: &Option<Dated>) -> Value<'a> {
+    dated.as_ref().map_or(Value::Absent, |dated| text(dated.time))
+}
+
+fn text<'a>((seconds, nanoseconds): Time) -> Value<'a> {
+    DateTime::from_timestamp(seconds, nanoseconds)
+        .map_or(Value::Absent, |time| Value::Str(Cow::Owned(time.to_rfc3339_opts(SecondsFormat::Millis, true))))
+}
+
+fn path(dated: &Option<Dated>) -> Value<'_> {
+    dated.as_ref().map_or(Value::Absent, |dated| Value::Bytes(&dated.path))
+}
+
+fn mount(entry: &Entry, get: fn(&Mount) -> &Vec<u8>) -> Value<'_> {
+    entry.filesystem.mount.as_ref().map_or(Value::Absent, |mount| Value::Bytes(get(mount)))
+}
+
+fn space<'a>(entry: &Entry, get: fn(&Space) -> u64) -> Value<'a> {
+    entry.filesystem.space.as_ref().map_or(Value::Absent, |space| Value::count(get(space)))
+}
