@@ -234,6 +234,17 @@ fn files(machine: &Machine) -> BTreeSet<String> {
     list.lines().map(str::to_owned).collect()
 }
 
+/// A service fails if it is stopped while it runs: here, at its removal.
+fn fail(machine: &Machine) {
+    machine.run(
+        "mkdir -p /run/systemd/system/procline.service.d
+        printf '[Service]\\nExecStartPre=sleep 300\\n' >/run/systemd/system/procline.service.d/slow.conf
+        systemctl daemon-reload
+        systemctl start --no-block procline.service
+        until systemctl is-active procline.service | grep -q activating; do sleep 0.1; done",
+    );
+}
+
 /// What a package has left on a machine: nothing but the logs, and the user that they belong to.
 fn assert_only_logs_left(machine: &Machine, before: &BTreeSet<String>) {
     let after = files(machine);
@@ -353,6 +364,7 @@ fn the_deb_is_installed_upgraded_and_purged() {
 
     machine.run(enable);
     machine.run("systemctl start procline.service");
+    fail(&machine);
     machine.run(purge);
     assert_only_logs_left(&machine, &before);
     machine.run("mkdir -p /var/log/procline-host");
@@ -382,6 +394,7 @@ fn the_rpm_is_installed_upgraded_and_removed() {
     assert_upgraded(&machine, &timer);
 
     machine.run("systemctl enable --now procline-host.timer");
+    fail(&machine);
     machine.run(&format!("{rpm} --erase procline"));
     assert_only_logs_left(&machine, &before);
 }
