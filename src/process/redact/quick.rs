@@ -127,23 +127,29 @@ fn ends_with_pw(text: &[u8]) -> bool {
 }
 
 /// Whether a long token may be in the text: a run of nothing but its characters, with the prefix of a token, and with
-/// capitals or digits. Every run of that length contains each `LONG`th byte. From there, a short way back leads to the end of the run before,
-/// so few bytes are looked at.
+/// capitals or digits. Every run of that length contains each `LONG`th byte. From there, a short way back leads to the end
+/// of the run before, so few bytes are looked at.
 fn has_run(text: &[u8], rules: &Rules) -> bool {
     let mut start = 0;
     while let Some(window) = text.get(start..start + LONG) {
         let mut last = LONG;
-        while last > 0 && is_token_byte(window[last - 1]) {
+        while last > 0 && CLASSES[usize::from(window[last - 1])] != NO_TOKEN {
             last -= 1;
         }
         if last > 0 {
             start += last;
             continue;
         }
-        let length = text[start..].iter().take_while(|byte| is_token_byte(**byte)).count();
-        let run = &text[start..start + length];
-        let has_mix = run.iter().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
-        if has_mix && (0..length).any(|at| rules.may_begin_token(&run[at..])) {
+        let (mut length, mut classes) = (0, 0);
+        for byte in &text[start..] {
+            let class = CLASSES[usize::from(*byte)];
+            if class == NO_TOKEN {
+                break;
+            }
+            classes |= class;
+            length += 1;
+        }
+        if classes & MIX != 0 && has_token(&text[start..start + length], rules) {
             return true;
         }
         start += length;
@@ -151,20 +157,41 @@ fn has_run(text: &[u8], rules: &Rules) -> bool {
     false
 }
 
-/// The characters of tokens, as a table: the search looks at many bytes.
-static TOKEN_BYTES: [bool; 256] = {
-    let mut is = [false; 256];
+/// Whether a token begins in a run, at its beginning or after a mark.
+fn has_token(run: &[u8], rules: &Rules) -> bool {
+    let mut before = MARK;
+    run.iter().enumerate().any(|(at, byte)| {
+        let class = CLASSES[usize::from(*byte)];
+        let begins = before == MARK && class != MARK;
+        before = class;
+        begins && rules.may_begin_token(&run[at..])
+    })
+}
+
+/// A byte that no token has.
+const NO_TOKEN: u8 = 0;
+/// A byte between the parts of a token. Another token may begin after it.
+const MARK: u8 = 1;
+/// A letter in lower case.
+const LOWER: u8 = 2;
+/// A capital or a digit: every token has one.
+const MIX: u8 = 4;
+
+/// What tokens consist of, as a table: the search looks at many bytes.
+static CLASSES: [u8; 256] = {
+    let mut classes = [NO_TOKEN; 256];
     let mut byte = 0;
     while byte < 256 {
-        is[byte] = (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'_' | b'-' | b'.' | b'~');
+        classes[byte] = match byte as u8 {
+            b'0'..=b'9' | b'A'..=b'Z' => MIX,
+            b'a'..=b'z' => LOWER,
+            b'_' | b'-' | b'.' | b'~' => MARK,
+            _ => NO_TOKEN,
+        };
         byte += 1;
     }
-    is
+    classes
 };
-
-fn is_token_byte(byte: u8) -> bool {
-    TOKEN_BYTES[usize::from(byte)]
-}
 
 /// Whether a short text has another one in it. The general search takes longer to prepare than this takes in all.
 fn contains(text: &[u8], part: &[u8]) -> bool {

@@ -2,8 +2,8 @@
 
 use super::keys::Keys;
 use super::names::Names;
+use super::prefixes::Prefixes;
 use super::programs::{self, Form, Operands, PROGRAMS, Takes};
-use super::tokens::{TOKENS, Token};
 use super::values::Values;
 use super::words;
 
@@ -94,8 +94,8 @@ pub struct Rules {
     pub no_users: Names<()>,
     /// Keys that are secret in the query of a URL.
     pub query_keys: Names<()>,
-    /// The token shapes by the first byte of their prefix.
-    pub tokens: Vec<Vec<(&'static [u8], &'static Token)>>,
+    /// The token shapes by their prefix.
+    pub tokens: Prefixes,
 }
 
 impl Rules {
@@ -112,12 +112,6 @@ impl Rules {
             .iter()
             .zip(0..)
             .flat_map(|(program, index)| program.names.split_whitespace().map(move |name| (name, index)));
-        let mut tokens: Vec<Vec<_>> = (0..256).map(|_| Vec::new()).collect();
-        for token in TOKENS {
-            for prefix in token.prefixes.split_whitespace().map(str::as_bytes) {
-                tokens[usize::from(prefix[0])].push((prefix, token));
-            }
-        }
         Rules {
             keys: Keys::new(further),
             values: Values::new(),
@@ -141,14 +135,13 @@ impl Rules {
             schemes: Names::of(words::SCHEMES),
             no_users: Names::of(words::NO_USERS),
             query_keys: Names::of(words::QUERY_KEYS),
-            tokens,
+            tokens: Prefixes::new(),
         }
     }
 
     /// Whether a token, or a JSON web token, may begin here.
     pub fn may_begin_token(&self, text: &[u8]) -> bool {
-        let Some(first) = text.first() else { return false };
-        self.tokens[usize::from(*first)].iter().any(|(prefix, _)| text.starts_with(prefix)) || text.starts_with(b"eyJ")
+        self.tokens.of(text).next().is_some() || text.starts_with(b"eyJ")
     }
 
     /// The program of this name, perhaps with an ending.
