@@ -20,7 +20,7 @@ impl Prefixes {
     pub fn new() -> Self {
         let mut slots: Vec<Vec<_>> = (0..256).map(|_| Vec::new()).collect();
         for token in TOKENS {
-            for text in token.prefixes.split_whitespace().map(str::as_bytes) {
+            for text in token.prefixes.split_ascii_whitespace().map(str::as_bytes) {
                 let mask = head(&[0xff; 8][..text.len().min(8)]);
                 if let [first, second, ..] = text {
                     slots[slot(*first, *second)].push(Prefix { text, head: head(text), mask, token });
@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn every_prefix_is_found_and_no_other() {
         let prefixes = Prefixes::new();
-        let all = || TOKENS.iter().flat_map(|token| token.prefixes.split_whitespace());
+        let all = || TOKENS.iter().flat_map(|token| token.prefixes.split_ascii_whitespace());
         for prefix in all() {
             for rest in ["", "x", "a longer rest"] {
                 let text = format!("{prefix}{rest}");

@@ -5,7 +5,7 @@ use aho_corasick::packed::Searcher;
 use memchr::{memchr2, memchr2_iter, memrchr};
 
 use super::rules::Rules;
-use super::tokens::{LONG, TOKENS};
+use super::tokens::LONG;
 
 /// Parts of keys and of flags in folded form: in lower case, a blank for `=`, quotes and control characters. Every secret has
 /// one of them beside it, or is a long token, or has a colon beside it, or is in the arguments of a known program. If that
@@ -55,22 +55,18 @@ impl Quick {
     }
 }
 
-/// The triggers as they are searched for, without those that contain another one: fewer are faster.
+/// The triggers as they are searched for, and of the user's words those that do not contain one: fewer are faster.
 fn triggers(further: &[String]) -> Vec<Vec<u8>> {
-    let short =
-        TOKENS.iter().flat_map(|token| token.prefixes.split_whitespace().map(move |prefix| (prefix, token.least)));
-    let prefixes = short.filter(|(prefix, least)| prefix.len() + least < LONG).map(|(prefix, _)| prefix);
-    // `_` and `-` are the same in a key, but not here: of a user's word, the longest part between them is searched for.
-    let further = further.iter().filter_map(|word| word.split(['_', '-']).max_by_key(|part| part.len()));
-    let words = TRIGGERS.iter().copied().chain(prefixes).chain(further).filter(|word| !word.is_empty());
-    let mut minimal: Vec<Vec<u8>> = Vec::new();
-    for word in words {
-        let word: Vec<u8> = word.bytes().map(fold).collect();
-        if !minimal.iter().any(|shorter| contains(&word, shorter)) {
-            minimal.push(word);
+    let folded = |word: &str| word.bytes().map(fold).collect::<Vec<u8>>();
+    let mut triggers: Vec<_> = TRIGGERS.iter().copied().map(folded).collect();
+    for word in further {
+        // `_` and `-` are the same in a key, but not here: the longest part between them is searched for.
+        let part = folded(word.split(['_', '-']).max_by_key(|part| part.len()).unwrap_or_default());
+        if !part.is_empty() && !triggers.iter().any(|shorter| contains(&part, shorter)) {
+            triggers.push(part);
         }
     }
-    minimal
+    triggers
 }
 
 /// A byte as it is searched for: in lower case, with `(` for `=`, blanks, quotes and control characters. A few others become
@@ -200,6 +196,7 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tokens::TOKENS;
     use super::*;
 
     #[test]
@@ -207,6 +204,26 @@ mod tests {
         let triggers = triggers(&[]);
         // aho-corasick compares 16 bytes at once, instead of 32, for more than 32 patterns.
         assert!(triggers.len() <= 32 && triggers.iter().all(|trigger| trigger.len() >= 3), "{}", triggers.len());
+    }
+
+    #[test]
+    fn no_trigger_has_another_one_in_it() {
+        let triggers = triggers(&["SECRETS".to_owned(), "kennwort".to_owned(), "_".to_owned()]);
+        assert_eq!(triggers.len(), TRIGGERS.len() + 1);
+        for trigger in &triggers {
+            assert_eq!(triggers.iter().filter(|other| contains(trigger, other)).count(), 1, "{trigger:?}");
+        }
+    }
+
+    #[test]
+    fn a_short_token_has_a_trigger() {
+        let triggers = triggers(&[]);
+        for token in TOKENS {
+            for prefix in token.prefixes.split(' ').filter(|prefix| prefix.len() + token.least < LONG) {
+                let folded: Vec<u8> = prefix.bytes().map(fold).collect();
+                assert!(triggers.iter().any(|trigger| contains(&folded, trigger)), "{prefix}");
+            }
+        }
     }
 
     #[test]
