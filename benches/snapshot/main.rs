@@ -1,5 +1,5 @@
 //! What a snapshot costs, against a bare loop over the same files and against its peers, with an exact number of idle
-//! processes in a PID namespace of their own. `cargo bench` runs it; it must be root, and has no say in the tests.
+//! processes in a PID namespace of their own. `cargo bench --bench snapshot` runs it; it must be root, and has no say in the tests.
 //!
 //! Each competitor is a program of its own, run in turn, round after round; figures are medians of CPU time (user and
 //! system, `getrusage`) and the largest peak RSS. By its first argument this program is also the launcher, an idle process
@@ -41,7 +41,7 @@ fn myself() -> PathBuf {
     env::current_exe().expect("the path of this program")
 }
 
-/// Every scenario; `cargo bench -- 3` has three rounds each.
+/// Every scenario; `cargo bench --bench snapshot -- 3` has three rounds each.
 fn all(rounds: usize) {
     for (processes, bytes) in SCENARIOS {
         println!("\n{processes} idle processes, {bytes} bytes of arguments each, {rounds} rounds");

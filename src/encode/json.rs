@@ -77,16 +77,23 @@ fn any(out: &mut Vec<u8>, value: &impl Serialize) -> serde_json::Result<()> {
 
 /// Whether a text is ASCII and has nothing to escape.
 fn is_plain(text: &[u8]) -> bool {
-    let (chunks, rest) = text.as_chunks::<16>();
     // A chunk is checked without an early exit, so that the compiler can check all its bytes at once. For the few bytes
     // of the rest, a table is faster.
-    chunks.iter().all(|chunk| !chunk.iter().fold(false, |any, byte| any | may_need_escape(*byte)))
+    let (long, rest) = text.as_chunks::<64>();
+    let (short, rest) = rest.as_chunks::<16>();
+    long.iter().all(|chunk| !any_needs_escape(chunk))
+        && short.iter().all(|chunk| !any_needs_escape(chunk))
         && !rest.iter().fold(false, |any, byte| any | MAY_NEED_ESCAPE[usize::from(*byte)])
+}
+
+fn any_needs_escape(chunk: &[u8]) -> bool {
+    chunk.iter().fold(false, |any, byte| any | may_need_escape(*byte))
 }
 
 /// Whether a byte may belong to a character that must be escaped, or to invalid UTF-8.
 const fn may_need_escape(byte: u8) -> bool {
-    (byte < 0x20) | (byte == b'"') | (byte == b'\\') | (byte >= 0x7f)
+    // A byte that is not ASCII is negative as an `i8`: one comparison finds those and the control characters.
+    ((byte as i8) < 0x20) | (byte == b'"') | (byte == b'\\') | (byte == 0x7f)
 }
 
 const MAY_NEED_ESCAPE: [bool; 256] = {

@@ -5,8 +5,8 @@
 //! `state` of its line: `flags` and `operands` apply the rules of programs. `pairs` has keys and their values, `literals`
 //! those in quotes, and `shapes` what is secret by its own form. `ends` tells where a value ends, and `hide` masks it.
 //!
-//! The rules are data: `programs`, `words` and `tokens` are tables. `rules`, `keys`, `values` and `names` look things up in
-//! them.
+//! The rules are data: `programs`, `words` and `tokens` are tables. `rules`, `keys`, `values`, `names` and `prefixes` look
+//! things up in them.
 //!
 //! This is best effort: text that does not look like a secret stays.
 
@@ -19,6 +19,7 @@ mod literals;
 mod names;
 mod operands;
 mod pairs;
+mod prefixes;
 mod programs;
 mod quick;
 mod rules;
@@ -53,7 +54,9 @@ const HIDDEN_MAX: usize = 1000;
 /// How many bytes of work on a command line are free. Only a line that is longer than a program needs costs more.
 const FREE: usize = 4 * 1024;
 /// How many bytes of work beyond that a snapshot may need.
-const BUDGET: usize = 8 << 20;
+const BUDGET: usize = 6 << 20;
+/// How many bytes the quick search looks at for one byte of work.
+const QUICK: usize = 3;
 
 /// Masks secrets in argument lists.
 pub struct Redactor {
@@ -126,11 +129,12 @@ impl Redactor {
 
     /// Masks what one walk through the text finds.
     fn round(&mut self, text: &[u8], budget: &mut usize) -> Result<Vec<u8>, Stop> {
+        let least = text.len().saturating_sub(FREE);
+        *budget = budget.checked_sub(least / QUICK).ok_or(Stop::TooMuch)?;
         if !self.quick.has_trigger(text, &self.rules, &mut self.folded) {
             return Err(Stop::NoSecret);
         }
         // The walk looks at each byte at least once: without that much budget, it need not begin.
-        let least = text.len().saturating_sub(FREE);
         *budget = budget.checked_sub(least).ok_or(Stop::TooMuch)?;
         self.folded.clear();
         self.folded.extend(text.iter().map(|byte| scan::fold(*byte)));

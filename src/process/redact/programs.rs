@@ -396,6 +396,7 @@ pub const PROGRAMS: &[Program] = &[
         operands("token revoke", 1, 1),
         operands("token renew", 1, 1),
     ]),
+    words("consul", &[operands("acl set-agent-token", 2, 2)], "consul acl set-agent-token --help"),
     flags("aws", &[next("--value").after("put-parameter"), plain("-p -u")], "AWS CLI reference: ssm put-parameter"),
     flags("gh", &[both("-b --body").after("secret"), plain("-p -u -a -l")], "gh secret set"),
     flags("fly flyctl", &[], "fly secrets set").operands(&[operands("secrets set", 1, 99).form(Form::AfterEquals)]),

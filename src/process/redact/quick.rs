@@ -5,7 +5,7 @@ use aho_corasick::packed::Searcher;
 use memchr::{memchr2, memchr2_iter, memrchr};
 
 use super::rules::Rules;
-use super::tokens::{LONG, TOKENS};
+use super::tokens::LONG;
 
 /// Parts of keys and of flags in folded form: in lower case, a blank for `=`, quotes and control characters. Every secret has
 /// one of them beside it, or is a long token, or has a colon beside it, or is in the arguments of a known program. If that
@@ -55,22 +55,18 @@ impl Quick {
     }
 }
 
-/// The triggers as they are searched for, without those that contain another one: fewer are faster.
+/// The triggers as they are searched for, and of the user's words those that do not contain one: fewer are faster.
 fn triggers(further: &[String]) -> Vec<Vec<u8>> {
-    let short =
-        TOKENS.iter().flat_map(|token| token.prefixes.split_whitespace().map(move |prefix| (prefix, token.least)));
-    let prefixes = short.filter(|(prefix, least)| prefix.len() + least < LONG).map(|(prefix, _)| prefix);
-    // `_` and `-` are the same in a key, but not here: of a user's word, the longest part between them is searched for.
-    let further = further.iter().filter_map(|word| word.split(['_', '-']).max_by_key(|part| part.len()));
-    let words = TRIGGERS.iter().copied().chain(prefixes).chain(further).filter(|word| !word.is_empty());
-    let mut minimal: Vec<Vec<u8>> = Vec::new();
-    for word in words {
-        let word: Vec<u8> = word.bytes().map(fold).collect();
-        if !minimal.iter().any(|shorter| contains(&word, shorter)) {
-            minimal.push(word);
+    let folded = |word: &str| word.bytes().map(fold).collect::<Vec<u8>>();
+    let mut triggers: Vec<_> = TRIGGERS.iter().copied().map(folded).collect();
+    for word in further {
+        // `_` and `-` are the same in a key, but not here: the longest part between them is searched for.
+        let part = folded(word.split(['_', '-']).max_by_key(|part| part.len()).unwrap_or_default());
+        if !part.is_empty() && !triggers.iter().any(|shorter| contains(&part, shorter)) {
+            triggers.push(part);
         }
     }
-    minimal
+    triggers
 }
 
 /// A byte as it is searched for: in lower case, with `(` for `=`, blanks, quotes and control characters. A few others become
@@ -127,23 +123,29 @@ fn ends_with_pw(text: &[u8]) -> bool {
 }
 
 /// Whether a long token may be in the text: a run of nothing but its characters, with the prefix of a token, and with
-/// capitals or digits. Every run of that length contains each `LONG`th byte. From there, a short way back leads to the end of the run before,
-/// so few bytes are looked at.
+/// capitals or digits. Every run of that length contains each `LONG`th byte. From there, a short way back leads to the end
+/// of the run before, so few bytes are looked at.
 fn has_run(text: &[u8], rules: &Rules) -> bool {
     let mut start = 0;
     while let Some(window) = text.get(start..start + LONG) {
         let mut last = LONG;
-        while last > 0 && is_token_byte(window[last - 1]) {
+        while last > 0 && CLASSES[usize::from(window[last - 1])] != NO_TOKEN {
             last -= 1;
         }
         if last > 0 {
             start += last;
             continue;
         }
-        let length = text[start..].iter().take_while(|byte| is_token_byte(**byte)).count();
-        let run = &text[start..start + length];
-        let has_mix = run.iter().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
-        if has_mix && (0..length).any(|at| rules.may_begin_token(&run[at..])) {
+        let (mut length, mut classes) = (0, 0);
+        for byte in &text[start..] {
+            let class = CLASSES[usize::from(*byte)];
+            if class == NO_TOKEN {
+                break;
+            }
+            classes |= class;
+            length += 1;
+        }
+        if classes & MIX != 0 && has_token(&text[start..start + length], rules) {
             return true;
         }
         start += length;
@@ -151,20 +153,41 @@ fn has_run(text: &[u8], rules: &Rules) -> bool {
     false
 }
 
-/// The characters of tokens, as a table: the search looks at many bytes.
-static TOKEN_BYTES: [bool; 256] = {
-    let mut is = [false; 256];
+/// Whether a token begins in a run, at its beginning or after a mark.
+fn has_token(run: &[u8], rules: &Rules) -> bool {
+    let mut before = MARK;
+    run.iter().enumerate().any(|(at, byte)| {
+        let class = CLASSES[usize::from(*byte)];
+        let begins = before == MARK && class != MARK;
+        before = class;
+        begins && rules.may_begin_token(&run[at..])
+    })
+}
+
+/// A byte that no token has.
+const NO_TOKEN: u8 = 0;
+/// A byte between the parts of a token. Another token may begin after it.
+const MARK: u8 = 1;
+/// A letter in lower case.
+const LOWER: u8 = 2;
+/// A capital or a digit: every token has one.
+const MIX: u8 = 4;
+
+/// What tokens consist of, as a table: the search looks at many bytes.
+static CLASSES: [u8; 256] = {
+    let mut classes = [NO_TOKEN; 256];
     let mut byte = 0;
     while byte < 256 {
-        is[byte] = (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'_' | b'-' | b'.' | b'~');
+        classes[byte] = match byte as u8 {
+            b'0'..=b'9' | b'A'..=b'Z' => MIX,
+            b'a'..=b'z' => LOWER,
+            b'_' | b'-' | b'.' | b'~' => MARK,
+            _ => NO_TOKEN,
+        };
         byte += 1;
     }
-    is
+    classes
 };
-
-fn is_token_byte(byte: u8) -> bool {
-    TOKEN_BYTES[usize::from(byte)]
-}
 
 /// Whether a short text has another one in it. The general search takes longer to prepare than this takes in all.
 fn contains(text: &[u8], part: &[u8]) -> bool {
@@ -173,6 +196,7 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tokens::TOKENS;
     use super::*;
 
     #[test]
@@ -180,6 +204,26 @@ mod tests {
         let triggers = triggers(&[]);
         // aho-corasick compares 16 bytes at once, instead of 32, for more than 32 patterns.
         assert!(triggers.len() <= 32 && triggers.iter().all(|trigger| trigger.len() >= 3), "{}", triggers.len());
+    }
+
+    #[test]
+    fn no_trigger_has_another_one_in_it() {
+        let triggers = triggers(&["SECRETS".to_owned(), "kennwort".to_owned(), "_".to_owned()]);
+        assert_eq!(triggers.len(), TRIGGERS.len() + 1);
+        for trigger in &triggers {
+            assert_eq!(triggers.iter().filter(|other| contains(trigger, other)).count(), 1, "{trigger:?}");
+        }
+    }
+
+    #[test]
+    fn a_short_token_has_a_trigger() {
+        let triggers = triggers(&[]);
+        for token in TOKENS {
+            for prefix in token.prefixes.split(' ').filter(|prefix| prefix.len() + token.least < LONG) {
+                let folded: Vec<u8> = prefix.bytes().map(fold).collect();
+                assert!(triggers.iter().any(|trigger| contains(&folded, trigger)), "{prefix}");
+            }
+        }
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The tables, prepared for searching. One value serves all command lines.
 
+use std::cell::OnceCell;
+
 use super::keys::Keys;
 use super::names::Names;
+use super::prefixes::Prefixes;
 use super::programs::{self, Form, Operands, PROGRAMS, Takes};
-use super::tokens::{TOKENS, Token};
 use super::values::Values;
 use super::words;
 
@@ -42,6 +44,16 @@ pub struct Program {
 }
 
 impl Program {
+    fn new(row: &'static programs::Program) -> Self {
+        Program {
+            flags: row.rules.iter().flat_map(flags).collect(),
+            operands: row.operands.iter().map(counted).collect(),
+            switches: row.switches.as_bytes(),
+            runs: row.runs,
+            has_secrets: !row.operands.is_empty() || row.rules.iter().any(|rule| rule.form != Form::Plain),
+        }
+    }
+
     /// How many operands follow a subcommand before the program that this one runs. None if it runs none then.
     pub fn operands_before(&self, subcommand: &[u8]) -> Option<u8> {
         self.runs.iter().find(|(word, _)| word.as_bytes() == subcommand).map(|(_, operands)| *operands)
@@ -54,8 +66,8 @@ pub struct Rules {
     pub keys: Keys,
     /// Values that are no secrets.
     pub values: Values,
-    /// The programs.
-    pub programs: Vec<Program>,
+    /// The programs. A row is prepared when its program is met: few of them run on one machine.
+    programs: Vec<OnceCell<Program>>,
     /// The programs' names, and their indices.
     pub names: Names<u16>,
     /// Endings of programs' names.
@@ -94,34 +106,21 @@ pub struct Rules {
     pub no_users: Names<()>,
     /// Keys that are secret in the query of a URL.
     pub query_keys: Names<()>,
-    /// The token shapes by the first byte of their prefix.
-    pub tokens: Vec<Vec<(&'static [u8], &'static Token)>>,
+    /// The token shapes by their prefix.
+    pub tokens: Prefixes,
 }
 
 impl Rules {
     /// The built-in tables, and the user's `further` words.
     pub fn new(further: &[String]) -> Self {
-        let programs = PROGRAMS.iter().map(|program| Program {
-            flags: program.rules.iter().flat_map(flags).collect(),
-            operands: program.operands.iter().map(counted).collect(),
-            switches: program.switches.as_bytes(),
-            runs: program.runs,
-            has_secrets: !program.operands.is_empty() || program.rules.iter().any(|rule| rule.form != Form::Plain),
-        });
         let names = PROGRAMS
             .iter()
             .zip(0..)
-            .flat_map(|(program, index)| program.names.split_whitespace().map(move |name| (name, index)));
-        let mut tokens: Vec<Vec<_>> = (0..256).map(|_| Vec::new()).collect();
-        for token in TOKENS {
-            for prefix in token.prefixes.split_whitespace().map(str::as_bytes) {
-                tokens[usize::from(prefix[0])].push((prefix, token));
-            }
-        }
+            .flat_map(|(program, index)| program.names.split_ascii_whitespace().map(move |name| (name, index)));
         Rules {
             keys: Keys::new(further),
             values: Values::new(),
-            programs: programs.collect(),
+            programs: PROGRAMS.iter().map(|_| OnceCell::new()).collect(),
             names: Names::new(names),
             endings: Names::of(programs::ENDINGS),
             readers: Names::of(programs::READERS),
@@ -141,14 +140,13 @@ impl Rules {
             schemes: Names::of(words::SCHEMES),
             no_users: Names::of(words::NO_USERS),
             query_keys: Names::of(words::QUERY_KEYS),
-            tokens,
+            tokens: Prefixes::new(),
         }
     }
 
     /// Whether a token, or a JSON web token, may begin here.
     pub fn may_begin_token(&self, text: &[u8]) -> bool {
-        let Some(first) = text.first() else { return false };
-        self.tokens[usize::from(*first)].iter().any(|(prefix, _)| text.starts_with(prefix)) || text.starts_with(b"eyJ")
+        self.tokens.of(text).next().is_some() || text.starts_with(b"eyJ")
     }
 
     /// The program of this name, perhaps with an ending.
@@ -157,12 +155,13 @@ impl Rules {
             let dot = name.iter().rposition(|byte| *byte == b'.').filter(|dot| *dot > 0)?;
             self.endings.has(&name[dot..]).then(|| self.names.get(&name[..dot])).flatten()
         })?;
-        self.programs.get(usize::from(*known))
+        let (cell, row) = self.programs.iter().zip(PROGRAMS).nth(usize::from(*known))?;
+        Some(cell.get_or_init(|| Program::new(row)))
     }
 }
 
 fn flags(rule: &'static programs::Rule) -> impl Iterator<Item = Flag> {
-    rule.flags.split_whitespace().map(|flag| Flag {
+    rule.flags.split_ascii_whitespace().map(|flag| Flag {
         flag: flag.as_bytes(),
         takes: rule.takes,
         form: rule.form,
@@ -171,5 +170,5 @@ fn flags(rule: &'static programs::Rule) -> impl Iterator<Item = Flag> {
 }
 
 fn counted(row: &'static Operands) -> Counted {
-    Counted { after: row.after.split_whitespace().map(str::as_bytes).collect(), row }
+    Counted { after: row.after.split_ascii_whitespace().map(str::as_bytes).collect(), row }
 }

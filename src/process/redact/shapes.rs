@@ -46,8 +46,8 @@ impl Scan<'_> {
             }
             self.no_web_token = at + first;
         }
-        for (prefix, token) in &self.rules.tokens[usize::from(rest[0])] {
-            let Some(body) = self.text[at..self.end].strip_prefix(*prefix) else { continue };
+        for (prefix, token) in self.rules.tokens.of(&self.text[at..self.end]) {
+            let body = &self.text[at + prefix.len()..self.end];
             let is_body = |byte: &&u8| match token.alphabet {
                 Alphabet::Alphanumeric => byte.is_ascii_alphanumeric(),
                 Alphabet::Capitals => byte.is_ascii_uppercase() || byte.is_ascii_digit(),

@@ -44,8 +44,8 @@ const fn exact(prefixes: &'static str, alphabet: Alphabet, exactly: usize, sourc
 
 const GITLEAKS: &str = "gitleaks' published rules";
 
-/// A token of at least this many characters is long: the first, quick search finds it without its prefix. The prefix of a
-/// shorter one is searched for.
+/// A token of at least this many characters is long: the first, quick search finds it by its length. The prefix of a shorter
+/// one has a trigger of that search.
 pub const LONG: usize = 20;
 
 /// The shapes.

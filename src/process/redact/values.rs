@@ -22,7 +22,7 @@ impl Values {
     /// The built-in tables.
     pub fn new() -> Self {
         let mut sources: Vec<Vec<_>> = (0..256).map(|_| Vec::new()).collect();
-        for source in words::SOURCES.split_whitespace().map(str::as_bytes) {
+        for source in words::SOURCES.split_ascii_whitespace().map(str::as_bytes) {
             sources[usize::from(source[0])].push(source);
         }
         let (harmless, directories) = (Names::of(words::HARMLESS_VALUES), Names::of(words::TOP_DIRECTORIES));
@@ -66,7 +66,7 @@ impl Values {
         if is_relative && value.iter().rev().take(6).any(|byte| *byte == b'.') {
             return true;
         }
-        words::FILE_ENDINGS.split_whitespace().any(|ending| value.ends_with(ending.as_bytes()))
+        words::FILE_ENDINGS.split_ascii_whitespace().any(|ending| value.ends_with(ending.as_bytes()))
     }
 }
 
