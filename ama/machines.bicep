@@ -41,55 +41,86 @@ param publicNetworkAccess string = 'Enabled'
 @description('Whether the agents read the rule from the endpoint, as for a private link. They must be in its region.')
 param withConfigurationEndpoint bool = false
 
+// columns.json has the columns of each stream, which the files fill, and of each table.
 var columns = loadJsonContent('columns.json')
 var layouts = {
   procline: {
     table: 'ProcessMonitor_CL'
-    columns: columns.procline
+    columns: columns.tables.procline
     transform: loadTextContent('transform.kql')
   }
   ps: {
     table: 'ProcessMonitor_CL'
-    columns: columns.ps
+    columns: columns.tables.ps
     transform: loadTextContent('transform-ps.kql')
   }
   oms: {
     table: 'process_CL'
-    columns: columns.oms
+    columns: columns.tables.oms
     transform: loadTextContent('transform-oms.kql')
   }
 }
+
+// The kinds of records: the folder of their files in /var/log, their stream, their table and its transform. A table stays empty
+// if no machine writes such records. Azure allows ten kinds in a rule.
+var kinds = [
+  {
+    name: 'procline'
+    stream: 'Custom-ProcessMonitor'
+    table: layouts[layout].table
+    columns: layouts[layout].columns
+    transform: layouts[layout].transform
+  }
+  {
+    name: 'procline-host'
+    stream: 'Custom-ProclineHost'
+    table: 'ProclineHost_CL'
+    columns: columns.tables.host
+    transform: loadTextContent('transform-host.kql')
+  }
+  {
+    name: 'procline-groups'
+    stream: 'Custom-ProclineGroups'
+    table: 'ProclineGroups_CL'
+    columns: columns.tables.groups
+    transform: loadTextContent('transform-groups.kql')
+  }
+  {
+    name: 'procline-disk'
+    stream: 'Custom-ProclineDisk'
+    table: 'ProclineDisk_CL'
+    columns: columns.tables.disk
+    transform: loadTextContent('transform-disk.kql')
+  }
+  {
+    name: 'procline-resources'
+    stream: 'Custom-ProclineResources'
+    table: 'ProclineResources_CL'
+    columns: columns.tables.resources
+    transform: loadTextContent('transform-resources.kql')
+  }
+]
 
 resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspaceName
   scope: resourceGroup(workspaceSubscription, workspaceResourceGroup)
 }
 
-module table 'table.bicep' = {
-  name: 'procline-table'
-  scope: resourceGroup(workspaceSubscription, workspaceResourceGroup)
-  params: {
-    workspaceName: workspaceName
-    tableName: layouts[layout].table
-    columns: layouts[layout].columns
-    plan: plan
-    retentionInDays: retentionInDays
-    totalRetentionInDays: totalRetentionInDays
+// Only the table of processes has a choice of plan: the alerts and the queries need the plan Analytics.
+module tables 'table.bicep' = [
+  for kind in kinds: {
+    name: '${kind.name}-table'
+    scope: resourceGroup(workspaceSubscription, workspaceResourceGroup)
+    params: {
+      workspaceName: workspaceName
+      tableName: kind.table
+      columns: kind.columns
+      plan: kind.name == 'procline' ? plan : 'Analytics'
+      retentionInDays: retentionInDays
+      totalRetentionInDays: totalRetentionInDays
+    }
   }
-}
-
-// One row per heartbeat. It stays empty if no machine runs procline-host.timer. The alert for silent machines needs its plan.
-module hostTable 'table.bicep' = {
-  name: 'procline-host-table'
-  scope: resourceGroup(workspaceSubscription, workspaceResourceGroup)
-  params: {
-    workspaceName: workspaceName
-    tableName: 'ProclineHost_CL'
-    columns: columns.host
-    retentionInDays: retentionInDays
-    totalRetentionInDays: totalRetentionInDays
-  }
-}
+]
 
 resource endpoint 'Microsoft.Insights/dataCollectionEndpoints@2024-03-11' = if (withEndpoint) {
   name: 'procline'
@@ -107,28 +138,15 @@ resource rule 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
   location: location
   kind: 'Linux'
   properties: {
-    description: 'One row per process and snapshot, and one per heartbeat, from the files of procline'
+    description: 'Rows from the files of procline, one table for each kind of record'
     dataCollectionEndpointId: withEndpoint ? endpoint.id : null
-    streamDeclarations: {
-      'Custom-ProcessMonitor': {
-        columns: columns.stream
-      }
-      'Custom-ProclineHost': {
-        columns: columns.hostStream
-      }
-    }
+    streamDeclarations: columns.streams
     dataSources: {
       logFiles: [
-        {
-          name: 'procline'
-          streams: ['Custom-ProcessMonitor']
-          filePatterns: ['/var/log/procline/*.jsonl']
-          format: 'json'
-        }
-        {
-          name: 'procline-host'
-          streams: ['Custom-ProclineHost']
-          filePatterns: ['/var/log/procline-host/*.jsonl']
+        for kind in kinds: {
+          name: kind.name
+          streams: [kind.stream]
+          filePatterns: ['/var/log/${kind.name}/*.jsonl']
           format: 'json'
         }
       ]
@@ -142,22 +160,16 @@ resource rule 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
       ]
     }
     dataFlows: [
-      {
-        streams: ['Custom-ProcessMonitor']
+      for kind in kinds: {
+        streams: [kind.stream]
         destinations: ['workspace']
-        transformKql: layouts[layout].transform
-        outputStream: 'Custom-${layouts[layout].table}'
-      }
-      {
-        streams: ['Custom-ProclineHost']
-        destinations: ['workspace']
-        transformKql: loadTextContent('transform-host.kql')
-        outputStream: 'Custom-ProclineHost_CL'
+        transformKql: kind.transform
+        outputStream: 'Custom-${kind.table}'
       }
     ]
   }
   // Azure refuses the rule if its tables do not exist.
-  dependsOn: [table, hostTable]
+  dependsOn: [tables]
 }
 
 module associations 'association.bicep' = [

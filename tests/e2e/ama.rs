@@ -2,8 +2,10 @@
 //! are not written in Rust into target/tools.
 
 mod azure;
+mod kinds;
 mod layouts;
 pub(crate) mod machine;
+mod others;
 mod queries;
 mod runs;
 mod types;
@@ -17,6 +19,8 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 use serde_json::Value;
 
+use self::kinds::{KINDS, Kind, Start, selection, written};
+pub(crate) use self::kinds::{all_units, arguments, units};
 use crate::support::{command, lacks, lines, procline, quiet, skip};
 
 /// A column of `columns.json`, of a query's result, or of a Bicep file.
@@ -39,10 +43,12 @@ pub(crate) fn file(name: &str) -> String {
     fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// One list of `columns.json`: stream, or a layout of the table: procline, ps or oms. For heartbeats: hostStream or host.
+/// The columns of a stream of `columns.json`, as `Custom-ProcessMonitor`, or of a table there, as `host`. For processes, the
+/// tables are the layouts: procline, ps or oms.
 fn columns(list: &str) -> Vec<Column> {
     let lists: Value = serde_json::from_str(&file("columns.json")).unwrap();
-    serde_json::from_value(lists[list].clone()).unwrap()
+    let columns = if list.starts_with("Custom-") { &lists["streams"][list]["columns"] } else { &lists["tables"][list] };
+    serde_json::from_value(columns.clone()).unwrap()
 }
 
 /// The blocks of a page that are fenced as this language.
@@ -91,62 +97,71 @@ pub(crate) fn parse(test: &str, language: &str, text: &str) -> Option<Result<Val
     Some(if success { Ok(serde_json::from_str(&output).unwrap()) } else { Err(errors) })
 }
 
-/// The services, each with its crontab.
-const SERVICES: [[&str; 2]; 2] =
-    [["procline.service", "procline.cron"], ["procline-host.service", "procline-host.cron"]];
-
-/// The arguments in the unit's command line.
-fn arguments(unit: &str) -> Vec<String> {
-    let unit = file(unit);
-    let command = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/procline ")).expect("ExecStart");
-    command.split(' ').map(|word| word.trim_matches('\'').replace("%%", "%")).collect()
-}
-
-/// A file that the unit's command writes.
-fn written(unit: &str) -> String {
-    let arguments = arguments(unit);
-    let output = &arguments[arguments.iter().position(|word| word == "--output").expect("--output") + 1];
-    let written = output.replace("%Y", "2026").replace("%m", "01").replace("%d", "31");
-    assert!(!written.contains('%'), "{written}");
-    written
-}
-
-/// Records as the unit's command would write them.
-fn records(unit: &str) -> Vec<serde_json::Map<String, Value>> {
-    let arguments = arguments(unit);
-    let of_the_file = arguments.iter().position(|word| word == "--output").expect("--output");
-    let arguments: Vec<_> = arguments[..of_the_file].iter().map(String::as_str).collect();
-    let output = quiet(&mut procline(&arguments));
-    lines(&output).iter().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-/// The columns of the stream are the keys that the unit writes, with the types of the field table, and TimeGenerated, as
-/// Microsoft's documentation of JSON logs requires. The table has all of them, with times as datetime.
-#[test]
-fn the_columns_are_those_of_the_record() {
-    let fields = fields("process");
-    let of_key = |key: &String| fields.iter().find(|column| column.name == *key).expect(key).clone();
-    let mut expected: Vec<_> = records("procline.service")[0].keys().map(of_key).collect();
-    expected.push(column("command_truncated", "boolean"));
-    assert_eq!(sorted(columns("stream")), stream(expected.clone()));
-    assert_eq!(sorted(columns("procline")), table(expected, "start"));
-
-    // A heartbeat has all fields of its kind. Some are absent on some machines.
-    let expected = self::fields("host");
-    for key in records("procline-host.service")[0].keys() {
-        assert!(expected.iter().any(|column| column.name == *key), "{key}");
+/// The keys that the records of a unit can have.
+fn keys(kind: &Kind) -> Vec<String> {
+    let mut arguments = selection(&kind.service());
+    if arguments.iter().any(|word| word == "--interval") {
+        arguments.extend(["--count", "1"].map(str::to_owned));
     }
-    assert_eq!(sorted(columns("hostStream")), stream(expected.clone()));
-    assert_eq!(sorted(columns("host")), table(expected, "boot_time"));
-    assert_eq!(arguments("procline-host.service")[..2], ["host", "--output"], "no option that selects fields");
+    if kind.record == "disk" {
+        // The whole machine takes too long.
+        arguments.iter_mut().filter(|word| word.starts_with('/')).for_each(|word| *word = "/var/log".to_owned());
+    }
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).chain(["--format", "csv"]).collect();
+    let output = String::from_utf8(quiet(&mut procline(&arguments))).unwrap();
+    output.lines().next().expect("a header").split(',').map(str::to_owned).collect()
+}
+
+/// What `columns.json` must be: the columns of a stream are the keys that the unit writes, with the types of the field table, and
+/// TimeGenerated, as Microsoft's documentation of JSON logs requires. The table has all of them, with times as datetime.
+fn expected_columns() -> String {
+    let list = |columns: &[Column], indent: &str| -> String {
+        let lines: Vec<_> = columns
+            .iter()
+            .map(|Column { name, r#type }| format!("{indent}  {{ \"name\": \"{name}\", \"type\": \"{}\" }}", r#type))
+            .collect();
+        format!("[\n{}\n{indent}]", lines.join(",\n"))
+    };
+    let (mut streams, mut tables) = (Vec::new(), Vec::new());
+    for kind in &KINDS {
+        let fields = fields(kind.record);
+        let of_key = |key: String| fields.iter().find(|column| column.name == key).expect(&key).clone();
+        let stream: Vec<_> =
+            [column("TimeGenerated", "datetime")].into_iter().chain(keys(kind).into_iter().map(of_key)).collect();
+        let is_time = |name: &str| name == "timestamp" || kind.times.contains(&name);
+        let of_table = |key: &Column| if is_time(&key.name) { column(&key.name, "datetime") } else { key.clone() };
+        let table: Vec<_> = stream.iter().map(of_table).collect();
+        let columns = list(&stream, "      ");
+        streams.push(format!("    \"{}\": {{\n      \"columns\": {columns}\n    }}", kind.stream()));
+        tables.push(format!("    \"{}\": {}", kind.list, list(&table, "    ")));
+    }
+    // Tables of others, to which the transforms fit the process records.
+    for layout in ["ps", "oms"] {
+        tables.push(format!("    \"{layout}\": {}", list(&columns(layout), "    ")));
+    }
+    format!(
+        "{{\n  \"streams\": {{\n{}\n  }},\n  \"tables\": {{\n{}\n  }}\n}}\n",
+        streams.join(",\n"),
+        tables.join(",\n")
+    )
+}
+
+#[test]
+fn the_columns_are_those_of_the_records() {
+    let expected = expected_columns();
+    if std::env::var_os("UPDATE_COLUMNS").is_some() {
+        fs::write(path("columns.json"), &expected).unwrap();
+    }
+    assert_eq!(file("columns.json"), expected, "UPDATE_COLUMNS=1 cargo test ama::the_columns writes it anew");
+    assert_eq!(selection("procline-host.service"), ["host"], "no option that selects fields");
 
     let nine = "TimeGenerated ProcessId UserId ParentProcessId CpuUtilization StartTime Tty CpuTime Cmd";
     let ps: Vec<_> = columns("ps").into_iter().map(|column| column.name).collect();
     assert_eq!(ps.join(" "), nine);
 
     let reserved = "id BilledSize IsBillable InvalidTimeGenerated TenantId Title Type UniqueId";
-    let lists = ["stream", "procline", "ps", "oms", "hostStream", "host"];
-    for Column { name, .. } in lists.map(columns).concat() {
+    let tables = KINDS.iter().map(|kind| kind.list).chain(["ps", "oms"]);
+    for Column { name, .. } in tables.flat_map(columns) {
         let legal = name.starts_with(|c: char| c.is_ascii_alphabetic())
             && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
             && (2..=45).contains(&name.len());
@@ -155,17 +170,17 @@ fn the_columns_are_those_of_the_record() {
 }
 
 /// The columns of a stream with all fields of a kind of record.
-fn fields(kind: &str) -> Vec<Column> {
-    let output = quiet(&mut procline(&["fields", kind, "--format", "json"]));
+fn fields(record: &str) -> Vec<Column> {
+    let output = quiet(&mut procline(&["fields", record, "--format", "json"]));
     let of_line = |line: &&str| {
         let field: Value = serde_json::from_str(line).unwrap();
-        assert_eq!(field["record"], kind);
+        assert_eq!(field["record"], record);
         let r#type = match field["type"].as_str().unwrap() {
             "string" => "string",
             "int" => "long",
             "float" => "real",
             "bool" => "boolean",
-            "list" => "dynamic",
+            "list" | "object" => "dynamic",
             other => panic!("{other}: {line}"),
         };
         column(field["name"].as_str().unwrap(), r#type)
@@ -173,32 +188,17 @@ fn fields(kind: &str) -> Vec<Column> {
     lines(&output).iter().map(of_line).collect()
 }
 
-/// The sorted columns of the stream of records with these keys.
-fn stream(keys: Vec<Column>) -> Vec<Column> {
-    sorted([column("TimeGenerated", "datetime")].into_iter().chain(keys).collect())
-}
-
-/// The sorted columns of the table that such a stream fills, where this column is a time besides the `timestamp`.
-fn table(keys: Vec<Column>, time: &str) -> Vec<Column> {
-    let is_time = |name: &str| [time, "timestamp"].contains(&name);
-    let row = keys.into_iter().map(|key| if is_time(&key.name) { column(&key.name, "datetime") } else { key });
-    stream(row.collect())
-}
-
-fn sorted(mut columns: Vec<Column>) -> Vec<Column> {
-    columns.sort();
-    columns
-}
-
 /// Each unit and its crontab use one command and one folder, and so do the pages.
 #[test]
 fn one_command_everywhere() {
-    for [unit, cron] in SERVICES {
-        let text = file(cron);
+    for kind in &KINDS {
+        assert_eq!(written(&kind.service()), format!("/var/log/{}/2026-01-31.jsonl", kind.name));
+        let Start::Timer { .. } = kind.start else { continue };
+        let text = file(&format!("{}.cron", kind.name));
         let line = text.lines().find(|line| !line.starts_with('#')).unwrap();
         let (_, command) = line.split_once("/usr/bin/procline ").unwrap();
         let words: Vec<_> = command.split(' ').map(|word| word.trim_matches('\'').replace("\\%", "%")).collect();
-        assert_eq!(words, arguments(unit));
+        assert_eq!(words, arguments(&kind.service()));
         assert_eq!(text.lines().filter(|line| !line.starts_with('#')).count(), 1);
         assert!(text.ends_with('\n'), "cron ignores a last line without a newline");
     }

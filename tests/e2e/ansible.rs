@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::ama::machine::Machine;
-use crate::ama::{file, parse, python, tool};
+use crate::ama::{all_units, file, parse, python, tool, units};
 use crate::limit::limit;
 use crate::support::{PROCLINE, command, lacks, quiet};
 
-const TIMERS: [&str; 2] = ["procline.timer", "procline-host.timer"];
+/// What runs with the role's defaults.
+const DEFAULT: [&str; 2] = ["procline.timer", "procline-host.timer"];
 
 fn folder() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/ansible"))
@@ -38,8 +39,8 @@ fn package(folder: &Path) -> PathBuf {
     fs::write(at("DEBIAN/postinst"), "#!/bin/sh\nsystemd-sysusers procline.conf && systemctl daemon-reload\n").unwrap();
     fs::set_permissions(at("DEBIAN/postinst"), fs::Permissions::from_mode(0o755)).unwrap();
     quiet(command("cp", &["--", PROCLINE]).arg(at("usr/bin/procline")));
-    for unit in ["procline.service", "procline-host.service", TIMERS[0], TIMERS[1]] {
-        fs::write(at(&format!("usr/lib/systemd/system/{unit}")), file(unit)).unwrap();
+    for unit in all_units() {
+        fs::write(at(&format!("usr/lib/systemd/system/{unit}")), file(&unit)).unwrap();
     }
     fs::write(at("usr/lib/sysusers.d/procline.conf"), file("procline.sysusers")).unwrap();
     let deb = folder.join("procline.deb");
@@ -105,8 +106,17 @@ fn arguments(machine: &Machine, service: &str) -> String {
     rest.split_once(" ; ").unwrap().0.to_owned()
 }
 
-fn states(machine: &Machine) -> [String; 2] {
-    ["is-enabled", "is-active"].map(|state| machine.run(&format!("systemctl {state} {} || true", TIMERS.join(" "))))
+/// The units that run. Each unit is enabled if it runs, and only then.
+fn running(machine: &Machine) -> Vec<String> {
+    let units = units();
+    let all = units.join(" ");
+    let state = |word: &str| machine.run(&format!("systemctl {word} {all} || true"));
+    let (enabled, active) = (state("is-enabled"), state("is-active"));
+    for (enabled, active) in enabled.lines().zip(active.lines()) {
+        assert_eq!(enabled == "enabled", active == "active", "{enabled} {active}");
+    }
+    let active = units.iter().zip(active.lines()).filter(|(_, state)| *state == "active");
+    active.map(|(unit, _)| unit.clone()).collect()
 }
 
 #[test]
@@ -119,7 +129,7 @@ fn the_role_installs_configures_and_enables() {
     for (settings, reason) in [
         (json!({}), "Set procline_package_file"),
         (json!({"procline_package_url": address}), "Set procline_package_file"),
-        (json!({"procline_timers": ["cron"]}), "value of procline_timers must be one or more of"),
+        (json!({"procline_units": ["cron.service"]}), "value of procline_units must be one or more of"),
         (json!({"procline_package_url": address, "procline_package_sha256": "0".repeat(64)}), sum),
     ] {
         let failure = play(&machine, &settings).expect_err("a setting is wrong");
@@ -127,15 +137,19 @@ fn the_role_installs_configures_and_enables() {
     }
     assert!(!machine.succeeds("test -e /usr/bin/procline || test -e /var/cache/procline/procline.deb"));
 
-    // With the defaults, the commands and the timers are those of the package. A second run has nothing to do.
+    // With the defaults, the commands are those of the package. A second run has nothing to do.
     let defaults = json!({"procline_package_url": address, "procline_package_sha256": sum});
     assert!(changed(&machine, &defaults) > 0);
     assert_eq!(changed(&machine, &defaults), 0);
-    assert_eq!(states(&machine), ["enabled\nenabled\n", "active\nactive\n"]);
-    for service in ["procline.service", "procline-host.service"] {
-        let unit = machine.run(&format!("cat /usr/lib/systemd/system/{service}"));
-        let command = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/procline ")).unwrap();
-        assert_eq!(arguments(&machine, service), command.replace('\'', "").replace("%%", "%"));
+    assert_eq!(running(&machine), ["procline-host.timer", "procline.timer"]);
+    let sorted = |line: &str| -> Vec<String> {
+        let mut words: Vec<_> = line.split(' ').map(str::to_owned).collect();
+        words.sort();
+        words
+    };
+    for service in all_units().iter().filter(|unit| file(unit).contains("\nExecStart=/usr/bin/procline ")) {
+        let shipped = crate::ama::arguments(service).join(" ");
+        assert_eq!(sorted(&arguments(&machine, service)), sorted(&shipped), "{service}");
     }
     machine.run("systemctl start procline.service procline-host.service; test -s /var/log/procline-host/*.jsonl");
     assert!(machine.rows().iter().any(|row| row["pid"] == 1));
@@ -145,14 +159,16 @@ fn the_role_installs_configures_and_enables() {
     machine.run("cp procline.deb other.deb");
     let settings = json!({
         "procline_package_file": "/srv/other.deb",
-        "procline_timers": ["procline"],
+        "procline_units": ["procline.timer", "procline-groups.timer", "procline-resources.service"],
+        "procline_groups_options": ["--name", "absent"],
         "procline_interval": "*:0/5",
         "procline_keep": "3d",
         "procline_options": ["--no-kernel-threads", "--label", label],
     });
     assert!(changed(&machine, &settings) > 0);
-    assert_eq!(states(&machine), ["enabled\ndisabled\n", "active\ninactive\n"]);
-    for timer in TIMERS {
+    assert_eq!(running(&machine), ["procline-groups.timer", "procline-resources.service", "procline.timer"]);
+    machine.run("systemctl start procline-groups.service; grep -q '\"name\":\"absent\",\"count\":0,' /var/log/procline-groups/*.jsonl");
+    for timer in DEFAULT {
         let show = machine.run(&format!("systemctl show --value --property TimersCalendar {timer}"));
         assert!(show.contains("OnCalendar=*-*-* *:00/5:00 ") && show.lines().count() == 1, "{show}");
     }
@@ -163,7 +179,7 @@ fn the_role_installs_configures_and_enables() {
 
     // Removed, it leaves the records and nothing else.
     assert!(changed(&machine, &json!({"procline_state": "absent"})) > 0);
-    assert_eq!(states(&machine)[1], "inactive\ninactive\n");
+    assert!(running(&machine).is_empty());
     let left = machine.run("find /etc /usr /var -name '*procline*' -not -path '/var/log/procline*'");
     assert_eq!(left, "");
     assert!(machine.succeeds("test -s /var/log/procline/*.jsonl"));

@@ -97,6 +97,62 @@ fn printed_host(tree: &Tree) -> Vec<Record> {
     records
 }
 
+/// A kind of record besides the processes: the name of its config, what its command is there, and how often it runs.
+struct Kind {
+    name: &'static str,
+    command: &'static str,
+    seconds: u32,
+    /// A field that no other kind has.
+    own: &'static str,
+}
+
+const KINDS: [Kind; 3] = [
+    Kind { name: "host", command: "host", seconds: 60, own: "boot_time" },
+    Kind { name: "groups", command: "groups", seconds: 60, own: "states" },
+    Kind { name: "disk", command: "disk /var/log --depth 1 --timeout 30m", seconds: 3600, own: "allocated" },
+];
+
+impl Kind {
+    /// The tree of the test, and what procline prints of it.
+    fn tree(&self) -> (Tree, Vec<Record>) {
+        let tree = if self.name == "groups" { hard_tree() } else { host_tree() };
+        for name in ["a b/c \" d", "日本語 😀/x"] {
+            tree.write(&format!("root/var/log/{name}"), b"some text");
+        }
+        let stat = fs::read_to_string(fixture("proc/1200/stat")).unwrap();
+        tree.write("proc/2100/stat", stat.replace("1200 (bash)", "2100 (日本語 \"\\)").as_bytes());
+        if self.name == "host" {
+            let printed = printed_host(&tree);
+            return (tree, printed);
+        }
+        let arguments: Vec<_> = self.command.split(' ').collect();
+        let output = quiet(tree.procline(&arguments).env("TZ", ZONE));
+        let mut records: Vec<Record> =
+            lines(&output).into_iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert!(records.len() >= 3 && records.iter().all(|record| record.contains_key(self.own)), "{records:?}");
+        for record in &mut records {
+            record.remove("timestamp").expect("a timestamp");
+            self.steady(record);
+        }
+        (tree, records)
+    }
+
+    /// Without what changes between two runs.
+    fn steady(&self, record: &mut Record) {
+        if self.name == "disk" {
+            for key in ["fs_free", "fs_available", "fs_inodes_free"] {
+                assert!(record.remove(key).is_some_and(|value| value.is_u64()), "{key}");
+            }
+            assert!(record.remove("accessed").is_some_and(|value| value.is_string()));
+        }
+    }
+
+    fn steady_events(&self, mut events: Vec<Event>) -> Vec<Event> {
+        events.iter_mut().for_each(|event| self.steady(&mut event.record));
+        events
+    }
+}
+
 /// What a consumer made of one line.
 #[derive(Debug)]
 struct Event {

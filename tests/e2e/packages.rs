@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::ama::machine::Machine;
+use crate::ama::{all_units, units};
 use crate::support::{PROCLINE, command, fixture, lacks, quiet, skip};
 
 /// The package of this kind, deb or rpm; `None` if it is not built and the test must be skipped.
@@ -89,12 +90,6 @@ fn expected(packager: &[&str]) -> BTreeSet<String> {
         walk(&checkout(folder), &mut found);
     }
     let common = [
-        "/usr/lib/systemd/system/procline.service",
-        "/usr/lib/systemd/system/procline.timer",
-        "/usr/lib/systemd/system/procline-host.service",
-        "/usr/lib/systemd/system/procline-host.timer",
-        "/usr/lib/systemd/system/procline-compress.service",
-        "/usr/lib/systemd/system/procline-compress.timer",
         "/usr/lib/sysusers.d/procline.conf",
         "/usr/share/bash-completion/completions/procline",
         "/usr/share/fish/vendor_completions.d/procline.fish",
@@ -107,7 +102,9 @@ fn expected(packager: &[&str]) -> BTreeSet<String> {
         "/usr/share/doc/procline/README",
         "/usr/share/procline/README.md",
     ];
-    found.extend(common.iter().chain(packager).map(|name| format!("-rw-r--r-- root/root {name}")));
+    let units = all_units().into_iter().map(|unit| format!("/usr/lib/systemd/system/{unit}"));
+    let names = common.iter().chain(packager).map(|name| (*name).to_owned()).chain(units);
+    found.extend(names.map(|name| format!("-rw-r--r-- root/root {name}")));
     found
 }
 
@@ -262,12 +259,49 @@ fn assert_only_logs_left(machine: &Machine, before: &BTreeSet<String>) {
     assert_eq!(machine.run("systemctl list-units --failed --quiet --plain 'procline*'"), "");
 }
 
-const TIMERS: &str = "procline.timer procline-host.timer procline-compress.timer";
+/// The units that an administrator enables, as they are listed for systemctl, and what it prints about each: a word for those
+/// that run, another for the rest.
+fn states(machine: &Machine) -> Vec<[String; 3]> {
+    let units = units();
+    let ask = |state: &str| machine.run(&format!("systemctl {state} {} || true", units.join(" ")));
+    let (enabled, active) = (ask("is-enabled"), ask("is-active"));
+    let states = enabled.lines().zip(active.lines()).zip(&units);
+    let states: Vec<_> =
+        states.map(|((enabled, active), unit)| [unit.clone(), enabled.into(), active.into()]).collect();
+    assert_eq!(states.len(), units.len(), "{enabled} {active}");
+    states
+}
+
+/// Whether these units are enabled and run, and no others.
+fn assert_running(machine: &Machine, running: &[&str]) {
+    for [unit, enabled, active] in states(machine) {
+        let expected = if running.contains(&unit.as_str()) { ["enabled", "active"] } else { ["disabled", "inactive"] };
+        assert_eq!([enabled.as_str(), &active], expected, "{unit}");
+    }
+}
+
+/// Each script of the packages that handles units has a list of all of them.
+#[test]
+fn the_scripts_know_every_unit() {
+    let mut units = units();
+    units.sort();
+    for script in ["deb/postinst", "deb/prerm", "deb/postrm", "rpm/pre_uninstall"] {
+        let text = fs::read_to_string(checkout("packaging").join(script)).unwrap();
+        let lists: Vec<_> = text.lines().filter_map(|line| line.trim().strip_prefix("units='")).collect();
+        let [list] = lists[..] else { panic!("{script}: {lists:?}") };
+        let mut listed: Vec<_> = list.trim_end_matches('\'').split(' ').collect();
+        listed.sort_unstable();
+        assert_eq!(listed, units, "{script}");
+    }
+    let restarts = fs::read_to_string(checkout("packaging/rpm/post_install")).unwrap();
+    for unit in units.iter().filter(|unit| unit.ends_with(".service")) {
+        assert!(restarts.contains(&format!("systemctl try-restart {unit} ")), "{unit}");
+    }
+}
 
 /// After the installation nothing is enabled and nothing runs. The user is there. systemd, man and bash find their files.
 fn assert_installed(machine: &Machine) {
-    let state = machine.run(&format!("systemctl is-enabled {TIMERS} || true; systemctl is-active {TIMERS} || true"));
-    assert_eq!(state, "disabled\ndisabled\ndisabled\ninactive\ninactive\ninactive\n");
+    assert_running(machine, &[]);
     assert!(!machine.succeeds("ls -d /var/log/procline*"));
     assert_eq!(machine.run("id -nG procline | tr ' ' '\\n' | sort | xargs"), "adm procline\n");
     let shell = machine.run("getent passwd procline | cut -d: -f7");
@@ -288,7 +322,7 @@ fn assert_installed(machine: &Machine) {
 /// A machine with one timer that runs, and changes that an administrator made. Returns when the timer was started.
 fn use_it(machine: &Machine) -> String {
     machine.run(
-        "systemctl enable --now procline.timer
+        "systemctl enable --now procline.timer procline-resources.service
         systemctl start procline.service
         mkdir /etc/systemd/system/procline.service.d
         printf '[Service]\\nEnvironment=PROCLINE_COMPUTER=changed\\n' >/etc/systemd/system/procline.service.d/own.conf
@@ -308,8 +342,13 @@ fn running(machine: &Machine) -> String {
 fn assert_upgraded(machine: &Machine, since: &str) {
     assert_eq!(running(machine), since);
     assert!(since.contains("ActiveState=active"), "{since}");
-    let state = machine.run(&format!("systemctl is-enabled {TIMERS} || true; systemctl is-active {TIMERS} || true"));
-    assert_eq!(state, "enabled\ndisabled\ndisabled\nactive\ninactive\ninactive\n");
+    assert_running(machine, &["procline-resources.service", "procline.timer"]);
+    // The service that runs all the time has the new program. rpm's package is the same one, but another file.
+    let running = machine.run(
+        "pid=$(systemctl show --value -p MainPID procline-resources.service)
+        stat -L -c %i /proc/$pid/exe /usr/bin/procline | uniq | wc -l; readlink /proc/$pid/exe",
+    );
+    assert_eq!(running, "1\n/usr/bin/procline\n");
     let reload = machine.run("systemctl show --value -p NeedDaemonReload procline.service procline.timer | xargs");
     assert_eq!(reload, "no no\n");
     assert!(machine.run("tail -n 1 /etc/procline-changed").contains("changed"));

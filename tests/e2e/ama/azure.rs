@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::queries::ask;
-use super::{file, parse, path, written};
+use super::{KINDS, file, parse, path, written};
 
 /// The name and text of every file with this extension.
 pub(super) fn files(extension: &str) -> Vec<(String, String)> {
@@ -48,6 +48,11 @@ pub(super) fn config(resource: &Value) -> &Value {
 fn property(variable: impl Into<Value>, property: &str) -> Value {
     let variable = variable.into();
     json!({"operator": {"type": "property_accessor", "operands": {"operand_1": variable, "operand_2": property}}})
+}
+
+/// `columns.part.list`, as the parser nests it.
+fn list(part: &str, list: &str) -> Value {
+    json!({"operator": {"type": "property_accessor", "operands": {"operand_1": "columns", "operand_2": property(part, list)}}})
 }
 
 /// The required parameters, and all parameters.
@@ -188,50 +193,57 @@ fn the_rule_reads_what_the_units_write() {
     for (layout, table, transform) in layouts {
         let layout_of = &variables["layouts"]["value"][layout];
         assert_eq!(layout_of["table"], table);
-        assert_eq!(layout_of["columns"], property("columns", layout));
+        assert_eq!(layout_of["columns"], list("tables", layout));
         assert_eq!(layout_of["transform"]["function"]["parameters"]["file_path"], transform);
     }
     assert_eq!(variables["layouts"]["value"].as_object().unwrap().len(), layouts.len());
+    let kinds = variables["kinds"]["value"].as_array().unwrap();
+    assert_eq!(kinds.len(), KINDS.len());
+    assert!(kinds.len() <= 10, "Azure allows ten data sources and ten flows in a rule");
+    for (row, kind) in kinds.iter().zip(&KINDS) {
+        assert_eq!((&row["name"], &row["stream"]), (&kind.name.into(), &kind.stream().into()));
+        if kind.list == "procline" {
+            let layout = json!({"operator": {"type": "index_accessor", "operands": {"operand_1": "layouts", "operand_2": "layout"}}});
+            for key in ["table", "columns", "transform"] {
+                assert_eq!(row[key], property(layout.clone(), key));
+            }
+        } else {
+            assert_eq!(row["table"], kind.table);
+            assert_eq!(row["columns"], list("tables", kind.list));
+            assert_eq!(row["transform"]["function"]["parameters"]["file_path"], kind.transform());
+        }
+    }
+
+    // Each kind has a source, a flow and a table.
     let rule = &template["resources"]["rule"]["config"];
     let properties = &rule["properties"];
-    let kinds = [
-        ("stream", "procline.service", "procline-host.service"),
-        ("hostStream", "procline-host.service", "procline.service"),
-    ];
-    for (part, count) in [(&properties["dataSources"]["logFiles"], 2), (&properties["dataFlows"], 2)] {
-        assert_eq!(part.as_array().unwrap().len(), count);
+    let of_kinds = |part: &Value| -> Value {
+        assert_eq!(part["loop_type"]["detail"], json!({"item_name": "kind", "array_name": "kinds"}));
+        part["config"].clone()
+    };
+    assert_eq!(properties["streamDeclarations"], property("columns", "streams"));
+    let source = of_kinds(&properties["dataSources"]["logFiles"]);
+    assert_eq!(source["streams"], json!([property("kind", "stream")]));
+    assert_eq!(source["format"], "json");
+    let flow = of_kinds(&properties["dataFlows"]);
+    assert_eq!(flow["streams"], json!([property("kind", "stream")]));
+    assert_eq!(flow["transformKql"], property("kind", "transform"));
+    assert_eq!(flow["outputStream"], "Custom-${kind.table}");
+    assert_eq!(rule["dependsOn"], json!(["tables"]));
+    let table = &template["modules"]["tables"];
+    assert_eq!(table["detail"]["path"], "table.bicep");
+    let parameters = of_kinds(&table["config"])["params"].clone();
+    assert_eq!(parameters["tableName"], property("kind", "table"));
+    assert_eq!(parameters["columns"], property("kind", "columns"));
+
+    // The pattern of each kind matches what its service writes, and nothing that another one does.
+    for kind in &KINDS {
+        let pattern = source["filePatterns"][0].as_str().unwrap().replace("${kind.name}", kind.name);
+        let pattern = glob::Pattern::new(&pattern).unwrap();
+        for other in &KINDS {
+            assert_eq!(pattern.matches(&written(&other.service())), kind.name == other.name, "{pattern}");
+        }
     }
-    for (place, (list, unit, other)) in kinds.into_iter().enumerate() {
-        let source = &properties["dataSources"]["logFiles"][place];
-        let flow = &properties["dataFlows"][place];
-        let stream = source["streams"][0].as_str().unwrap();
-        assert!(stream.starts_with("Custom-"), "{stream}");
-        assert_eq!(properties["streamDeclarations"][format!("'{stream}'")]["columns"], property("columns", list));
-        assert_eq!(flow["streams"], json!([stream]));
-        assert_eq!(source["format"], "json");
-        let pattern = source["filePatterns"][0].as_str().unwrap();
-        let matches = |unit: &str| glob::Pattern::new(pattern).unwrap().matches(&written(unit));
-        assert!(matches(unit) && !matches(other), "{pattern}");
-    }
-    assert_eq!(rule["dependsOn"], json!(["table", "hostTable"]));
-    let modules = &template["modules"];
-    for module in ["table", "hostTable"] {
-        assert_eq!(modules[module]["detail"]["path"], "table.bicep");
-    }
-    // The table of the layout, where the rule writes.
-    let table = &config(&modules["table"])["params"];
-    let layout =
-        json!({"operator": {"type": "index_accessor", "operands": {"operand_1": "layouts", "operand_2": "layout"}}});
-    assert_eq!(table["tableName"], property(layout.clone(), "table"));
-    assert_eq!(table["columns"], property(layout.clone(), "columns"));
-    assert_eq!(properties["dataFlows"][0]["transformKql"], property(layout, "transform"));
-    assert_eq!(properties["dataFlows"][0]["outputStream"], "Custom-${layouts[layout].table}");
-    // The table of heartbeats.
-    let host = &config(&modules["hostTable"])["params"];
-    assert_eq!(properties["dataFlows"][1]["outputStream"], format!("Custom-{}", host["tableName"].as_str().unwrap()));
-    assert_eq!(host["columns"], property("columns", "host"));
-    let transform = &properties["dataFlows"][1]["transformKql"];
-    assert_eq!(transform["function"]["parameters"]["file_path"], "transform-host.kql");
 }
 
 /// The columns that an alert measures and splits by are columns of its query, after its words are replaced. Each placeholder

@@ -4,16 +4,21 @@
 use serde_json::{Map, Value, json};
 
 use super::machine::rows;
-use super::{arguments, columns, feed, file, tool};
+use super::{KINDS, arguments, columns, feed, file, selection, tool};
 use crate::support::{Tree, command, lacks, quiet};
 
-/// The rows that a transform makes of these lines, `None` if the test must be skipped.
+/// The rows that a transform of process records makes of these lines, `None` if the test must be skipped.
 fn transformed(test: &str, transform: &str, lines: &[Map<String, Value>]) -> Option<Vec<Map<String, Value>>> {
+    rows_of(test, "Custom-ProcessMonitor", transform, lines)
+}
+
+/// The same for any stream.
+fn rows_of(test: &str, stream: &str, transform: &str, lines: &[Map<String, Value>]) -> Option<Vec<Map<String, Value>>> {
     if lacks(test, false, &["node"]) {
         return None;
     }
     let package = tool(test, "node_modules/@kusto/language-service-next")?;
-    let input = json!({"stream": columns("stream"), "transform": file(transform), "rows": lines}).to_string();
+    let input = json!({"stream": columns(stream), "transform": file(transform), "rows": lines}).to_string();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/ama/rows.js");
     let (success, output, errors) = feed(command("node", &[script]).arg(package), &input);
     assert!(success && errors.is_empty(), "{transform}: {errors}");
@@ -39,17 +44,32 @@ fn line(keys: Value) -> Map<String, Value> {
     line
 }
 
+/// Each kind's own columns: all keys and values of its lines, and times as datetimes.
 #[test]
 fn times_are_datetimes_and_nothing_is_lost() {
-    let lines = lines_of_the_unit();
-    let Some(table) = transformed("times_are_datetimes_and_nothing_is_lost", "transform.kql", &lines) else { return };
-    assert_eq!(table.len(), lines.len());
-    for (line, row) in lines.iter().zip(&table) {
-        assert_eq!(row["TimeGenerated"], line["timestamp"]);
-        for (key, value) in line {
-            let plain = row[key].as_str().map(|text| text.replace(".000Z", "Z"));
-            let same = plain.as_deref() == value.as_str() || row[key].as_f64() == value.as_f64();
-            assert!(same && row[key].is_null() == value.is_null(), "{key}: {value} became {}", row[key]);
+    for kind in &KINDS {
+        let arguments = selection(&kind.service());
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        let lines = match kind.list {
+            "disk" => lines_of_the_tree(&["disk", "/", "/etc", "--depth", "1"]),
+            // None of the unit's programs runs in the tree.
+            "resources" => lines_of_the_tree(&["--fields", arguments[arguments.len() - 3]]),
+            _ => lines_of_the_tree(&arguments),
+        };
+        let test = "times_are_datetimes_and_nothing_is_lost";
+        let Some(table) = rows_of(test, &kind.stream(), &kind.transform(), &lines) else { return };
+        assert!(!lines.is_empty() && table.len() == lines.len(), "{}", kind.name);
+        for (line, row) in lines.iter().zip(&table) {
+            assert_eq!(row["TimeGenerated"], line["timestamp"]);
+            for (key, value) in line {
+                let plain = row[key].as_str().map(|text| text.replace(".000Z", "Z"));
+                let text = value.as_str().map(|text| text.replace(".000Z", "Z"));
+                let same = row[key] == *value || plain == text && text.is_some() || row[key].as_f64() == value.as_f64();
+                assert!(same && row[key].is_null() == value.is_null(), "{key}: {value} became {}", row[key]);
+            }
+            for time in kind.times.iter().filter(|time| line.contains_key(**time)) {
+                assert!(!row[*time].is_null(), "{time}: {line:?}");
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Column, blocks, column, columns, feed, file, tool};
+use super::{Column, KINDS, blocks, column, columns, feed, file, tool};
 use crate::support::{command, lacks};
 
 /// What `kql.js` reports about a query.
@@ -53,7 +53,7 @@ const FUNCTIONS: [&str; 26] = [
 
 /// What Kusto reports about the queries, `None` if the test must be skipped.
 pub(super) fn ask(test: &str, queries: &BTreeMap<String, String>) -> Option<BTreeMap<String, Answer>> {
-    ask_with_source(test, "stream", queries)
+    ask_with_source(test, "Custom-ProcessMonitor", queries)
 }
 
 /// The same, where `source` has the columns of this stream.
@@ -74,7 +74,10 @@ fn ask_with_source(test: &str, stream: &str, queries: &BTreeMap<String, String>)
     let operation: Vec<_> = [column("TimeGenerated", "datetime")].into_iter().chain(operation).collect();
     let errors = ["InputStreamId", "OperationName", "Message", "_ResourceId"].map(|name| column(name, "string"));
     let errors: Vec<_> = [column("TimeGenerated", "datetime")].into_iter().chain(errors).collect();
-    let mut tables = json!({"ProcessMonitor_CL": table("procline"), "ProclineHost_CL": table("host")});
+    let mut tables = json!({});
+    for kind in &KINDS {
+        tables[kind.table] = json!(table(kind.list));
+    }
     tables["process_CL"] = json!(table("oms"));
     tables["Heartbeat"] = json!(heartbeat);
     tables["_LogOperation"] = json!(operation);
@@ -113,12 +116,11 @@ fn queries() -> BTreeMap<String, String> {
 }
 
 /// The transforms, each with its stream and its table.
-const TRANSFORMS: [[&str; 3]; 4] = [
-    ["transform.kql", "stream", "procline"],
-    ["transform-ps.kql", "stream", "ps"],
-    ["transform-oms.kql", "stream", "oms"],
-    ["transform-host.kql", "hostStream", "host"],
-];
+fn transforms() -> Vec<[String; 3]> {
+    let of_kind = KINDS.iter().map(|kind| [kind.transform(), kind.stream(), kind.list.to_owned()]);
+    let of_layout = |layout: String| [format!("transform-{layout}.kql"), KINDS[0].stream(), layout.clone()];
+    of_kind.chain(["ps".to_owned(), "oms".to_owned()].map(of_layout)).collect()
+}
 
 #[test]
 fn every_query_fits_the_table() {
@@ -133,18 +135,18 @@ fn every_query_fits_the_table() {
 
 #[test]
 fn the_transforms_yield_the_tables() {
-    for [name, stream, list] in TRANSFORMS {
-        let text = file(name);
+    for [name, stream, list] in transforms() {
+        let text = file(&name);
         assert!(text.len() <= 15_360, "longer than a rule takes");
-        let queries = BTreeMap::from([(name.to_owned(), text)]);
-        let Some(answers) = ask_with_source("the_transforms_yield_the_tables", stream, &queries) else { return };
-        let answer = &answers[name];
+        let queries = BTreeMap::from([(name.clone(), text)]);
+        let Some(answers) = ask_with_source("the_transforms_yield_the_tables", &stream, &queries) else { return };
+        let answer = &answers[&name];
         assert!(answer.problems.is_empty(), "{name}: {:?}", answer.problems);
         assert_eq!(foreign(answer), Vec::<&str>::new(), "{name}");
         let mut yielded = answer.columns.clone();
         // Kusto calls the type bool. Tables and streams call it boolean.
         yielded.iter_mut().filter(|column| column.r#type == "bool").for_each(|column| column.r#type = "boolean".into());
-        let mut table = columns(list);
+        let mut table = columns(&list);
         yielded.sort();
         table.sort();
         assert_eq!(yielded, table, "{name}");

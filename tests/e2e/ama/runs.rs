@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value};
 
 use super::machine::{Machine, rows};
-use super::{blocks, file, parse};
+use super::{KINDS, Kind, Start, blocks, file, parse};
 use crate::limit::wait_for;
 use crate::packages::package;
 use crate::support::lacks;
@@ -20,17 +20,30 @@ fn lasting(row: &Map<String, Value>) -> Vec<Option<Value>> {
 
 /// The README's blocks of commands, in its order.
 const PACKAGE: usize = 0;
-const CHECKOUT: usize = 1;
+pub(super) const CHECKOUT: usize = 1;
 const CRON: usize = 2;
-const HEARTBEATS: usize = 3;
-const HEARTBEATS_CRON: usize = 4;
+pub(super) const KINDS_CHECKOUT: usize = 3;
+const KINDS_CRON: usize = 4;
 const COMPRESS: usize = 5;
 
 /// A block of the README: its commands that install, and the last, which enables.
-fn steps(block: usize) -> [String; 2] {
+pub(super) fn steps(block: usize) -> [String; 2] {
     let steps = blocks("README.md", "sh").swap_remove(block);
     let (install, enable) = steps.trim_end().rsplit_once('\n').unwrap();
     [install, enable].map(str::to_owned)
+}
+
+/// The command of the README's table that enables a kind.
+pub(super) fn enabling(kind: &Kind) -> String {
+    let command = format!("systemctl enable --now {}", kind.unit());
+    let (row, table) = (format!("| `{}` |", kind.unit()), format!("| `{}` |", kind.table));
+    assert!(file("README.md").lines().any(|line| line.starts_with(&row) && line.ends_with(&table)), "{}", kind.name);
+    command
+}
+
+/// The kinds of records besides the processes.
+pub(super) fn others() -> &'static [Kind] {
+    &KINDS[1..]
 }
 
 /// The README's steps, exactly as they are printed there, on a machine without procline.
@@ -89,7 +102,7 @@ fn bring_lines(machine: &Machine, block: usize) {
     machine.run("rm /var/log/procline/other.jsonl");
 
     // The commands on the page for missing rows work, too. Some are about heartbeats.
-    let [install, enable] = &steps(HEARTBEATS);
+    let [install, enable] = &steps(KINDS_CHECKOUT);
     if block == CHECKOUT {
         machine.run(install);
     }
@@ -104,10 +117,9 @@ fn bring_lines(machine: &Machine, block: usize) {
 fn the_readmes_steps_bring_heartbeats() {
     let Some(machine) = Machine::boot("the_readmes_steps_bring_heartbeats") else { return };
     machine.run(&steps(CHECKOUT).join("\n"));
-    let [install, enable] = &steps(HEARTBEATS);
-    machine.run(install);
+    machine.run(&steps(KINDS_CHECKOUT)[0]);
     assert_eq!(machine.run("systemctl is-enabled procline-host.timer || true"), "disabled\n");
-    machine.run(enable);
+    machine.run(&enabling(&KINDS[1]));
     assert_eq!(machine.run("systemctl is-enabled procline-host.timer"), "enabled\n");
     machine.run(
         "systemctl stop procline.timer procline-host.timer; systemctl start procline.service procline-host.service",
@@ -222,18 +234,24 @@ fn cron_writes_the_same_file() {
     let Some(machine) = Machine::boot("cron_writes_the_same_file") else { return };
     let install = steps(CHECKOUT).join("\n");
     machine.run(&install.lines().take(3).collect::<Vec<_>>().join("\n"));
-    for (name, block) in [("procline", CRON), ("procline-host", HEARTBEATS_CRON)] {
-        machine.run(&blocks("README.md", "sh")[block]);
+    for kind in &KINDS {
+        let (name, Start::Timer { cron: user }) = (kind.name, &kind.start) else { continue };
+        let block = if name == "procline" { CRON } else { KINDS_CRON };
+        // The README shows the commands for heartbeats.
+        machine.run(&blocks("README.md", "sh")[block].replace("procline-host", name));
         let cron = file(&format!("{name}.cron"));
         let line = cron.lines().find(|line| !line.starts_with('#')).unwrap();
         let words: Vec<_> = line.splitn(7, ' ').collect();
-        assert_eq!(words[..6], ["*", "*", "*", "*", "*", "procline"]);
+        let minute = if kind.list == "disk" { "7" } else { "*" };
+        assert_eq!(words[..6], [minute, "*", "*", "*", "*", user]);
         // cron replaces \% with %, and ends the command at a bare %.
         let command = words[6].replace("\\%", "%");
         assert_eq!(words[6].matches('%').count(), words[6].matches("\\%").count());
-        machine.run(&format!("cat >command <<'END'\n{command}\nEND\nrunuser -u procline -- sh command"));
+        // The whole machine takes too long.
+        let command = command.replace("disk / /var/lib /var/log ", "disk /etc ");
+        machine.run(&format!("cat >command <<'END'\n{command}\nEND\nrunuser -u {user} -- sh command"));
         let modes = machine.run(&format!("stat -c '%a %U %G' /var/log/{name} /var/log/{name}/*"));
-        assert_eq!(modes, "2750 procline adm\n640 procline adm\n");
+        assert_eq!(modes, format!("2750 procline adm\n640 {user} adm\n"));
         assert!(machine.succeeds(&format!("test $(stat -c '%a %U' /etc/cron.d/{name} | tr -d ' ') = 644root")));
     }
     assert!(machine.rows().iter().any(|row| row["pid"] == 1));
@@ -292,10 +310,12 @@ fn finished_files_are_compressed() {
         machine.run("systemctl is-enabled procline-compress.timer; systemctl is-active procline-compress.timer");
     assert_eq!(timer, "enabled\nactive\n");
     machine.run("systemctl stop procline.timer procline-compress.timer; systemctl start procline.service");
-    // There is no directory of heartbeats yet.
+    // There is no directory of the other kinds yet.
     machine.run("systemctl start procline-compress.service");
-    let modes = machine.run("stat -c '%a %U %G' /var/log/procline-host");
-    assert_eq!(modes, "2750 procline adm\n");
+    for kind in others() {
+        let modes = machine.run(&format!("stat -c '%a %U %G' /var/log/{}", kind.name));
+        assert_eq!(modes, "2750 procline adm\n");
+    }
 
     // The files, how many hours ago each was last written, and what becomes of it.
     machine.run("systemctl stop procline-compress.service; rm /var/log/procline/*");
@@ -314,7 +334,7 @@ fn finished_files_are_compressed() {
         ("other.jsonl", 400, ""),
         ("other.jsonl.gz", 4000, ""),
     ];
-    for folder in ["/var/log/procline", "/var/log/procline-host"] {
+    for folder in ["/var/log/procline", "/var/log/procline-disk"] {
         for (name, hours, _) in cases {
             machine.run(&format!(
                 "cd {folder}; echo '{{\"name\":\"{name}\"}}' >{name}; chown procline:adm {name}; chmod 640 {name}
@@ -331,7 +351,7 @@ fn finished_files_are_compressed() {
     expected.retain(|name| **name != "gone");
     expected.extend([&"2020-01-01.jsonl", &"sub"]);
     expected.sort();
-    for folder in ["/var/log/procline", "/var/log/procline-host"] {
+    for folder in ["/var/log/procline", "/var/log/procline-disk"] {
         let found = machine.run(&format!("cd {folder}; LC_ALL=C ls"));
         assert_eq!(found.lines().collect::<Vec<_>>(), expected.iter().map(|name| **name).collect::<Vec<_>>());
         assert_eq!(machine.run(&format!("ls {folder}/sub")), "2020-01-01.jsonl\n");
@@ -348,7 +368,7 @@ fn finished_files_are_compressed() {
     // The next day, and an administrator who keeps less.
     let dropin = "/etc/systemd/system/procline-compress.service.d";
     for (days, removed) in [("30", "2020-01-06.jsonl.gz"), ("20", "2020-01-07.jsonl.gz")] {
-        machine.run(&format!("test -e /var/log/procline/{removed} -a -e /var/log/procline-host/{removed}"));
+        machine.run(&format!("test -e /var/log/procline/{removed} -a -e /var/log/procline-disk/{removed}"));
         machine.run(&format!("mkdir -p {dropin}; printf '[Service]\\nEnvironment=DAYS={days}\\n' >{dropin}/days.conf"));
         machine.run("systemctl daemon-reload; systemctl start procline-compress.service");
         assert!(!machine.succeeds(&format!("ls /var/log/procline*/{removed}")), "{removed}");

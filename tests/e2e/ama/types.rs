@@ -7,7 +7,7 @@ use std::fs;
 use serde_json::Value;
 
 use super::azure::{bicep, config, files};
-use super::{columns, feed, file, parse, tool};
+use super::{KINDS, columns, feed, file, parse, tool};
 use crate::support::{command, lacks};
 
 /// The type of a property, as `types.txt` has it.
@@ -63,6 +63,8 @@ impl<'a> Judge<'a> {
     fn judge(&mut self, path: &str, value: &'a Value) {
         match value {
             Value::Object(map) if map.contains_key("function") => (),
+            // A list whose items a loop makes.
+            Value::Object(map) if map.contains_key("loop_type") => self.judge(&format!("{path}[]"), &map["config"]),
             Value::Object(map) if map.contains_key("operator") => {
                 // Either branch may be the value. The parser may put the condition's operator around the branches.
                 for (name, operand) in map["operator"]["operands"].as_object().into_iter().flatten() {
@@ -184,16 +186,13 @@ fn every_property_is_one_of_its_type() {
         assert!(used.contains(name), "no file uses {name}");
     }
     // The columns come from another file.
-    for (list, name, path) in [
-        ("stream", "Microsoft.Insights/dataCollectionRules", "properties.streamDeclarations.*.columns[].type"),
-        ("hostStream", "Microsoft.Insights/dataCollectionRules", "properties.streamDeclarations.*.columns[].type"),
-        ("procline", "Microsoft.OperationalInsights/workspaces/tables", "properties.schema.columns[].type"),
-        ("ps", "Microsoft.OperationalInsights/workspaces/tables", "properties.schema.columns[].type"),
-        ("oms", "Microsoft.OperationalInsights/workspaces/tables", "properties.schema.columns[].type"),
-        ("host", "Microsoft.OperationalInsights/workspaces/tables", "properties.schema.columns[].type"),
-    ] {
+    let table = ("Microsoft.OperationalInsights/workspaces/tables", "properties.schema.columns[].type");
+    let stream = ("Microsoft.Insights/dataCollectionRules", "properties.streamDeclarations.*.columns[].type");
+    let mut lists: Vec<_> = ["ps", "oms"].map(|layout| (layout.to_owned(), table)).into();
+    lists.extend(KINDS.iter().flat_map(|kind| [(kind.list.to_owned(), table), (kind.stream(), stream)]));
+    for (list, (name, path)) in lists {
         let (_, rules) = types.iter().find(|(known, _)| known.starts_with(&format!("{name}@"))).expect(name);
-        for column in columns(list) {
+        for column in columns(&list) {
             let mut allowed = rules[path].kind.split('|');
             assert!(allowed.any(|kind| kind.eq_ignore_ascii_case(&column.r#type)), "{list}: {column:?}");
         }
@@ -220,7 +219,7 @@ fn a_wrong_property_is_found() {
         ),
         (
             "machines.bicep",
-            "streams: ['Custom-ProcessMonitor']\n          f",
+            "streams: [kind.stream]\n          f",
             "f",
             "properties.dataSources.logFiles[].streams is required: string",
         ),

@@ -1,23 +1,16 @@
 //! The units and cloud-init, checked by systemd and by the schema of cloud-init.
 
+use std::collections::BTreeSet;
 use std::fs;
 
-use super::{file, parse, path, python, tool};
+use super::{KINDS, Start, all_units, arguments, file, parse, path, python, tool};
 use crate::support::{PROCLINE, command, lacks};
-
-const UNITS: [&str; 6] = [
-    "procline.service",
-    "procline.timer",
-    "procline-host.service",
-    "procline-host.timer",
-    "procline-compress.service",
-    "procline-compress.timer",
-];
 
 /// What systemd reports about the units after this change. They start the program under test.
 fn verify(change: (&str, &str)) -> (bool, String) {
     let folder = tempfile::tempdir().unwrap();
-    let units = UNITS.map(|name| {
+    let names = all_units();
+    let units = names.iter().map(|name| {
         let text = file(name).replace("/usr/bin/procline", PROCLINE).replace(change.0, change.1);
         fs::write(folder.path().join(name), text).unwrap();
         folder.path().join(name)
@@ -38,38 +31,100 @@ fn systemd_finds_no_fault_with_the_units() {
     }
 }
 
-/// The exposure level is at most 2.0. A service without any protection has 10.
+/// The exposure level is at most 2.0, or 2.5 for a service with capabilities. A service without any protection has 10.
 #[test]
 fn the_service_is_hardened() {
     if lacks("the_service_is_hardened", false, &["systemd-analyze"]) {
         return;
     }
-    for unit in UNITS.iter().filter(|unit| unit.ends_with(".service")) {
-        for (threshold, good) in [("--threshold=20", true), ("--threshold=5", false)] {
+    for unit in all_units().iter().filter(|unit| unit.ends_with(".service")) {
+        let most = if file(unit).contains("\nAmbientCapabilities=") { "--threshold=25" } else { "--threshold=20" };
+        for (threshold, good) in [(most, true), ("--threshold=5", false)] {
             let mut analyze = command("systemd-analyze", &["security", "--no-pager", "--offline=true", threshold]);
             assert_eq!(analyze.arg(path(unit)).output().unwrap().status.success(), good, "{unit} {threshold}");
         }
     }
 }
 
-/// The units of the two kinds differ in what they write and where, and in nothing else.
+/// The units of all kinds differ in what they write, where and when, and in what is listed here.
 #[test]
 fn the_kinds_have_the_same_units() {
-    let own = ["Description=", "ExecStart=", "LogsDirectory="];
-    let common = |name: &str| -> Vec<String> {
+    let own = ["Description=", "ExecStart=", "LogsDirectory=", "Environment=", "OnCalendar=", "AccuracySec="];
+    let lines = |name: &str| -> BTreeSet<String> {
         let text = file(name);
         let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
         lines.filter(|line| !own.iter().any(|key| line.starts_with(key))).map(str::to_owned).collect()
     };
-    for unit in ["service", "timer"] {
-        assert_eq!(common(&format!("procline.{unit}")), common(&format!("procline-host.{unit}")));
+    let capabilities = |names: &str| [format!("CapabilityBoundingSet={names}"), format!("AmbientCapabilities={names}")];
+    for kind in &KINDS {
+        let (mut lacks, mut has) = (Vec::new(), Vec::new());
+        match kind.list {
+            "groups" => has.extend(capabilities("CAP_DAC_READ_SEARCH")),
+            "disk" => {
+                // procline would skip what these settings mount.
+                lacks.extend(["ProtectSystem=strict", "ProtectHome=yes", "ProtectKernelModules=yes"]);
+                lacks.push("TimeoutStartSec=30s");
+                has.extend(capabilities("CAP_DAC_READ_SEARCH"));
+                let other = ["TimeoutStartSec=31min", "Nice=19", "IOSchedulingClass=idle", "ReadOnlyPaths=/"];
+                has.extend(other.map(str::to_owned));
+            }
+            "resources" => {
+                lacks.extend(["Type=oneshot", "TimeoutStartSec=30s"]);
+                has.extend(capabilities("CAP_SYS_PTRACE CAP_DAC_READ_SEARCH"));
+                let runs_on =
+                    ["Type=simple", "Restart=on-failure", "RestartSec=60s", "[Install]", "WantedBy=multi-user.target"];
+                has.extend(runs_on.map(str::to_owned));
+            }
+            _ => (),
+        }
+        if !has.is_empty() {
+            lacks.push("CapabilityBoundingSet=");
+        }
+        let mut expected = lines("procline.service");
+        for line in lacks {
+            assert!(expected.remove(line), "{line}");
+        }
+        expected.extend(has);
+        assert_eq!(lines(&kind.service()), expected, "{}", kind.name);
+        if matches!(kind.start, Start::Timer { .. }) {
+            assert_eq!(lines(&kind.unit()), lines("procline.timer"), "{}", kind.name);
+        }
     }
+}
+
+/// procline's own timeout ends a run before systemd does, and before the timer starts the next one.
+#[test]
+fn the_limits_of_a_run_fit_each_other() {
+    for kind in &KINDS {
+        let Start::Timer { .. } = kind.start else { continue };
+        let (service, timer) = (file(&kind.service()), file(&kind.unit()));
+        let value = |text: &str, key: &str| text.lines().find_map(|line| line.strip_prefix(key)).expect(key).to_owned();
+        let arguments = arguments(&kind.service());
+        let timeout = arguments.iter().position(|word| word == "--timeout").map_or("10s", |at| &arguments[at + 1]);
+        let seconds = |text: &str| humantime::parse_duration(text).unwrap().as_secs();
+        let between = match value(&timer, "OnCalendar=").as_str() {
+            "minutely" => 60,
+            "hourly" => 3600,
+            other => panic!("{other}"),
+        };
+        let [own, systemd] = [timeout, &value(&service, "TimeoutStartSec=")].map(seconds);
+        assert!(own < systemd && systemd + seconds(&value(&timer, "AccuracySec=")) <= between, "{}", kind.name);
+    }
+}
+
+/// The service that compresses files may write to the directories of all kinds.
+#[test]
+fn files_of_all_kinds_are_compressed() {
+    let names: Vec<_> = KINDS.iter().map(|kind| kind.name).collect();
+    let line = format!("\nLogsDirectory={}\n", names.join(" "));
+    assert!(file("procline-compress.service").contains(&line), "{line}");
 }
 
 /// No unit has a setting that hides processes from procline, or its files from the agent.
 #[test]
 fn no_unit_hides_processes() {
-    for line in UNITS.map(file).join("\n").lines().filter(|line| !line.starts_with('#')) {
+    let texts: Vec<_> = all_units().iter().map(|name| file(name)).collect();
+    for line in texts.join("\n").lines().filter(|line| !line.starts_with('#')) {
         for key in ["ProtectProc=", "ProcSubset=", "PrivateUsers=", "DynamicUser="] {
             assert!(!line.starts_with(key), "{line}");
         }

@@ -6,10 +6,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::{
-    Agent, Event, Shipped, assert_carried, consumer, free_port, hard_tree, host_tree, printed, printed_host, shipped,
-    text,
-};
+use super::{Agent, Event, KINDS, Shipped, assert_carried, consumer, free_port, hard_tree, printed, shipped, text};
 use crate::support::{Tree, skip};
 
 const FOLDER: &str = "fluent-bit";
@@ -91,38 +88,44 @@ fn fluent_bit_in_the_classic_form() {
     runs("fluent_bit_in_the_classic_form", "procline.conf", often, own);
 }
 
-/// The heartbeat by itself, and beside procline.yaml, both included by another config.
+/// Each other kind by itself, and beside procline.yaml, both included by another config.
 #[test]
-fn fluent_bit_emits_the_host_record() {
-    let Some(program) = fluent_bit("fluent_bit_emits_the_host_record") else {
+fn fluent_bit_emits_the_other_records() {
+    let Some(program) = fluent_bit("fluent_bit_emits_the_other_records") else {
         return;
     };
-    let tree = host_tree();
-    let printed = printed_host(&tree);
-    let own = "service:\n  flush: 1\nincludes:\n  - procline.yaml\n  - host.yaml\n";
-    for included in [false, true] {
-        let folder = tempfile::tempdir().unwrap();
-        let change = |config: Shipped| config.with_procline().with("interval_sec: 60", "interval_sec: 1");
-        let mut config = prepare(&folder, "host.yaml", change);
-        if included {
-            prepare(&folder, "procline.yaml", change);
-            config.set_file_name("main.yaml");
-            fs::write(&config, own).unwrap();
+    for kind in &KINDS {
+        let name = format!("{}.yaml", kind.name);
+        let (tree, printed) = kind.tree();
+        let own = format!("service:\n  flush: 1\nincludes:\n  - procline.yaml\n  - {name}\n");
+        for included in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let change = |seconds: u32| {
+                move |config: Shipped| {
+                    config.with_procline().with(&format!("interval_sec: {seconds}"), "interval_sec: 1")
+                }
+            };
+            let mut config = prepare(&folder, &name, change(kind.seconds));
+            if included {
+                prepare(&folder, "procline.yaml", change(60));
+                config.set_file_name("main.yaml");
+                fs::write(&config, &own).unwrap();
+            }
+            let mut agent = Agent::start(&program, &["-c".as_ref(), config.as_ref()], &folder, &tree);
+            let log = agent.log.clone();
+            let of_kind = |is_own: bool| -> Vec<Event> {
+                let found = events(&log).into_iter();
+                found.filter(|event| event.record.contains_key(kind.own) == is_own).collect()
+            };
+            let found = agent.wait_for(2 * printed.len(), || of_kind(true));
+            assert_carried(kind.steady_events(found), &printed, microseconds);
+            if included {
+                agent.wait_for(1, || of_kind(false));
+            } else {
+                assert!(of_kind(false).is_empty());
+            }
+            assert_without_complaint(&agent);
         }
-        let mut agent = Agent::start(&program, &["-c".as_ref(), config.as_ref()], &folder, &tree);
-        let log = agent.log.clone();
-        let of_kind = |is_host: bool| -> Vec<Event> {
-            let found = events(&log).into_iter();
-            found.filter(|event| event.record.contains_key("boot_time") == is_host).collect()
-        };
-        let found = agent.wait_for(2, || of_kind(true));
-        assert_carried(found, &printed, microseconds);
-        if included {
-            agent.wait_for(1, || of_kind(false));
-        } else {
-            assert!(of_kind(false).is_empty());
-        }
-        assert_without_complaint(&agent);
     }
 }
 
@@ -200,14 +203,23 @@ fn the_longest_line_fits_and_the_two_forms_are_the_same() {
         let section = text.split_once("parsers:").unwrap().1.split_once("pipeline:").unwrap().0;
         words(section).into_iter().filter(|word| !word.starts_with("procline")).collect()
     };
-    for name in ["procline.yaml", "procline.conf", "host.yaml", "edge.yaml", "azure-logs-ingestion.yaml"] {
+    let kinds = KINDS.map(|kind| (format!("{}.yaml", kind.name), format!("procline_{}", kind.name)));
+    for kind in &KINDS {
+        let text = read(&format!("{}.yaml", kind.name));
+        assert!(text.contains(&format!("command: /usr/bin/procline {}\n", kind.command)), "{text}");
+        assert!(text.contains(&format!("interval_sec: {}\n", kind.seconds)), "{text}");
+        assert_eq!(text.matches(&format!(": procline.{}\n", kind.name)).count(), 2, "the tag and the match");
+    }
+    let processes = ["procline.yaml", "procline.conf", "edge.yaml", "azure-logs-ingestion.yaml"];
+    let processes = processes.map(|name| (name.to_owned(), "procline".to_owned()));
+    for (name, its_parser) in kinds.iter().chain(&processes) {
         let words = words(&read(name));
         let value =
             |key: &str| &words[words.iter().position(|word| word == key).unwrap_or_else(|| panic!("{key}")) + 1];
         let size: usize = value("buf_size").strip_suffix('k').unwrap().parse().unwrap();
         assert!(size * 1000 >= longest + 2, "{name}");
         assert_eq!(value("threaded"), "on", "{name}");
-        assert_eq!(value("parser"), if name == "host.yaml" { "procline_host" } else { "procline" }, "{name}");
+        assert_eq!(value("parser"), its_parser, "{name}");
         assert!(name.ends_with(".conf") || parser(name) == parser("procline.yaml"), "{name}");
     }
     let mut conversions =

@@ -1,13 +1,11 @@
-//! Fluentd 1.x with fluentd/process.conf and fluentd/host.conf, and Fluentd 0.12 with the config of the legacy agent.
+//! Fluentd 1.x with the configs of fluentd/, and Fluentd 0.12 with the config of the legacy agent.
 
 use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
 
-use super::{
-    Agent, Event, Shipped, assert_carried, consumer, hard_tree, host_tree, printed, printed_host, shipped, text,
-};
+use super::{Agent, Event, KINDS, Shipped, assert_carried, consumer, hard_tree, printed, shipped, text};
 use crate::support::{PROCLINE, command};
 
 /// Fluentd's own check of a config.
@@ -35,33 +33,57 @@ fn fluentd_emits_every_record() {
     assert_without_complaint(&agent);
 }
 
-/// The heartbeat by itself, and beside process.conf in a directory that the agent includes.
+/// Each other kind by itself, and beside process.conf in a directory that the agent includes.
 #[test]
-fn fluentd_emits_the_host_record() {
-    let Some(program) = consumer("fluentd_emits_the_host_record", "FLUENTD", "fluentd") else {
+fn fluentd_emits_the_other_records() {
+    let Some(program) = consumer("fluentd_emits_the_other_records", "FLUENTD", "fluentd") else {
         return;
     };
-    dry_run(&program, &[], &shipped("fluentd/host.conf"));
-    let tree = host_tree();
-    let printed = printed_host(&tree);
-    for names in [vec!["host.conf"], vec!["host.conf", "process.conf"]] {
-        let folder = tempfile::tempdir().unwrap();
-        for name in &names {
-            Shipped::read(&format!("fluentd/{name}"))
-                .with_procline()
-                .with("run_interval 60s", "run_interval 1s")
-                .write(&folder.path().join(name));
+    for kind in &KINDS {
+        let own = format!("{}.conf", kind.name);
+        dry_run(&program, &[], &shipped("fluentd").join(&own));
+        let (tree, printed) = kind.tree();
+        for names in [vec![own.as_str()], vec![&own, "process.conf"]] {
+            let folder = tempfile::tempdir().unwrap();
+            for name in &names {
+                let seconds = if *name == own { kind.seconds } else { 60 };
+                Shipped::read(&format!("fluentd/{name}"))
+                    .with_procline()
+                    .with(&format!("run_interval {seconds}s"), "run_interval 1s")
+                    .write(&folder.path().join(name));
+            }
+            let config = folder.path().join("fluent");
+            fs::write(&config, "@include *.conf\n").unwrap();
+            let mut agent = Agent::start(&program, &["-c".as_ref(), config.as_ref()], &folder, &tree);
+            let log = agent.log.clone();
+            let tag = format!("procline.{}", kind.name);
+            let found = agent.wait_for(2 * printed.len(), || events(&log, &tag));
+            assert_carried(kind.steady_events(found), &printed, zoned);
+            if names.len() > 1 {
+                agent.wait_for(1, || events(&log, "procline.process"));
+            }
+            assert_without_complaint(&agent);
         }
-        let config = folder.path().join("fluent");
-        fs::write(&config, "@include *.conf\n").unwrap();
-        let mut agent = Agent::start(&program, &["-c".as_ref(), config.as_ref()], &folder, &tree);
-        let log = agent.log.clone();
-        let found = agent.wait_for(2, || events(&log, "procline.host"));
-        assert_carried(found, &printed, zoned);
-        if names.len() > 1 {
-            agent.wait_for(1, || events(&log, "procline.process"));
-        }
-        assert_without_complaint(&agent);
+    }
+}
+
+/// The configs of the other kinds differ in the tag, the command and the interval. This test does not need Fluentd.
+#[test]
+fn the_configs_of_fluentd_are_alike() {
+    let lines = |name: &str| -> Vec<String> {
+        let text = fs::read_to_string(shipped("fluentd").join(format!("{name}.conf"))).unwrap();
+        text.lines().filter(|line| !line.starts_with("# Fluentd")).map(str::to_owned).collect()
+    };
+    for kind in &KINDS {
+        let (tag, command) = (format!("procline.{}", kind.name), format!("/usr/bin/procline {}", kind.command));
+        let expected = lines("host").into_iter().map(|line| {
+            let line = line.replace("procline.host", &tag).replace("/usr/bin/procline host", &command);
+            line.replace("run_interval 60s", &format!("run_interval {}s", kind.seconds))
+        });
+        assert_eq!(lines(kind.name), expected.collect::<Vec<_>>(), "{}", kind.name);
+        // The command works, and the records are hard to carry.
+        let (_, printed) = kind.tree();
+        assert!(serde_json::to_string(&printed).unwrap().contains("日本語"), "{printed:?}");
     }
 }
 
