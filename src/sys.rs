@@ -3,8 +3,10 @@
 
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
-use std::os::fd::{IntoRawFd, OwnedFd};
-use std::ptr;
+use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::{io, ptr};
+
+use rustix::io::Errno;
 
 /// Whether the C library can ask the system's name services. A static glibc would load the machine's modules for them, and
 /// with those the machine's own glibc, which may be another version. Programs that did crashed.
@@ -76,6 +78,16 @@ unsafe fn text(string: *const libc::c_char) -> String {
 pub fn close(descriptor: OwnedFd) {
     // SAFETY: the descriptor is owned and open, and is consumed here, so nothing uses or closes it again.
     unsafe { rustix::io::close(descriptor.into_raw_fd()) }
+}
+
+/// Reads the next part of a directory's list into `buffer`, getdents64(2), and returns its length: 0 at the end. rustix shows
+/// the entries one after the other, and not in another order.
+pub fn list(directory: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Errno> {
+    // SAFETY: the kernel writes at most as many bytes as the buffer has.
+    let length =
+        unsafe { libc::syscall(libc::SYS_getdents64, directory.as_raw_fd(), buffer.as_mut_ptr(), buffer.len()) };
+    let failed = |_| Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO);
+    usize::try_from(length).map_err(failed)
 }
 
 #[cfg(test)]
