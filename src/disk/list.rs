@@ -16,6 +16,7 @@ const HEAD: usize = 19;
 
 /// A part of a list.
 pub struct List {
+    /// The part, and a NUL after it.
     buffer: Vec<u8>,
     /// The inode and the place of each entry, in one number. The highest bits of an inode are lost: only the order
     /// depends on them.
@@ -35,7 +36,7 @@ pub struct Entry<'a> {
 impl List {
     /// A list that is empty until it is read.
     pub fn new() -> Self {
-        List { buffer: vec![0; BUFFER], order: Vec::new(), next: 0 }
+        List { buffer: vec![0; BUFFER + 1], order: Vec::new(), next: 0 }
     }
 
     /// Reads the next part of this directory's list. Returns whether there is one.
@@ -44,7 +45,7 @@ impl List {
     /// Those of getdents64(2).
     pub fn read(&mut self, directory: BorrowedFd<'_>) -> Result<bool, Errno> {
         self.order.clear();
-        let length = retry_on_intr(|| sys::list(directory, &mut self.buffer))?;
+        let length = retry_on_intr(|| sys::list(directory, &mut self.buffer[..BUFFER]))?;
         let mut place = 0;
         while let Some(head) = head(&self.buffer[..length], place) {
             let [inode, next] = [0, 8].map(|start| number(head, start));
@@ -61,7 +62,7 @@ impl List {
         let places = self.order.iter().map(|key| *key as usize & (BUFFER - 1));
         let entries = places.filter_map(|place| {
             let head = head(&self.buffer, place)?;
-            let name = CStr::from_bytes_until_nul(self.buffer.get(place + HEAD..place + size(head))?).ok()?;
+            let name = sys::text_until_nul(self.buffer.get(place + HEAD..)?)?;
             Some(Entry { is_directory: head[HEAD - 1] == libc::DT_DIR, name })
         });
         entries.filter(|entry| !matches!(entry.name.to_bytes(), b"." | b".."))

@@ -370,7 +370,10 @@ fn measure(found: &mut Counter<'_>, level: &mut Level, path: &[u8], directory: B
     if stat.is_directory() {
         level.pending.extend_from_slice(name.to_bytes_with_nul());
     } else if !found.is_outside(stat.place(), false) {
-        let node = found.node(level, path, name.to_bytes(), &stat, &level.filesystem);
+        let node = match ask {
+            Ask::Whole => found.node(level, path, name.to_bytes(), &stat, &level.filesystem),
+            _ => level.node,
+        };
         found.count(node, &stat);
         found.date(node, &stat, path, name.to_bytes());
     }

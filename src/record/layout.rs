@@ -199,7 +199,9 @@ impl<'a> Record<'a> {
     // Otherwise it would be one more call for each value.
     #[inline(always)]
     fn value(&self, place: usize, content: &'a Content) -> Value<'a> {
-        if let Some((_, value)) = self.shortened.iter().find(|(other, _)| *other == place) {
+        if !self.shortened.is_empty()
+            && let Some((_, value)) = self.shortened.iter().find(|(other, _)| *other == place)
+        {
             return value.clone();
         }
         match content {
