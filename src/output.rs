@@ -95,7 +95,9 @@ impl Writer {
         truncate::line(&mut self.line, record, is_cut, self.max_record_bytes, encode);
         self.frame.clear();
         self.encoding.before(mem::replace(&mut self.none_written, false), &mut self.frame);
-        self.lines.push(&self.frame)?;
+        if !self.frame.is_empty() {
+            self.lines.push(&self.frame)?;
+        }
         self.lines.push(&self.line)
     }
 

@@ -199,9 +199,7 @@ impl<'a> Record<'a> {
     // Otherwise it would be one more call for each value.
     #[inline(always)]
     fn value(&self, place: usize, content: &'a Content) -> Value<'a> {
-        if !self.shortened.is_empty()
-            && let Some((_, value)) = self.shortened.iter().find(|(other, _)| *other == place)
-        {
+        if let Some((_, value)) = self.shortened.iter().find(|(other, _)| *other == place) {
             return value.clone();
         }
         match content {
