@@ -50,7 +50,7 @@ impl Encoding {
     }
 
     /// Appends the record and a newline.
-    pub fn line<R>(&self, out: &mut Vec<u8>, record: &Record<'_, R>) {
+    pub fn line(&self, out: &mut Vec<u8>, record: &Record<'_>) {
         match self {
             Encoding::Json | Encoding::Array => json::record(out, record),
             Encoding::Csv { columns, .. } => csv::row(out, cells(record, columns)),
@@ -78,7 +78,7 @@ impl Encoding {
 }
 
 /// A cell for every column. The record's values must have the order of the columns.
-fn cells<'a, R>(record: &'a Record<'_, R>, columns: &'a [String]) -> impl Iterator<Item = Vec<u8>> + 'a {
+fn cells<'a>(record: &'a Record<'_>, columns: &'a [String]) -> impl Iterator<Item = Vec<u8>> + 'a {
     let mut values = record.rows().peekable();
     columns.iter().map(move |column| {
         let value = values.next_if(|(key, _)| key.column == *column).map(|(_, value)| value);
@@ -140,12 +140,12 @@ mod tests {
     /// The line of a record. `cut` tells whether the command was already truncated when it was read.
     fn line(long: &Long, cut: bool, max: usize, is_csv: bool) -> Vec<u8> {
         let columns: Vec<_> = TABLE.iter().filter_map(|field| Column::of(field, Schema::Procline)).collect();
-        let layout = Layout::new(&KIND, &columns, Schema::Procline, &[]).unwrap();
+        let layout = Layout::new(&KIND, columns, Schema::Procline, &[]).unwrap();
         let encoding = if is_csv { Encoding::csv(layout.columns(true)) } else { Encoding::Json };
         let mut out = b"what was before".to_vec();
-        let host = Host::default();
-        let mut record = layout.record(long, &host);
-        truncate::line(&mut out, &mut record, cut, max, |out, record| encoding.line(out, record));
+        layout.record(long, &Host::default(), |record| {
+            truncate::line(&mut out, record, cut, max, |out, record| encoding.line(out, record));
+        });
         out
     }
 

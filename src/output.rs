@@ -90,12 +90,14 @@ impl Writer {
     ///
     /// # Errors
     /// If a batch of lines cannot be written.
-    pub fn write<R>(&mut self, record: &mut Record<'_, R>, is_cut: bool) -> anyhow::Result<()> {
-        let encode = |line: &mut Vec<u8>, record: &Record<'_, R>| self.encoding.line(line, record);
+    pub fn write(&mut self, record: &mut Record<'_>, is_cut: bool) -> anyhow::Result<()> {
+        let encode = |line: &mut Vec<u8>, record: &Record<'_>| self.encoding.line(line, record);
         truncate::line(&mut self.line, record, is_cut, self.max_record_bytes, encode);
         self.frame.clear();
         self.encoding.before(mem::replace(&mut self.none_written, false), &mut self.frame);
-        self.lines.push(&self.frame)?;
+        if !self.frame.is_empty() {
+            self.lines.push(&self.frame)?;
+        }
         self.lines.push(&self.line)
     }
 

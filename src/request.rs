@@ -144,7 +144,7 @@ fn plan<R>(
 ) -> Result<Plan<R>, String> {
     let columns = select(kind, schema, fields)?;
     let line = &shared.line;
-    let layout = Layout::new(kind, &columns, schema, labels)?;
+    let layout = Layout::new(kind, columns, schema, labels)?;
     let encoding = match line.format {
         Format::Json => Encoding::Json,
         Format::Array => Encoding::Array,

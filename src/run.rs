@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::exit::{self, Outcome, Transient};
 pub use interval::Interval;
+use job::{AnyJob, Carry};
 pub use job::{End, Job, Turn, Worker};
 pub use shared::Shared;
 use signals::Signals;
@@ -40,10 +41,23 @@ pub fn run<J: Job>(
     destination: impl Fn() -> String,
     job: impl Fn(Turn, &J::Carry) -> J,
 ) -> Result<(), Outcome> {
+    let first = J::Carry::default();
+    run_any(schedule, &destination, &|turn, earlier| {
+        let earlier = earlier.as_ref().and_then(|earlier| earlier.downcast_ref());
+        Box::new(job(turn, earlier.unwrap_or(&first)))
+    })
+}
+
+/// The same for any kind of job.
+fn run_any(
+    schedule: Schedule,
+    destination: &dyn Fn() -> String,
+    job: &dyn Fn(Turn, &Carry) -> Box<dyn AnyJob>,
+) -> Result<(), Outcome> {
     let signals = Signals::register()?;
     let mut stuck = StuckWorkers::default();
-    let mut carry = J::Carry::default();
-    let mut snapshot = |turn, carry: &J::Carry| {
+    let mut carry = Carry::default();
+    let mut snapshot = |turn, carry: &Carry| {
         watchdog::watch(job(turn, carry), turn, destination(), schedule.timeout, &signals, &mut stuck)
     };
     let Some(interval) = schedule.interval else {

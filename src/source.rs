@@ -90,7 +90,7 @@ impl<S: Source> Snapshot<S> {
         let mut unwritten = None;
         let carry = source.records(&view, &host, needs, &earlier, &mut |subject| {
             worker.steps.enter(WRITING);
-            unwritten = writer.write(&mut plan.layout.record(subject, &host), false).err();
+            unwritten = plan.layout.record(subject, &host, |record| writer.write(record, false)).err();
             worker.steps.enter(FIRST);
             unwritten.is_none() && !worker.control.is_stopped()
         });

@@ -3,8 +3,10 @@
 
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
-use std::os::fd::{IntoRawFd, OwnedFd};
-use std::ptr;
+use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::{io, ptr};
+
+use rustix::io::Errno;
 
 /// Whether the C library can ask the system's name services. A static glibc would load the machine's modules for them, and
 /// with those the machine's own glibc, which may be another version. Programs that did crashed.
@@ -78,6 +80,23 @@ pub fn close(descriptor: OwnedFd) {
     unsafe { rustix::io::close(descriptor.into_raw_fd()) }
 }
 
+/// Reads the next part of a directory's list into `buffer`, getdents64(2), and returns its length: 0 at the end. rustix shows
+/// the entries one after the other, and not in another order.
+pub fn list(directory: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Errno> {
+    // SAFETY: the kernel writes at most as many bytes as the buffer has.
+    let length =
+        unsafe { libc::syscall(libc::SYS_getdents64, directory.as_raw_fd(), buffer.as_mut_ptr(), buffer.len()) };
+    let failed = |_| Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO);
+    usize::try_from(length).map_err(failed)
+}
+
+/// The text before the first NUL. None if the last of the bytes is no NUL. `CStr::from_bytes_until_nul` does the same, and
+/// takes several times as long for a short text.
+pub fn text_until_nul(bytes: &[u8]) -> Option<&CStr> {
+    // SAFETY: the search for a NUL ends at the last of the bytes, or before.
+    bytes.ends_with(&[0]).then(|| unsafe { CStr::from_ptr(bytes.as_ptr().cast()) })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,5 +114,10 @@ mod tests {
         assert_eq!(user_name(4_242_424_242), None);
         assert_eq!(group_name(0).as_deref(), root);
         assert_eq!(group_name(4_242_424_242), None);
+    }
+    #[test]
+    fn a_text_ends_at_the_first_nul() {
+        assert_eq!(text_until_nul(b"a\0b\0"), Some(c"a"));
+        assert_eq!((text_until_nul(b"\0"), text_until_nul(b"a\0b"), text_until_nul(b"")), (Some(c""), None, None));
     }
 }

@@ -248,3 +248,24 @@ fn mount(entry: &Entry, get: fn(&Mount) -> &Vec<u8>) -> Value<'_> {
 fn space<'a>(entry: &Entry, get: fn(&Space) -> u64) -> Value<'a> {
     entry.filesystem.space.as_ref().map_or(Value::Absent, |space| Value::count(get(space)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::filesystem::Filesystem;
+    use super::*;
+
+    #[test]
+    fn a_small_share_of_a_large_filesystem_is_not_0() {
+        let of = |size| {
+            let space = Space { size, free: 0, available: 0, inodes: 0, inodes_free: 0 };
+            let filesystem = Arc::new(Filesystem { space: Some(space), ..Filesystem::default() });
+            share(&Entry { filesystem, ..Entry::default() }, 1_000_000)
+        };
+        assert_eq!(of(2_000_000_000_000), Value::Float(0.00005));
+        assert_eq!(of(3_000_000), Value::Float(33.333333));
+        // Filesystems such as /proc have no size.
+        assert_eq!(of(0), Value::Absent);
+    }
+}

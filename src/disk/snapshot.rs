@@ -200,7 +200,7 @@ impl Records<'_> {
             });
             entry.filesystem = Arc::clone(&filesystem);
             last = Some(filesystem);
-            writer.write(&mut layout.record(&entry, self.host), false)?;
+            layout.record(&entry, self.host, |record| writer.write(record, false))?;
         }
         self.worker.steps.enter(FIRST);
         for complaint in found.complaints {

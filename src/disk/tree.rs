@@ -38,6 +38,13 @@ pub struct Sums {
 impl Sums {
     /// Adds a regular file to the newest and the oldest.
     pub fn date(&mut self, time: Time, path: impl Fn() -> Vec<u8>) {
+        // Nearly all files are between the two.
+        if let (Some(oldest), Some(newest)) = (&self.oldest, &self.newest)
+            && oldest.time < time
+            && time < newest.time
+        {
+            return;
+        }
         keep(&mut self.newest, Ordering::Greater, time, &path);
         keep(&mut self.oldest, Ordering::Less, time, &path);
     }

@@ -4,22 +4,21 @@
 //! by `..`.
 
 use std::ffi::CStr;
-use std::mem::{self, MaybeUninit};
+use std::mem;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use rustix::fs::{FileType, Mode, OFlags, RawDir, SeekFrom, openat, seek};
+use rustix::fs::{Mode, OFlags, SeekFrom, openat, seek};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::common::{Common, Directory, lock};
 use super::filesystem::Filesystem;
+use super::list::List;
 use super::stat::{Ask, Place, Stat};
 use super::tree::{Node, Sums};
 
 use crate::sys;
 
-/// One request of getdents64(2).
-const BUFFER: usize = 64 * 1024;
 /// How many directories a walker keeps open.
 const OPEN_MAX: usize = 64;
 /// After how many files the walk hears of them.
@@ -58,7 +57,7 @@ pub struct Walker<'a> {
     /// The directories from the one that it was given to the one it is in.
     levels: Vec<Level>,
     path: Vec<u8>,
-    buffer: Vec<MaybeUninit<u8>>,
+    list: List,
     found: Counter<'a>,
 }
 
@@ -188,7 +187,7 @@ impl<'a> Walker<'a> {
             common,
             levels: Vec::new(),
             path: Vec::new(),
-            buffer: vec![MaybeUninit::uninit(); BUFFER],
+            list: List::new(),
             found: Counter { common, node: 0, sums: Sums::default(), seen: 0 },
         }
     }
@@ -246,44 +245,34 @@ impl<'a> Walker<'a> {
     /// Reads the next part of the list of the directory that it is in. Counts the files, and notes the directories.
     /// Returns whether to go on in this directory.
     fn read(&mut self) -> bool {
-        let Walker { levels, path, buffer, found, .. } = self;
+        let Walker { levels, path, list, found, .. } = self;
         let Some(level) = levels.last_mut() else {
             return false;
         };
         let Some(file) = level.file.take() else {
             return false;
         };
+        match list.read(file.as_fd()) {
+            Ok(more) => level.is_read = !more,
+            Err(error) => {
+                level.is_read = true;
+                found.fail(level.node, path, b"", error);
+            }
+        }
+        let ask = found.ask(level.depth, false);
         let mut goes_on = true;
-        let mut list = RawDir::new(file.as_fd(), buffer);
-        loop {
-            let entry = match list.next() {
-                None => {
-                    level.is_read = true;
-                    break;
-                }
-                Some(Err(Errno::INTR)) => continue,
-                Some(Err(error)) => {
-                    level.is_read = true;
-                    found.fail(level.node, path, b"", error);
-                    break;
-                }
-                Some(Ok(entry)) => entry,
-            };
-            level.cookie = entry.next_entry_cookie();
-            let name = entry.file_name();
-            match entry.file_type() {
-                _ if [c".", c".."].contains(&name) => {}
-                FileType::Directory => level.pending.extend_from_slice(name.to_bytes_with_nul()),
-                _ => measure(found, level, path, file.as_fd(), name),
+        for entry in list.entries() {
+            if entry.is_directory {
+                level.pending.extend_from_slice(entry.name.to_bytes_with_nul());
+            } else {
+                measure(found, level, path, file.as_fd(), entry.name, ask);
             }
-            if !found.see() {
-                goes_on = false;
-                break;
-            }
-            if list.is_buffer_empty() {
+            goes_on = found.see();
+            if !goes_on {
                 break;
             }
         }
+        level.cookie = list.next;
         level.file = Some(file);
         if !goes_on {
             // The walk was cancelled: leave every directory.
@@ -373,15 +362,18 @@ impl<'a> Walker<'a> {
 }
 
 /// Measures a file in a directory. A filesystem that does not tell what its files are may have named a directory.
-fn measure(found: &mut Counter<'_>, level: &mut Level, path: &[u8], directory: BorrowedFd<'_>, name: &CStr) {
-    let stat = match Stat::of(directory, name, found.ask(level.depth, false)) {
+fn measure(found: &mut Counter<'_>, level: &mut Level, path: &[u8], directory: BorrowedFd<'_>, name: &CStr, ask: Ask) {
+    let stat = match Stat::of(directory, name, ask) {
         Ok(stat) => stat,
         Err(error) => return found.fail(level.node, path, name.to_bytes(), error),
     };
     if stat.is_directory() {
         level.pending.extend_from_slice(name.to_bytes_with_nul());
     } else if !found.is_outside(stat.place(), false) {
-        let node = found.node(level, path, name.to_bytes(), &stat, &level.filesystem);
+        let node = match ask {
+            Ask::Whole => found.node(level, path, name.to_bytes(), &stat, &level.filesystem),
+            _ => level.node,
+        };
         found.count(node, &stat);
         found.date(node, &stat, path, name.to_bytes());
     }

@@ -13,7 +13,7 @@ use crate::record::layout::Name;
 use crate::record::{Record, Value};
 
 /// Appends the record's object and a newline to `out`.
-pub fn record<R>(out: &mut Vec<u8>, record: &Record<'_, R>) {
+pub fn record(out: &mut Vec<u8>, record: &Record<'_>) {
     let start = out.len();
     match object(out, record) {
         Ok(()) => out.push(b'\n'),
@@ -31,7 +31,7 @@ pub fn text(value: &impl Serialize) -> Vec<u8> {
     out
 }
 
-fn object<R>(out: &mut Vec<u8>, record: &Record<'_, R>) -> serde_json::Result<()> {
+fn object(out: &mut Vec<u8>, record: &Record<'_>) -> serde_json::Result<()> {
     out.push(b'{');
     let mut open: &[Name] = &[];
     record.each(|key, row| {
@@ -198,9 +198,9 @@ mod tests {
         let truncation = Truncation { first: &[], mark: "cut", doc: "" };
         let schemas = &[Schema::Procline, Schema::Otel];
         let kind = Kind { name: "test", fields: &TABLE, lists: &[], schemas, truncation };
-        let layout = Layout::new(&kind, &columns, schema, &labels).unwrap();
+        let layout = Layout::new(&kind, columns, schema, &labels).unwrap();
         let mut out = Vec::new();
-        record(&mut out, &layout.record(&Numbers(number), &Host::default()));
+        layout.record(&Numbers(number), &Host::default(), |numbers| record(&mut out, numbers));
         String::from_utf8(out).unwrap()
     }
 

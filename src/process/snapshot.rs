@@ -210,7 +210,7 @@ impl<R: Report> Progress<R> {
         }
         let writer = &mut self.writer;
         report.process(&mut self.state, process, host, |subject, is_cut| {
-            writer.write(&mut plan.layout.record(subject, host), is_cut)
+            plan.layout.record(subject, host, |record| writer.write(record, is_cut))
         })
     }
 
@@ -221,7 +221,7 @@ impl<R: Report> Progress<R> {
         let is_proc = self.cursor.any();
         let reported = if is_whole && is_proc {
             report.end(&mut self.state, host, |subject, is_cut| {
-                writer.write(&mut plan.layout.record(subject, host), is_cut)
+                plan.layout.record(subject, host, |record| writer.write(record, is_cut))
             })
         } else {
             Ok(())

@@ -51,13 +51,18 @@ impl Name {
 
 /// The layout of every record of a run.
 pub struct Layout<R: 'static> {
-    /// The fields, then what is the same in every record, then the mark of a truncated record.
-    rows: Vec<(Key, Content<R>)>,
+    columns: Vec<Column<R>>,
+    rows: Rows,
 }
 
+/// What a layout is apart from the type of its subjects: the fields, then what is the same in every record, then the mark of
+/// a truncated record.
+struct Rows(Vec<(Key, Content)>);
+
 /// What a key has as its value.
-enum Content<R: 'static> {
-    Field(Column<R>),
+enum Content {
+    /// The column at this position.
+    Column(usize),
     /// What the schema requires in every record.
     Constant(&'static str),
     /// The value of a label, of any length.
@@ -74,7 +79,39 @@ impl<R> Layout<R> {
     /// A sentence for the user, if a label would be a second value for a key.
     pub fn new(
         kind: &Kind<R>,
-        columns: &[Column<R>],
+        columns: Vec<Column<R>>,
+        schema: Schema,
+        labels: &[(String, String)],
+    ) -> Result<Self, String> {
+        let first = |column: &Column<R>| kind.truncation.first.iter().position(|name| *name == column.field.name);
+        let names: Vec<_> = columns.iter().map(|column| (column.name(), first(column))).collect();
+        Ok(Layout { columns, rows: Rows::new(&names, kind.truncation.mark, schema, labels)? })
+    }
+
+    /// The names of all columns that a record may have, in their order. `is_limited` tells whether lines have a maximum
+    /// length.
+    pub fn columns(&self, is_limited: bool) -> Vec<String> {
+        let has_long = self.columns.iter().any(Column::is_long);
+        self.rows.columns(is_limited, has_long)
+    }
+
+    /// What must be read for its fields.
+    pub fn needs(&self) -> u32 {
+        self.columns.iter().fold(0, |all, column| all | column.needs())
+    }
+
+    /// Calls `write` with the record of one `subject`: the known values of its fields, and the labels.
+    pub fn record<T>(&self, subject: &R, host: &Host, write: impl FnOnce(&mut Record<'_>) -> T) -> T {
+        let value = |place: usize| self.columns[place].value(subject, host);
+        write(&mut Record { rows: &self.rows, columns: &value, is_cut: false, shortened: Vec::new() })
+    }
+}
+
+impl Rows {
+    /// The names of the columns come with their positions among the fields that are truncated first.
+    fn new(
+        columns: &[(&str, Option<usize>)],
+        mark: &str,
         schema: Schema,
         labels: &[(String, String)],
     ) -> Result<Self, String> {
@@ -83,17 +120,16 @@ impl<R> Layout<R> {
             let name = objects.pop().unwrap_or(name);
             Key::new(&objects, name, cut_first)
         };
-        let mut rows: Vec<(Key, Content<R>)> = Vec::with_capacity(columns.len());
-        for column in columns {
-            let cut_first = kind.truncation.first.iter().position(|name| *name == column.field.name);
-            let key = key(column.name(), cut_first);
+        let mut rows: Vec<(Key, Content)> = Vec::with_capacity(columns.len());
+        for (column, (name, cut_first)) in columns.iter().enumerate() {
+            let key = key(name, *cut_first);
             // Insert it after the last row that shares the most objects with it.
             let like = rows.iter().map(|(other, _)| key.common(&other.objects)).max().unwrap_or(0);
             let after = rows.iter().rposition(|(other, _)| like == key.common(&other.objects));
-            rows.insert(after.map_or(0, |place| place + 1), (key, Content::Field(*column)));
+            rows.insert(after.map_or(0, |place| place + 1), (key, Content::Column(column)));
         }
         rows.extend(schema.constants().iter().map(|(name, value)| (key(name, None), Content::Constant(value))));
-        let mark = (key(kind.truncation.mark, None), Content::CutMark);
+        let mark = (key(mark, None), Content::CutMark);
         // The dots of a label do not nest: readers of a schema that nests expect no objects among the labels.
         let above_labels: &[&str] = if schema.nests() { &["labels"] } else { &[] };
         for (place, (label, value)) in labels.iter().enumerate() {
@@ -107,57 +143,33 @@ impl<R> Layout<R> {
             rows.push((key, Content::Label(value.clone())));
         }
         rows.push(mark);
-        Ok(Layout { rows })
-    }
-
-    /// The names of all columns that a record may have, in their order. `is_limited` tells whether lines have a maximum
-    /// length.
-    pub fn columns(&self, is_limited: bool) -> Vec<String> {
-        let may_be_cut = self.may_be_cut(is_limited);
-        let rows = self.rows.iter().filter(|(_, content)| may_be_cut || !matches!(content, Content::CutMark));
-        rows.map(|(key, _)| key.column.clone()).collect()
+        Ok(Rows(rows))
     }
 
     /// A field that is truncated first may be truncated when it is read. Any other text is truncated only if lines are
     /// limited.
-    fn may_be_cut(&self, is_limited: bool) -> bool {
-        self.rows.iter().any(|(key, content)| {
-            let is_long = match content {
-                Content::Field(column) => column.is_long(),
-                Content::Label(_) => true,
-                Content::Constant(_) | Content::CutMark => false,
-            };
-            key.cut_first.is_some() || is_limited && is_long
-        })
-    }
-
-    /// What must be read for its fields.
-    pub fn needs(&self) -> u32 {
-        self.rows.iter().fold(0, |all, (_, content)| match content {
-            Content::Field(column) => all | column.needs(),
-            _ => all,
-        })
-    }
-
-    /// The record of one `subject`: the known values of its fields, and the labels.
-    pub fn record<'a>(&'a self, subject: &'a R, host: &'a Host) -> Record<'a, R> {
-        Record { layout: self, subject, host, is_cut: false, shortened: Vec::new() }
+    fn columns(&self, is_limited: bool, has_long: bool) -> Vec<String> {
+        let is_long = |content: &Content| has_long || matches!(content, Content::Label(_));
+        let may_be_cut = self.0.iter().any(|(key, content)| key.cut_first.is_some() || is_limited && is_long(content));
+        let rows = self.0.iter().filter(|(_, content)| may_be_cut || !matches!(content, Content::CutMark));
+        rows.map(|(key, _)| key.column.clone()).collect()
     }
 }
 
 /// One record: keys and values, in the order in which they are written. Values of one object come together. A value is
-/// computed when it is written, because nearly every record is written exactly once.
-pub struct Record<'a, R: 'static> {
-    layout: &'a Layout<R>,
-    subject: &'a R,
-    host: &'a Host,
+/// computed when it is written, because nearly every record is written exactly once. No kind of record has code of its own
+/// for that: the program would be larger, and hardly faster.
+pub struct Record<'a> {
+    rows: &'a Rows,
+    /// The values of the columns.
+    columns: &'a dyn Fn(usize) -> Value<'a>,
     /// Whether it has the mark of a truncated record.
     pub(super) is_cut: bool,
     /// What replaces the values that were truncated, with their positions.
     pub(super) shortened: Vec<(usize, Value<'a>)>,
 }
 
-impl<'a, R> Record<'a, R> {
+impl<'a> Record<'a> {
     /// The keys and the known values.
     pub fn rows(&self) -> impl Iterator<Item = (&'a Key, Value<'a>)> {
         self.places().map(|(_, key, value)| (key, value))
@@ -168,7 +180,7 @@ impl<'a, R> Record<'a, R> {
     /// # Errors
     /// That of `write`.
     pub fn each<E>(&self, mut write: impl FnMut(&'a Key, &Value<'a>) -> Result<(), E>) -> Result<(), E> {
-        for (place, (key, content)) in self.layout.rows.iter().enumerate() {
+        for (place, (key, content)) in self.rows.0.iter().enumerate() {
             let value = self.value(place, content);
             if is_known(&value) {
                 write(key, &value)?;
@@ -179,19 +191,19 @@ impl<'a, R> Record<'a, R> {
 
     /// The same, with their positions in the layout.
     pub(super) fn places(&self) -> impl Iterator<Item = (usize, &'a Key, Value<'a>)> {
-        let rows = self.layout.rows.iter().enumerate();
+        let rows = self.rows.0.iter().enumerate();
         let values = rows.map(|(place, (key, content))| (place, key, self.value(place, content)));
         values.filter(|(_, _, value)| is_known(value))
     }
 
-    // Otherwise it would be a call for each value, because more than one kind of record uses it.
+    // Otherwise it would be one more call for each value.
     #[inline(always)]
-    fn value(&self, place: usize, content: &'a Content<R>) -> Value<'a> {
+    fn value(&self, place: usize, content: &'a Content) -> Value<'a> {
         if let Some((_, value)) = self.shortened.iter().find(|(other, _)| *other == place) {
             return value.clone();
         }
         match content {
-            Content::Field(column) => column.value(self.subject, self.host),
+            Content::Column(column) => (self.columns)(*column),
             Content::Constant(text) => Value::Str((*text).into()),
             Content::Label(text) => Value::Str(text.as_str().into()),
             Content::CutMark if self.is_cut => Value::Bool(true),
@@ -201,7 +213,7 @@ impl<'a, R> Record<'a, R> {
 
     /// The keys that the record may have.
     pub(super) fn keys(&self) -> impl Iterator<Item = &'a Key> {
-        self.layout.rows.iter().map(|(key, _)| key)
+        self.rows.0.iter().map(|(key, _)| key)
     }
 }
 
@@ -247,12 +259,12 @@ mod tests {
     fn layout(schema: Schema, labels: &[(&str, &str)]) -> Result<Layout<()>, String> {
         let columns: Vec<_> = TABLE.iter().filter_map(|field| Column::of(field, schema)).collect();
         let labels: Vec<_> = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        Layout::new(&KIND, &columns, schema, &labels)
+        Layout::new(&KIND, columns, schema, &labels)
     }
 
     /// The columns of the known values.
     fn known(layout: &Layout<()>) -> Vec<String> {
-        layout.record(&(), &Host::default()).rows().map(|(key, _)| key.column.clone()).collect()
+        layout.record(&(), &Host::default(), |record| record.rows().map(|(key, _)| key.column.clone()).collect())
     }
 
     #[test]

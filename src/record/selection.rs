@@ -1,6 +1,6 @@
 //! Selects fields of a kind's table: for `--fields LIST`, and the one numeric field for `--by`.
 
-use super::kind::Kind;
+use super::kind::{Kind, Lists};
 use super::schema::{Column, Field, Schema};
 use super::value::Type;
 
@@ -15,71 +15,92 @@ use super::value::Type;
 /// schema, or if no field is left.
 pub fn select<R>(kind: &Kind<R>, schema: Schema, list: Option<&str>) -> Result<Vec<Column<R>>, String> {
     kind.check(schema)?;
-    let mut selected: Vec<Column<R>> = Vec::new();
-    let mut without_equivalent: Vec<&str> = Vec::new();
-    let list = list.unwrap_or("default");
-    let changes_default = list.starts_with(['+', '-']);
-    for item in changes_default.then_some("default").into_iter().chain(list.split(',')) {
-        let item = item.trim();
-        let (removes, word) = match item.strip_prefix('-') {
-            Some(word) => (true, word),
-            None => (false, item.strip_prefix('+').unwrap_or(item)),
-        };
-        for field in named(kind, word)? {
-            let Some(column) = Column::of(field, schema) else {
-                if field.name == word && !without_equivalent.contains(&word) {
-                    without_equivalent.push(word);
-                }
-                continue;
+    let columns: Vec<_> = kind.fields.iter().map(|field| Column::of(field, schema)).collect();
+    let table = Table {
+        kind: kind.name,
+        mark: kind.truncation.mark,
+        lists: kind.lists,
+        fields: kind.fields.iter().map(|field| field.name).collect(),
+        has_equivalent: columns.iter().map(Option::is_some).collect(),
+    };
+    let places = table.select(schema, list.unwrap_or("default"))?;
+    Ok(places.into_iter().filter_map(|place| columns[place]).collect())
+}
+
+/// The names of a kind's fields, whatever the type of its subjects.
+struct Table {
+    kind: &'static str,
+    mark: &'static str,
+    lists: &'static Lists,
+    fields: Vec<&'static str>,
+    /// Whether each field has a name in the schema.
+    has_equivalent: Vec<bool>,
+}
+
+impl Table {
+    /// The positions of the fields.
+    fn select(&self, schema: Schema, list: &str) -> Result<Vec<usize>, String> {
+        let mut selected: Vec<usize> = Vec::new();
+        let mut without_equivalent: Vec<&str> = Vec::new();
+        let changes_default = list.starts_with(['+', '-']);
+        for item in changes_default.then_some("default").into_iter().chain(list.split(',')) {
+            let item = item.trim();
+            let (removes, word) = match item.strip_prefix('-') {
+                Some(word) => (true, word),
+                None => (false, item.strip_prefix('+').unwrap_or(item)),
             };
-            let place = selected.iter().position(|other| other.field.name == column.field.name);
-            match (removes, place) {
-                (true, Some(place)) => {
-                    selected.remove(place);
+            for field in self.named(word)? {
+                if !self.has_equivalent[field] {
+                    if self.fields[field] == word && !without_equivalent.contains(&word) {
+                        without_equivalent.push(word);
+                    }
+                    continue;
                 }
-                (false, None) => selected.push(column),
-                _ => {}
+                let place = selected.iter().position(|other| *other == field);
+                match (removes, place) {
+                    (true, Some(place)) => {
+                        selected.remove(place);
+                    }
+                    (false, None) => selected.push(field),
+                    _ => {}
+                }
             }
         }
+        if !without_equivalent.is_empty() {
+            let (names, schema, kind) = (without_equivalent.join(","), schema.name(), self.kind);
+            return Err(format!(
+                "--fields {names}: no equivalent in schema {schema}; `procline fields {kind} --schema {schema}` lists what it has"
+            ));
+        }
+        if selected.is_empty() {
+            return Err(format!("--fields {list:?} leaves no field: name at least one"));
+        }
+        Ok(selected)
     }
-    if !without_equivalent.is_empty() {
-        let (names, schema) = (without_equivalent.join(","), schema.name());
-        return Err(format!(
-            "--fields {names}: no equivalent in schema {schema}; `procline fields {} --schema {schema}` lists what it has",
-            kind.name
-        ));
-    }
-    if selected.is_empty() {
-        return Err(format!("--fields {list:?} leaves no field: name at least one"));
-    }
-    Ok(selected)
-}
 
-/// The fields that one word of the list names.
-fn named<R>(kind: &Kind<R>, word: &str) -> Result<Vec<&'static Field<R>>, String> {
-    let of_name = |name: &str| kind.fields.iter().find(|field| field.name == name);
-    let found: Vec<_> = match kind.lists.iter().find(|(list, _)| *list == word) {
-        Some((_, names)) => names.iter().filter_map(|name| of_name(name)).collect(),
-        None if word == "all" => kind.fields.iter().collect(),
-        None => of_name(word).into_iter().collect(),
-    };
-    if found.is_empty() { Err(unknown(kind, word)) } else { Ok(found) }
-}
+    /// The positions of the fields that one word of the list names.
+    fn named(&self, word: &str) -> Result<Vec<usize>, String> {
+        let of_name = |name: &str| self.fields.iter().position(|field| *field == name);
+        let found: Vec<_> = match self.lists.iter().find(|(list, _)| *list == word) {
+            Some((_, names)) => names.iter().filter_map(|name| of_name(name)).collect(),
+            None if word == "all" => (0..self.fields.len()).collect(),
+            None => of_name(word).into_iter().collect(),
+        };
+        if found.is_empty() { Err(self.unknown(word)) } else { Ok(found) }
+    }
 
-fn unknown<R>(kind: &Kind<R>, word: &str) -> String {
-    if word.is_empty() {
-        return format!("--fields has an empty name in its list; `procline fields {}` lists all names", kind.name);
+    fn unknown(&self, word: &str) -> String {
+        let kind = self.kind;
+        if word.is_empty() {
+            return format!("--fields has an empty name in its list; `procline fields {kind}` lists all names");
+        }
+        if word == self.mark {
+            return format!("--fields {word}: remove it; it is added to every record that was cut");
+        }
+        let lists = self.lists.iter().map(|(list, _)| *list);
+        let near = did_you_mean(word, self.fields.iter().copied().chain(lists).chain(["all"]));
+        format!("unknown field '{word}' in --fields; {near}`procline fields {kind}` lists them all")
     }
-    if word == kind.truncation.mark {
-        return format!("--fields {word}: remove it; it is added to every record that was cut");
-    }
-    let lists = kind.lists.iter().map(|(list, _)| *list);
-    let names = kind.fields.iter().map(|field| field.name).chain(lists).chain(["all"]);
-    format!(
-        "unknown field '{word}' in --fields; {}`procline fields {}` lists them all",
-        did_you_mean(word, names),
-        kind.name
-    )
 }
 
 /// The fields that `--by` can name.

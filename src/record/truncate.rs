@@ -21,14 +21,14 @@ const MAX_ROUNDS: usize = 8;
 /// If a record is too long, the fields that its kind names are truncated first, whatever a schema calls them. Then the
 /// longest text is truncated, and so on. The record gets the kind's mark. It also gets the mark if one of the first
 /// fields was already `cut` when it was read.
-pub fn line<R>(
+pub fn line(
     line: &mut Vec<u8>,
-    record: &mut Record<'_, R>,
+    record: &mut Record<'_>,
     cut: bool,
     max: usize,
-    encode: impl Fn(&mut Vec<u8>, &Record<'_, R>),
+    encode: impl Fn(&mut Vec<u8>, &Record<'_>),
 ) {
-    let mut write = |record: &Record<'_, R>| {
+    let mut write = |record: &Record<'_>| {
         line.clear();
         encode(line, record);
         line.len()
@@ -49,7 +49,7 @@ pub fn line<R>(
     }
 }
 
-impl<'a, R> Record<'a, R> {
+impl<'a> Record<'a> {
     /// The value to truncate next, and its position: first those that the kind names, then the longest that is still
     /// whole.
     fn next_to_cut(&self) -> Option<(usize, Value<'a>)> {

@@ -1,5 +1,6 @@
 //! The trait that a kind of record implements, and the values that its workers get.
 
+use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -21,6 +22,35 @@ pub trait Job: Send + Sync + 'static {
     /// Makes `next` the current worker if `is_stuck` is still true. Returns the id of the subject with which the
     /// earlier worker is stuck.
     fn take_over(&self, next: usize, is_stuck: &dyn Fn() -> bool) -> Option<u64>;
+}
+
+/// What a snapshot leaves for the next one, whatever its type. None if there was no snapshot.
+pub(super) type Carry = Option<Box<dyn Any + Send>>;
+
+/// A job whatever the type of what it leaves, so that the program has the code of the run once, not for each kind.
+pub(super) trait AnyJob: Send + Sync {
+    /// [`Job::STEPS`]
+    fn steps(&self) -> &'static [Step];
+
+    /// [`Job::work`]
+    fn work(&self, worker: &Worker<'_>) -> Option<Result<End<Carry>, Outcome>>;
+
+    /// [`Job::take_over`]
+    fn take_over(&self, next: usize, is_stuck: &dyn Fn() -> bool) -> Option<u64>;
+}
+
+impl<J: Job> AnyJob for J {
+    fn steps(&self) -> &'static [Step] {
+        J::STEPS
+    }
+
+    fn work(&self, worker: &Worker<'_>) -> Option<Result<End<Carry>, Outcome>> {
+        Some(Job::work(self, worker)?.map(End::boxed))
+    }
+
+    fn take_over(&self, next: usize, is_stuck: &dyn Fn() -> bool) -> Option<u64> {
+        Job::take_over(self, next, is_stuck)
+    }
 }
 
 /// The values that a worker gets.
@@ -104,4 +134,11 @@ pub struct End<C> {
     pub carry: C,
     /// The signal that ended it after all its lines were written. The watchdog sets it.
     pub signal: Option<usize>,
+}
+
+impl<C: Send + 'static> End<C> {
+    fn boxed(self) -> End<Carry> {
+        let End { reader_gone, failures, notices, last, has_reported, carry, signal } = self;
+        End { reader_gone, failures, notices, last, has_reported, carry: Some(Box::new(carry)), signal }
+    }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 
-use super::job::{Control, End, Job, Turn, Worker};
+use super::job::{AnyJob, Carry, Control, End, Turn, Worker};
 use super::signals::Signals;
 use super::steps::{FIRST, LOCKING, Step, Steps, WRITING};
 use super::stuck::{StuckWorkers, Subject};
@@ -22,21 +22,21 @@ const GRACE: Duration = Duration::from_secs(2);
 /// The stack size of a worker. It is small, because buffers are on the heap: many abandoned workers cost little.
 const STACK: usize = 256 * 1024;
 
-type Finished<J> = Result<End<<J as Job>::Carry>, Outcome>;
+type Finished = Result<End<Carry>, Outcome>;
 
 /// Takes one snapshot.
 ///
 /// # Errors
 /// If a failure, the `timeout`, or a signal that leaves lines unwritten ends the snapshot. In a run that repeats,
 /// `timeout` only limits the wait for a lock.
-pub fn watch<J: Job>(
-    job: J,
+pub fn watch(
+    job: Box<dyn AnyJob>,
     turn: Turn,
     destination: String,
     timeout: Duration,
     signals: &Signals,
     stuck: &mut StuckWorkers,
-) -> Finished<J> {
+) -> Finished {
     let start = Instant::now();
     // In a run that repeats, a slow reader of the records is not a failure.
     let mut limit = if turn.repeats { Duration::MAX } else { timeout };
@@ -49,7 +49,7 @@ pub fn watch<J: Job>(
     let mut watched = Watched::start(job, destination, send, stuck)?;
     loop {
         let left = limit.saturating_sub(start.elapsed());
-        if let Some(result) = wait::<J>(&finished, TICK.min(left)) {
+        if let Some(result) = wait(&finished, TICK.min(left)) {
             return result.map(|end| End { signal, ..end });
         }
         let locked_out = watched.locked_out();
@@ -80,7 +80,7 @@ fn locked(file: &str, timeout: Duration) -> Outcome {
 }
 
 /// The result of the snapshot, if it arrives within `time`.
-fn wait<J: Job>(finished: &Receiver<Finished<J>>, time: Duration) -> Option<Finished<J>> {
+fn wait(finished: &Receiver<Finished>, time: Duration) -> Option<Finished> {
     match finished.recv_timeout(time) {
         Ok(result) => Some(result),
         Err(RecvTimeoutError::Timeout) => None,
@@ -89,15 +89,15 @@ fn wait<J: Job>(finished: &Receiver<Finished<J>>, time: Duration) -> Option<Fini
 }
 
 /// The state that the workers of a snapshot and the watchdog share.
-struct SharedState<J> {
-    job: J,
+struct SharedState {
+    job: Box<dyn AnyJob>,
     control: Control,
 }
 
 /// The current worker, and what the watchdog knows about it.
-struct Watched<'a, J: Job> {
-    shared: Arc<SharedState<J>>,
-    finish: Sender<Finished<J>>,
+struct Watched<'a> {
+    shared: Arc<SharedState>,
+    finish: Sender<Finished>,
     number: usize,
     steps: Arc<Steps>,
     thread: Option<JoinHandle<()>>,
@@ -106,11 +106,11 @@ struct Watched<'a, J: Job> {
     stuck: &'a mut StuckWorkers,
 }
 
-impl<'a, J: Job> Watched<'a, J> {
+impl<'a> Watched<'a> {
     fn start(
-        job: J,
+        job: Box<dyn AnyJob>,
         destination: String,
-        finish: Sender<Finished<J>>,
+        finish: Sender<Finished>,
         stuck: &'a mut StuckWorkers,
     ) -> anyhow::Result<Self> {
         let shared = Arc::new(SharedState { job, control: Control::new(destination) });
@@ -149,7 +149,7 @@ impl<'a, J: Job> Watched<'a, J> {
     /// Replaces the worker if it is stuck.
     fn replace_if_stuck(&mut self) -> anyhow::Result<()> {
         let step = self.look();
-        let Some(patience) = own_step::<J>(step).and_then(|step| step.patience) else {
+        let Some(patience) = self.own_step(step).and_then(|step| step.patience) else {
             return Ok(());
         };
         let (seen, since) = self.seen;
@@ -193,15 +193,15 @@ impl<'a, J: Job> Watched<'a, J> {
             LOCKING => return locked(&destination, timeout),
             WRITING => format!("writing to {destination}"),
             step => {
-                let doing = own_step::<J>(step).map_or("", |step| step.doing);
+                let doing = self.own_step(step).map_or("", |step| step.doing);
                 format!("{doing} {}", self.shared.control.subject()).trim_end().to_owned()
             }
         };
         Outcome::Timeout(format!("timed out after {time} while {doing}"))
     }
-}
 
-/// The job's own step with this number.
-fn own_step<J: Job>(step: usize) -> Option<&'static Step> {
-    J::STEPS.get(step.checked_sub(FIRST)?)
+    /// The job's own step with this number.
+    fn own_step(&self, step: usize) -> Option<&'static Step> {
+        self.shared.job.steps().get(step.checked_sub(FIRST)?)
+    }
 }

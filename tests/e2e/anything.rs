@@ -89,10 +89,10 @@ pub fn parse_all(text: &[u8]) {
 pub fn check_line(anything: &Anything, cut: bool, max: usize) {
     let host = Host::default();
     let columns: Vec<_> = FIELDS.iter().filter_map(|field| Column::of(field, Schema::Procline)).collect();
-    let layout = Layout::new(&KIND, &columns, Schema::Procline, &[]).expect("a layout");
+    let layout = Layout::new(&KIND, columns, Schema::Procline, &[]).expect("a layout");
     let mut line = Vec::new();
-    truncate::line(&mut line, &mut layout.record(anything, &host), cut, max, |line, record| {
-        Encoding::Json.line(line, record)
+    layout.record(anything, &host, |record| {
+        truncate::line(&mut line, record, cut, max, |line, record| Encoding::Json.line(line, record));
     });
     assert!(max == 0 || line.len() <= max, "{} bytes, at most {max}", line.len());
     let line = std::str::from_utf8(&line).expect("UTF-8").strip_suffix('\n').expect("a newline at its end");

@@ -1,4 +1,6 @@
-//! `procline disk`: equal to du, df and stat on trees that the tests build.
+//! `procline disk`: equal to du, df and stat on trees that the tests build. `mounts` has the tests with filesystems of their own.
+
+mod mounts;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -6,7 +8,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
@@ -15,7 +17,7 @@ use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 use crate::support::{
-    PROCLINE, Running, command, complaint, lacks, lines, make_fifo, procline, program_for_all, quiet, skip,
+    PROCLINE, Running, command, complaint, lacks, lines, make_fifo, procline, program_for_all, quiet,
 };
 
 /// The record, as a reader of it would declare it.
@@ -452,117 +454,6 @@ fn a_deep_tree() {
     // It would take a descriptor for each level to remove it in this process.
     quiet(&mut command("rm", &["-rf", "--", &format!("{path}/a directory")]));
     assert_eq!(found, json!({"allocated": allocated, "directories": 2 * LEVELS + 1, "errors": 0}));
-}
-
-/// What is mounted in a path is skipped unless asked for, and the mount of each path is the right one.
-#[test]
-fn mounts() {
-    const TEST: &str = "disk::mounts";
-    if lacks(TEST, true, &["unshare", "mount", "sh", "du", "stat", "findmnt"]) {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().to_str().unwrap();
-    let script = r#"
-        set -e
-        cd "$1"
-        mkdir -p top/tmp top/bound top/loop source "top/with blank" over/lower over/upper over/work over/merged
-        head -c 10000 /dev/zero >source/file
-        head -c 70000 /dev/zero >over/lower/file
-        : >top/onfile
-        mount -t tmpfs -o size=8m,nr_inodes=100 "a name" top/tmp
-        head -c 100000 /dev/zero >top/tmp/file
-        mount --bind source top/bound
-        mount --bind top top/loop
-        mount --bind source/file top/onfile
-        mount -t tmpfs -o size=4m tmpfs "top/with blank"
-        mount -t tmpfs -o size=2m stacked "top/with blank"
-        if mount -t overlay over -o lowerdir=over/lower,upperdir=over/upper,workdir=over/work over/merged 2>/dev/null; then
-            echo over
-        else
-            echo none
-        fi
-        show() { "$0" disk --timeout=5m --fields allocated,errors,device,fs_type,mount,fs_size,fs_inodes "$@"; }
-        show top
-        show top --cross-filesystems
-        show top/tmp
-        show top/bound
-        show "top/with blank"
-        show top --depth 1 --cross-filesystems --fields path,mount
-        du -sx --block-size=1 --exclude=bound --exclude=loop --exclude=onfile top
-        du -s --block-size=1 --exclude=loop top
-        du -s --block-size=1 top/tmp
-        [ ! -e over/merged/file ] || show over/merged
-        [ ! -e over/merged/file ] || du -s --block-size=1 over/merged
-    "#;
-    let arguments = ["--mount", "--propagation", "private", "sh", "-c", script, PROCLINE, path];
-    let output = String::from_utf8(quiet(&mut command("unshare", &arguments))).unwrap();
-    let mut rows = output.lines();
-    let has_overlay = rows.next() == Some("over");
-    let mut record = || -> Value { serde_json::from_str(rows.next().unwrap()).unwrap() };
-    let [top, all, tmp, bound, stacked] = [(); 5].map(|()| record());
-    // What is mounted on `loop` is `top`, which is walked already.
-    let inside = [(); 4].map(|()| record());
-    let mut bytes = || -> u64 { rows.next().unwrap().split_whitespace().next().unwrap().parse().unwrap() };
-    let [du_top, du_all, du_tmp] = [(); 3].map(|()| bytes());
-    assert_eq!(top["allocated"], du_top, "{output}");
-    assert_eq!(all["allocated"], du_all, "{output}");
-    assert_eq!(tmp["allocated"], du_tmp, "{output}");
-    let mount = |name: &str| json!(format!("{path}/{name}"));
-    assert_eq!(
-        [&tmp["device"], &tmp["fs_type"], &tmp["mount"], &tmp["fs_size"], &tmp["fs_inodes"]],
-        [&json!("a name"), &json!("tmpfs"), &mount("top/tmp"), &json!(8 << 20), &json!(100)]
-    );
-    assert_eq!([&bound["mount"], &bound["device"]], [&mount("top/bound"), &top["device"]]);
-    assert_eq!([&stacked["mount"], &stacked["fs_size"]], [&mount("top/with blank"), &json!(2 << 20)]);
-    let mounts: Vec<_> = inside.iter().map(|record| [&record["path"], &record["mount"]]).collect();
-    assert_eq!(mounts[1], [&json!("top/bound"), &mount("top/bound")], "{output}");
-    assert_eq!(mounts.last().unwrap(), &[&json!("top/with blank"), &mount("top/with blank")], "{output}");
-    if has_overlay {
-        let over: Value = serde_json::from_str(rows.next().unwrap()).unwrap();
-        let du: u64 = rows.next().unwrap().split_whitespace().next().unwrap().parse().unwrap();
-        assert_eq!([&over["allocated"], &over["fs_type"]], [&json!(du), &json!("overlay")], "{output}");
-        assert_eq!([&over["device"], &over["mount"]], [&json!("over"), &mount("over/merged")], "{output}");
-    } else {
-        skip(&format!("{TEST}, overlay"), "it cannot be mounted here");
-    }
-}
-
-/// A filesystem whose server never answers delays no other path, and is given up after the timeout.
-#[test]
-fn a_mount_that_does_not_answer() {
-    const TEST: &str = "a_mount_that_does_not_answer";
-    if lacks(TEST, true, &["unshare", "mount", "sh"]) {
-        return;
-    }
-    if !Path::new("/dev/fuse").exists() {
-        return skip(TEST, "there is no /dev/fuse");
-    }
-    let folder = tempfile::tempdir().unwrap();
-    // Its server is this shell, which holds the device open and never reads a request.
-    let script = r#"
-        mkdir "$1/hung" "$1/other" && exec 3<>/dev/fuse &&
-            mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 none "$1/hung" || exit 99
-        cd "$1"
-        run() { "$0" disk --fields path "$@" 3<&-; echo $?; }
-        run . --timeout 5m
-        run hung other --timeout 2s
-        run hung other --timeout 100ms --interval 50ms --count 4
-    "#;
-    let arguments =
-        ["--mount", "--propagation", "private", "sh", "-c", script, PROCLINE, folder.path().to_str().unwrap()];
-    let output = command("unshare", &arguments).output().unwrap();
-    let [found, errors] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-    if output.status.code() == Some(99) {
-        return skip(TEST, &format!("FUSE cannot be mounted: {errors}"));
-    }
-    let record = |path: &str| format!("{{\"path\":\"{path}\"}}\n");
-    // What is mounted in a path is not asked, so it cannot hang.
-    let expected = format!("{}0\n{}124\n{}1\n", record("."), record("other"), record("other").repeat(4));
-    assert_eq!(found, expected, "{errors}");
-    let expected = "procline: timed out after 2s while walking hung\n\
-                    procline: hung does not answer within --timeout 100ms\n";
-    assert_eq!(errors, expected);
 }
 
 /// Paths are those of the other machine, and so are their mounts.
