@@ -28,6 +28,9 @@ pub fn find(patterns: &[Pattern], process: &Process) -> Option<Named> {
 
 /// Calls `mark` with the index of each of the patterns that matches the process.
 pub fn each(patterns: &[Pattern], process: &Process, mut mark: impl FnMut(usize)) {
+    if patterns.is_empty() {
+        return;
+    }
     let names = names(process);
     for (index, pattern) in patterns.iter().enumerate() {
         if names.iter().any(|name| pattern.matches(name)) {
