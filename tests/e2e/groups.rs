@@ -102,8 +102,28 @@ fn sums_are_those_over_the_records_of_the_fixture_tree() {
     }
     let bash = parsed(&quiet(&mut tree.procline(&["groups", "--name", "bash", "--fields", "count,command"])));
     assert_eq!(json!(bash), json!([{"count": 2, "command": "bash --password=********"}]));
-    let shown = quiet(&mut tree.procline(&["groups", "--name=bash", "--fields=command", "--no-redact"]));
-    assert_eq!(shown, b"{\"command\":\"bash --password=verysecret\"}\n");
+}
+
+/// Secrets are masked as in the records of processes: in the command of the largest, and in labels.
+#[test]
+fn secrets_are_masked() {
+    let tree = Tree::copy();
+    tree.write("proc/1200/cmdline", b"bash\0--password=verysecret\0--kennwort\0other\0");
+    let print = |arguments: &[&str]| {
+        let base = ["--name=bash", "--fields=command", "--label", "api_token=labelled", "--label", "env=test"];
+        let groups = parsed(&quiet(&mut tree.procline(&[&["groups"][..], &base, arguments].concat())));
+        // The record of the one process has the same command and labels.
+        assert_eq!(groups, parsed(&quiet(&mut tree.procline(&[&base[..], arguments].concat()))), "{arguments:?}");
+        json!(groups)
+    };
+    let record = |command: &str, token: &str| json!([{"command": command, "api_token": token, "env": "test"}]);
+    let masked = "********";
+    let of_key = "bash --password=******** --kennwort other";
+    assert_eq!(print(&[]), record(of_key, masked));
+    let of_word = "bash --password=******** --kennwort ********";
+    assert_eq!(print(&["--redact-word=kennwort"]), record(of_word, masked));
+    assert_eq!(print(&["--no-redact"]), record("bash --password=verysecret --kennwort other", "labelled"));
+    assert_eq!(print(&["--no-args"]), record("[bash]", masked));
 }
 
 /// Stopped processes, so that what they use does not change. The average of their CPU still does, and so does memory that
