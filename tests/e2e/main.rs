@@ -44,4 +44,5 @@ mod support;
 mod test_process;
 mod usage;
 mod watching;
+mod wazuh;
 mod workflows;
