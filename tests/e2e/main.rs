@@ -32,6 +32,7 @@ mod packages;
 mod parity;
 mod passing;
 mod planted;
+mod plots;
 mod redact;
 mod requested;
 mod rights;
