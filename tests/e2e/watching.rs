@@ -293,6 +293,11 @@ fn every_column_is_that_of_psutil() {
             if before["name"] != row["name"] {
                 wrong.push("name");
             }
+            let time = chrono::DateTime::parse_from_rfc3339(row["timestamp"]).unwrap().timestamp_millis();
+            let milliseconds = |sample: &Map<String, Value>| (sample["at"].as_f64().unwrap() * 1000.0) as i64;
+            if !(milliseconds(&before)..=milliseconds(&after)).contains(&time) {
+                wrong.push("timestamp");
+            }
             let seconds = |name: &str| after[name].as_f64().unwrap() - before[name].as_f64().unwrap();
             let rate = seconds("cpu") / seconds("at") * 100.0;
             let cpu: f64 = row["cpu_now"].parse().unwrap();
