@@ -13,36 +13,51 @@ use tempfile::TempDir;
 use crate::support::{Running, Tree, command, complaint, lacks, lines, procline, quiet, skip, with_default_signals};
 
 /// A Python daemon with a name that nobody else has.
-struct Daemon {
+pub struct Daemon {
     folder: TempDir,
 }
 
 /// A running one. It starts a child for each line of its standard input, and ends with it. So do its children.
-struct Started {
-    process: Running,
+pub struct Started {
+    pub process: Running,
     input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Started {
+    /// The pid of one more child, which waits.
+    pub fn child(&mut self) -> u32 {
+        writeln!(self.input, "child").unwrap();
+        let mut pid = String::new();
+        self.output.read_line(&mut pid).unwrap();
+        pid.trim().parse().unwrap()
+    }
 }
 
 impl Daemon {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("watched").tempdir().unwrap();
         let daemon = Daemon { folder };
         let script = "import subprocess, sys\n\
-                      for line in sys.stdin: subprocess.Popen(['cat'], stdin=subprocess.PIPE)\n";
+                      children = []\n\
+                      for line in sys.stdin:\n\
+                      \x20 children.append(subprocess.Popen(['cat'], stdin=subprocess.PIPE))\n\
+                      \x20 print(children[-1].pid, flush=True)\n";
         fs::write(daemon.folder.path().join(daemon.name()), script).unwrap();
         daemon
     }
 
-    fn name(&self) -> String {
+    pub fn name(&self) -> String {
         format!("{}.py", self.folder.path().file_name().unwrap().to_str().unwrap())
     }
 
-    fn start(&self) -> Started {
+    pub fn start(&self) -> Started {
         let mut command = command("python3", &["-IS"]);
-        command.arg(self.folder.path().join(self.name())).stdin(Stdio::piped());
+        command.arg(self.folder.path().join(self.name())).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = Running::start(&mut command);
         let input = process.0.stdin.take().unwrap();
-        Started { process, input }
+        let output = BufReader::new(process.0.stdout.take().unwrap());
+        Started { process, input, output }
     }
 }
 
@@ -97,8 +112,9 @@ fn descendants_and_a_restarted_daemon_are_found_and_ends_are_reported_once() {
     let pid = first.process.0.id();
     let record = watching.read_until(|record| record["pid"] == pid);
     assert_eq!((&record["selected"], &record["matched"]), (&json!(pattern), &json!(name)));
-    writeln!(first.input, "child").unwrap();
-    let child = watching.read_until(|record| record["ppid"] == pid && record["name"] == "cat");
+    let pid_of_child = first.child();
+    let child = watching.read_until(|record| record["pid"] == pid_of_child && record["name"] == "cat");
+    assert_eq!(child["ppid"], pid);
     assert_eq!((&child["selected"], &child["matched"]), (&json!(pattern), &json!(name)));
     drop(first);
     let second = daemon.start();
@@ -276,6 +292,11 @@ fn every_column_is_that_of_psutil() {
             let mut wrong: Vec<_> = GROWING.iter().chain(&SIZES).filter(|name| !near(name)).copied().collect();
             if before["name"] != row["name"] {
                 wrong.push("name");
+            }
+            let time = chrono::DateTime::parse_from_rfc3339(row["timestamp"]).unwrap().timestamp_millis();
+            let milliseconds = |sample: &Map<String, Value>| (sample["at"].as_f64().unwrap() * 1000.0) as i64;
+            if !(milliseconds(&before)..=milliseconds(&after)).contains(&time) {
+                wrong.push("timestamp");
             }
             let seconds = |name: &str| after[name].as_f64().unwrap() - before[name].as_f64().unwrap();
             let rate = seconds("cpu") / seconds("at") * 100.0;
