@@ -104,7 +104,7 @@ impl Group {
         self.command_is_cut
     }
 
-    /// The sum of one of [`SUMS`].
+    /// The sum of one of `SUMS`.
     pub fn sum(&self, name: &str) -> Value<'_> {
         match SUMS.iter().position(|sum| *sum == name).map(|index| self.sums[index]) {
             Some(Sum::Int(sum)) => Value::Int(sum),
