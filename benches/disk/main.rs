@@ -1,5 +1,5 @@
 //! What measuring a directory costs, against `du -s` and a bare loop of getdents64(2) and statx(2), on 200,000 files in 400
-//! directories. `cargo bench --bench disk` runs it, as root. It has no say in the tests.
+//! directories. `cargo bench --bench disk` runs it, as root. No test depends on it.
 //!
 //! Each competitor is a program of its own, run in turn, round after round. Figures are medians of CPU time (user and system)
 //! and wall time, and the largest peak RSS. Cold rounds drop the kernel's caches first, of the whole machine.

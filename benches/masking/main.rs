@@ -1,5 +1,5 @@
 //! What the masker costs with the worst command lines that are known: 300 processes with 128 KiB of arguments each, against
-//! the same snapshot with `--no-redact`. `cargo bench --bench masking` runs it; it must be root, and has no say in the tests.
+//! the same snapshot with `--no-redact`. `cargo bench --bench masking` runs it, as root. No test depends on it.
 //!
 //! Each kind of command line runs in a PID namespace of its own. Figures are medians of CPU time (user and system,
 //! `getrusage`) over rounds in which both take turns. By its first argument this program is also an idle process.

@@ -1,5 +1,5 @@
 //! What a snapshot costs, against a bare loop over the same files and against its peers, with an exact number of idle
-//! processes in a PID namespace of their own. `cargo bench --bench snapshot` runs it; it must be root, and has no say in the tests.
+//! processes in a PID namespace of their own. `cargo bench --bench snapshot` runs it, as root. No test depends on it.
 //!
 //! Each competitor is a program of its own, run in turn, round after round; figures are medians of CPU time (user and
 //! system, `getrusage`) and the largest peak RSS. By its first argument this program is also the launcher, an idle process

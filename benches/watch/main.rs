@@ -1,5 +1,5 @@
 //! What one sample of a few daemons costs, with every column of `--fields resources`, against psutil loops that take the same
-//! columns, and a bare loop over the files. `cargo bench --bench watch` runs it, as root. It has no say in the tests.
+//! columns, and a bare loop over the files. `cargo bench --bench watch` runs it, as root. No test depends on it.
 //!
 //! The processes run in a PID namespace of their own: daemons with a child each, among idle processes. Each competitor runs
 //! twice in a round, with one sample and with many. The difference is what the samples cost, without the start.

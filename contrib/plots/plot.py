@@ -110,7 +110,7 @@ def arguments():
     parser = argparse.ArgumentParser(description="Draw the processes that procline --fields resources has sampled.")
     option = parser.add_argument
     option("files", metavar="FILE", nargs="*", default=["-"], help="JSON lines or CSV; standard input by default")
-    option("-o", "--output", metavar="PICTURE", type=picture, default=Path("run.svg"), help="a .svg or .png; run.svg")
+    option("-o", "--output", metavar="PICTURE", type=picture, default=Path("run.svg"), help=".svg or .png; run.svg by default")
     option("--top", metavar="N", type=int, default=20, help="draw only the N that use the most CPU; 20 by default")
     option("--local", action="store_true", help="local time, not UTC")
     return parser.parse_args()

@@ -1,5 +1,5 @@
-"""Makes the CSV files of Wazuh's process monitor, wazuh-metrics, of procline's records. Spreadsheets that read those files
-then read these. README.md says which options of procline stand for which of wazuh-metrics. It needs Python 3.7 and no other
+"""Makes the CSV files of Wazuh's process monitor, wazuh-metrics, from procline's records. Spreadsheets that read those files
+also read these. README.md says which options of procline replace which of wazuh-metrics. It needs Python 3.7 and no other
 package."""
 import argparse
 import csv
@@ -126,7 +126,7 @@ class Converter:
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description="Make the CSV files of wazuh-metrics of procline's records.")
+    parser = argparse.ArgumentParser(description="Make the CSV files of wazuh-metrics from procline's records.")
     option = parser.add_argument
     option("files", metavar="FILE", nargs="*", default=["-"], help="JSON lines or CSV; standard input by default")
     option("-u", "--units", choices=UNITS, default="KB", help="unit of memory and bytes: KB, of 1024 bytes, by default")
