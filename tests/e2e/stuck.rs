@@ -114,7 +114,8 @@ fn a_thousand_snapshots_with_stuck_processes_cost_no_more_than_a_hundred() {
         // is being read, and inherited ones.
         assert!((25..=800).contains(&descriptors), "{first:?} {last:?}");
     }
-    assert!(last[2] <= first[2] + 1024, "{first:?} {last:?}");
+    // KiB. The heaps of threads that end and begin grow a little at first. 16,000 stuck threads would have taken 100 MB.
+    assert!(last[2] <= first[2] + 8192, "{first:?} {last:?}");
 }
 
 /// A process that is no longer stuck has its command line again.
