@@ -4,7 +4,6 @@
 //! by `..`.
 
 use std::ffi::CStr;
-use std::mem;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
@@ -12,17 +11,14 @@ use rustix::fs::{Mode, OFlags, SeekFrom, openat, seek};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::common::{Common, Directory, lock};
+use super::counter::{Counter, join};
 use super::filesystem::Filesystem;
 use super::list::List;
 use super::stat::{Ask, Place, Stat};
-use super::tree::{Node, Sums};
-
 use crate::sys;
 
 /// How many directories a walker keeps open.
 const OPEN_MAX: usize = 64;
-/// After how many files the walk hears of them.
-const SEEN: u64 = 16;
 
 /// A directory that a walker is in.
 struct Level {
@@ -61,111 +57,6 @@ pub struct Walker<'a> {
     found: Counter<'a>,
 }
 
-/// What a walker has found and not told yet.
-struct Counter<'a> {
-    common: &'a Common<'a>,
-    node: usize,
-    sums: Sums,
-    seen: u64,
-}
-
-impl Counter<'_> {
-    /// The sums of this node.
-    fn of(&mut self, node: usize) -> &mut Sums {
-        if self.node != node {
-            self.tell();
-            self.node = node;
-        }
-        &mut self.sums
-    }
-
-    /// Tells the tree.
-    fn tell(&mut self) {
-        let sums = mem::take(&mut self.sums);
-        lock(&self.common.tree).add(self.node, sums);
-    }
-
-    /// Counts for whoever waits. Returns whether the walk goes on.
-    fn see(&mut self) -> bool {
-        self.seen += 1;
-        if self.seen < SEEN {
-            return true;
-        }
-        self.common.pulse.see(mem::take(&mut self.seen));
-        !self.common.pulse.is_cancelled()
-    }
-
-    fn fail(&mut self, node: usize, path: &[u8], name: &[u8], error: Errno) {
-        // It is no error that a tree changes while it is walked.
-        if [Errno::NOENT, Errno::NOTDIR, Errno::LOOP, Errno::STALE].contains(&error) {
-            return;
-        }
-        self.of(node).errors += 1;
-        self.common.complain(&join(path, name), error);
-    }
-
-    fn count(&mut self, node: usize, stat: &Stat) {
-        if stat.is_hard_link() {
-            lock(&self.common.tree).add_link(node, stat.id(), stat.allocated(), stat.apparent());
-            return;
-        }
-        let sums = self.of(node);
-        sums.allocated = sums.allocated.saturating_add(stat.allocated());
-        sums.apparent = sums.apparent.saturating_add(stat.apparent());
-        if stat.is_directory() { sums.directories += 1 } else { sums.files += 1 }
-    }
-
-    fn date(&mut self, node: usize, stat: &Stat, path: &[u8], name: &[u8]) {
-        let Some(time) = stat.dated().filter(|_| self.common.extent.is_dated) else {
-            return;
-        };
-        self.of(node).date(time, || join(path, name));
-    }
-
-    /// A record for this file or directory, if it is to have one.
-    fn node(&self, above: &Level, path: &[u8], name: &[u8], stat: &Stat, filesystem: &Arc<Filesystem>) -> usize {
-        let extent = self.common.extent;
-        if above.depth >= extent.depth || !(extent.all || stat.is_directory()) {
-            return above.node;
-        }
-        lock(&self.common.tree).insert(Node {
-            parent: Some(above.node),
-            path: join(path, name),
-            kind: stat.kind(),
-            times: stat.times(),
-            filesystem: Arc::clone(filesystem),
-            sums: Sums::default(),
-        })
-    }
-
-    /// What to ask about a file in a directory of this depth.
-    fn ask(&self, depth: usize, is_directory: bool) -> Ask {
-        let extent = self.common.extent;
-        match extent {
-            _ if depth < extent.depth && (extent.all || is_directory) => Ask::Whole,
-            _ if extent.is_dated => Ask::Dated,
-            _ => Ask::Counted,
-        }
-    }
-
-    /// Whether this place is in another filesystem, and such are not walked.
-    fn is_outside(&self, place: Place, is_directory: bool) -> bool {
-        !self.common.extent.crosses && self.common.place.is_left_for(place, is_directory)
-    }
-}
-
-/// A path and a name in it.
-fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
-    let mut whole = path.to_vec();
-    if !name.is_empty() {
-        if !path.ends_with(b"/") {
-            whole.push(b'/');
-        }
-        whole.extend_from_slice(name);
-    }
-    whole
-}
-
 impl<'a> Walker<'a> {
     /// Opens a directory. Reading it does not count as an access if its owner, or root, walks it.
     pub fn open(above: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
@@ -183,13 +74,7 @@ impl<'a> Walker<'a> {
 
     /// A walker without work.
     pub fn new(common: &'a Common<'a>) -> Self {
-        Walker {
-            common,
-            levels: Vec::new(),
-            path: Vec::new(),
-            list: List::new(),
-            found: Counter { common, node: 0, sums: Sums::default(), seen: 0 },
-        }
+        Walker { common, levels: Vec::new(), path: Vec::new(), list: List::new(), found: Counter::new(common) }
     }
 
     /// Walks what it is given, until all is done.
@@ -309,7 +194,7 @@ impl<'a> Walker<'a> {
             Ok(file) if crosses => Arc::new(Filesystem::of(file.as_fd(), here)),
             _ => Arc::clone(&level.filesystem),
         };
-        let node = found.node(level, path, bytes, &stat, &filesystem);
+        let node = found.node(level.node, level.depth, path, bytes, &stat, &filesystem);
         found.count(node, &stat);
         match file {
             Ok(file) => {
@@ -371,7 +256,7 @@ fn measure(found: &mut Counter<'_>, level: &mut Level, path: &[u8], directory: B
         level.pending.extend_from_slice(name.to_bytes_with_nul());
     } else if !found.is_outside(stat.place(), false) {
         let node = match ask {
-            Ask::Whole => found.node(level, path, name.to_bytes(), &stat, &level.filesystem),
+            Ask::Whole => found.node(level.node, level.depth, path, name.to_bytes(), &stat, &level.filesystem),
             _ => level.node,
         };
         found.count(node, &stat);
