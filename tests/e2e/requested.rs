@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::{Map, Value};
 
-use crate::support::{TestProcess, command, has_kernel_threads, lacks, lines, procline, program_for_all, quiet, skip};
+use crate::support::{
+    TestProcess, command, has_kernel_threads, lacks, lacks_psutil, lines, procline, program_for_all, quiet,
+};
 
 type Fields = Map<String, Value>;
 
@@ -126,9 +128,7 @@ fn equal_to_psutil() {
                   'shared': m.shared // 1024, 'rss': m.rss // 1024, 'vsz': m.vms // 1024, 'fds': p.num_fds(),\n\
                   'read_ops': i.read_count, 'write_ops': i.write_count, 'read_bytes': i.read_bytes,\n\
                   'write_bytes': i.write_bytes, 'rchar': i.read_chars, 'wchar': i.write_chars}))";
-    let has_psutil = Command::new("python3").args(["-c", "import psutil"]).stderr(Stdio::null()).status();
-    if !has_psutil.is_ok_and(|status| status.success()) {
-        skip(TEST, "psutil (PyPI) is not installed");
+    if lacks_psutil(TEST) {
         return;
     }
     for kind in ["plain", "mlock", "threads"] {

@@ -124,6 +124,16 @@ pub fn has_kernel_threads(test: &str) -> bool {
     there
 }
 
+/// Whether the test must be skipped, because psutil is not installed. Reports it.
+pub fn lacks_psutil(test: &str) -> bool {
+    let import = Command::new("python3").args(["-c", "import psutil"]).stderr(Stdio::null()).status();
+    let lacks = !import.is_ok_and(|status| status.success());
+    if lacks {
+        skip(test, "psutil (PyPI) is not installed");
+    }
+    lacks
+}
+
 /// Whether the test must be skipped, because it needs root or a program that is not installed. Reports it.
 pub fn lacks(test: &str, root: bool, programs: &[&str]) -> bool {
     if root && !rustix::process::geteuid().is_root() {
