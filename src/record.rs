@@ -13,36 +13,29 @@ use std::borrow::Cow;
 
 pub use kind::{Kind, Truncation};
 pub use layout::Record;
+use schema::Conversion;
 pub use schema::Field;
-use schema::{Aliases, Conversion};
 pub use value::{Type, Value};
 
 /// The field `Computer`, of every record kind.
 pub const fn computer<R>() -> Field<R> {
-    Field {
-        name: "Computer",
-        kind: Type::String,
-        unit: "",
-        doc: "this machine: its hostname",
-        needs: 0,
-        get: |_, host| Value::Str(Cow::Borrowed(&host.computer)),
-        aliases: Aliases::NONE,
-    }
+    Field::new("Computer", Type::String, "", 0, "this machine: its hostname", |_, host| {
+        Value::Str(Cow::Borrowed(&host.computer))
+    })
     .ecs("host.name", Conversion::SAME)
     .otel("host.name", Conversion::SAME)
 }
 
 /// The field `timestamp`, of every record kind.
 pub const fn timestamp<R>() -> Field<R> {
-    Field {
-        name: "timestamp",
-        kind: Type::Token,
-        unit: "",
-        doc: "when the snapshot was taken, RFC 3339 UTC with milliseconds: one value for the whole snapshot",
-        needs: 0,
-        get: |_, host| Value::Str(Cow::Borrowed(&host.timestamp)),
-        aliases: Aliases::NONE,
-    }
+    Field::new(
+        "timestamp",
+        Type::Token,
+        "",
+        0,
+        "when the snapshot was taken, RFC 3339 UTC with milliseconds: one value for the whole snapshot",
+        |_, host| Value::Str(Cow::Borrowed(&host.timestamp)),
+    )
     .ecs("@timestamp", Conversion::SAME)
     .otel("timestamp", Conversion::SAME)
 }

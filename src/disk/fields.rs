@@ -8,10 +8,9 @@ use super::filesystem::{Mount, Space};
 use super::needs::{DATED, MOUNT};
 use super::stat::{FileKind, Time, Times};
 use super::tree::{Dated, Entry};
-use crate::host::Host;
 use crate::record::Type::{Float, Int, String as Text, Token};
-use crate::record::schema::{Aliases, Conversion, Schema};
-use crate::record::{Field, Kind, Truncation, Type, Value, computer, timestamp};
+use crate::record::schema::{Conversion, Schema};
+use crate::record::{Field, Kind, Truncation, Value, computer, timestamp};
 
 /// The disk records.
 pub static KIND: Kind<Entry> = Kind {
@@ -55,31 +54,25 @@ const DEFAULT: &[&str] = &[
     "timestamp",
 ];
 
-type Get = for<'a> fn(&'a Entry, &'a Host) -> Value<'a>;
-
-const fn field(
-    name: &'static str,
-    kind: Type,
-    unit: &'static str,
-    needs: u32,
-    doc: &'static str,
-    get: Get,
-) -> Field<Entry> {
-    Field { name, kind, unit, doc, needs, get, aliases: Aliases::NONE }
-}
+type Row = Field<Entry>;
 
 const SAME: Conversion<Entry> = Conversion::SAME;
 
 /// Every field of the disk record.
 const FIELDS: &[Field<Entry>] = &[
-    field("path", Text, "", 0, "the path, beginning as on the command line", |entry, _| Value::Bytes(&entry.path))
+    Row::new("path", Text, "", 0, "the path, beginning as on the command line", |entry, _| Value::Bytes(&entry.path))
         .ecs("file.path", SAME)
         .otel("file.path", SAME),
-    field("kind", Token, "", 0, "file, directory, symlink, fifo, socket, block_device or char_device", |entry, _| {
-        Value::Str(entry.kind.name().into())
-    })
+    Row::new(
+        "kind",
+        Token,
+        "",
+        0,
+        "file, directory, symlink, fifo, socket, block_device or char_device",
+        |entry, _| Value::Str(entry.kind.name().into()),
+    )
     .ecs("file.type", TYPE_OF_ECS),
-    field(
+    Row::new(
         "allocated",
         Int,
         "bytes",
@@ -87,7 +80,7 @@ const FIELDS: &[Field<Entry>] = &[
         "space that it takes on the disk, with all that is in it, as `du`",
         |entry, _| Value::Int(entry.sums.allocated),
     ),
-    field(
+    Row::new(
         "apparent",
         Int,
         "bytes",
@@ -97,16 +90,16 @@ const FIELDS: &[Field<Entry>] = &[
     )
     .ecs("file.size", OF_A_FILE)
     .otel("file.size", OF_A_FILE),
-    field("share", Float, "%", 0, "allocated / fs_size; rounded to 0.000001", |entry, _| {
+    Row::new("share", Float, "%", 0, "allocated / fs_size; rounded to 0.000001", |entry, _| {
         share(entry, entry.sums.allocated)
     }),
-    field("files", Int, "", 0, "files in it that are no directories; 1 for a file itself", |entry, _| {
+    Row::new("files", Int, "", 0, "files in it that are no directories; 1 for a file itself", |entry, _| {
         Value::Int(entry.sums.files)
     }),
-    field("directories", Int, "", 0, "directories in it, itself included; 0 for a file", |entry, _| {
+    Row::new("directories", Int, "", 0, "directories in it, itself included; 0 for a file", |entry, _| {
         Value::Int(entry.sums.directories)
     }),
-    field(
+    Row::new(
         "errors",
         Int,
         "",
@@ -114,12 +107,17 @@ const FIELDS: &[Field<Entry>] = &[
         "files and directories in it that could not be read; the sums lack them",
         |entry, _| Value::Int(entry.sums.errors),
     ),
-    field("modified", Token, "", 0, "when its content was last written, RFC 3339 UTC with milliseconds", |entry, _| {
-        time(entry, |times| times.modified)
-    })
+    Row::new(
+        "modified",
+        Token,
+        "",
+        0,
+        "when its content was last written, RFC 3339 UTC with milliseconds",
+        |entry, _| time(entry, |times| times.modified),
+    )
     .ecs("file.mtime", SAME)
     .otel("file.modified", SAME),
-    field(
+    Row::new(
         "accessed",
         Token,
         "",
@@ -129,21 +127,21 @@ const FIELDS: &[Field<Entry>] = &[
     )
     .ecs("file.accessed", SAME)
     .otel("file.accessed", SAME),
-    field("changed", Token, "", 0, "when its content, owner, permissions or links last changed", |entry, _| {
+    Row::new("changed", Token, "", 0, "when its content, owner, permissions or links last changed", |entry, _| {
         time(entry, |times| times.changed)
     })
     .ecs("file.ctime", SAME)
     .otel("file.changed", SAME),
-    field("born", Token, "", 0, "when it was created; absent if the filesystem does not note it", |entry, _| {
+    Row::new("born", Token, "", 0, "when it was created; absent if the filesystem does not note it", |entry, _| {
         time(entry, |times| times.born)
     })
     .ecs("file.created", SAME)
     .otel("file.created", SAME),
-    field("newest", Text, "", DATED, "the regular file in it that was written last; absent for none", |entry, _| {
+    Row::new("newest", Text, "", DATED, "the regular file in it that was written last; absent for none", |entry, _| {
         path(&entry.sums.newest)
     }),
-    field("newest_modified", Token, "", DATED, "when that was", |entry, _| dated(&entry.sums.newest)),
-    field(
+    Row::new("newest_modified", Token, "", DATED, "when that was", |entry, _| dated(&entry.sums.newest)),
+    Row::new(
         "oldest",
         Text,
         "",
@@ -151,34 +149,36 @@ const FIELDS: &[Field<Entry>] = &[
         "the regular file in it that was not written for longest; absent for none",
         |entry, _| path(&entry.sums.oldest),
     ),
-    field("oldest_modified", Token, "", DATED, "when it was last written", |entry, _| dated(&entry.sums.oldest)),
-    field("device", Text, "", MOUNT, "the device of its filesystem, or what stands for one, as `df`", |entry, _| {
+    Row::new("oldest_modified", Token, "", DATED, "when it was last written", |entry, _| dated(&entry.sums.oldest)),
+    Row::new("device", Text, "", MOUNT, "the device of its filesystem, or what stands for one, as `df`", |entry, _| {
         mount(entry, |mount| &mount.source)
     })
     .ecs("system.filesystem.device_name", SAME)
     .otel("system.device", SAME),
-    field("fs_type", Text, "", MOUNT, "the type of its filesystem, as `df -T`", |entry, _| {
+    Row::new("fs_type", Text, "", MOUNT, "the type of its filesystem, as `df -T`", |entry, _| {
         mount(entry, |mount| &mount.kind)
     })
     .ecs("system.filesystem.type", SAME)
     .otel("system.filesystem.type", SAME),
-    field("mount", Text, "", MOUNT, "where that is mounted; for a bind mount, where the path is", |entry, _| {
+    Row::new("mount", Text, "", MOUNT, "where that is mounted; for a bind mount, where the path is", |entry, _| {
         mount(entry, |mount| &mount.point)
     })
     .ecs("system.filesystem.mount_point", SAME)
     .otel("system.filesystem.mountpoint", SAME),
-    field("fs_size", Int, "bytes", 0, "size of its filesystem, as `df`", |entry, _| space(entry, |space| space.size))
-        .ecs("system.filesystem.total", SAME)
-        .otel("system.filesystem.limit", SAME),
-    field("fs_free", Int, "bytes", 0, "what is free there, with the part that only root may use", |entry, _| {
+    Row::new("fs_size", Int, "bytes", 0, "size of its filesystem, as `df`", |entry, _| {
+        space(entry, |space| space.size)
+    })
+    .ecs("system.filesystem.total", SAME)
+    .otel("system.filesystem.limit", SAME),
+    Row::new("fs_free", Int, "bytes", 0, "what is free there, with the part that only root may use", |entry, _| {
         space(entry, |space| space.free)
     })
     .ecs("system.filesystem.free", SAME),
-    field("fs_available", Int, "bytes", 0, "what is free there for every user, as `df`", |entry, _| {
+    Row::new("fs_available", Int, "bytes", 0, "what is free there for every user, as `df`", |entry, _| {
         space(entry, |space| space.available)
     })
     .ecs("system.filesystem.available", SAME),
-    field(
+    Row::new(
         "fs_inodes",
         Int,
         "",
@@ -187,13 +187,13 @@ const FIELDS: &[Field<Entry>] = &[
         |entry, _| space(entry, |space| space.inodes),
     )
     .ecs("system.filesystem.files", SAME),
-    field("fs_inodes_free", Int, "", 0, "how many more it can have", |entry, _| {
+    Row::new("fs_inodes_free", Int, "", 0, "how many more it can have", |entry, _| {
         space(entry, |space| space.inodes_free)
     })
     .ecs("system.filesystem.free_files", SAME),
     computer(),
     timestamp(),
-    field("share_apparent", Float, "%", 0, "apparent / fs_size; rounded to 0.000001", |entry, _| {
+    Row::new("share_apparent", Float, "%", 0, "apparent / fs_size; rounded to 0.000001", |entry, _| {
         share(entry, entry.sums.apparent)
     }),
 ];

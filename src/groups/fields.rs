@@ -5,7 +5,7 @@ use crate::host::Host;
 use crate::process::conversions::part_of_all_cpus;
 use crate::process::fields::needs;
 use crate::record::Type::{Float, Int, Object, String as Text, Token};
-use crate::record::schema::{Aliases, Conversion, Schema};
+use crate::record::schema::{Conversion, Schema};
 use crate::record::{Field, Kind, Truncation, Type, Value, computer, timestamp};
 
 /// The group records.
@@ -44,26 +44,16 @@ const DEFAULT: &[&str] = &[
 ];
 
 type Get = for<'a> fn(&'a Group, &'a Host) -> Value<'a>;
-
-const fn field(
-    name: &'static str,
-    kind: Type,
-    unit: &'static str,
-    needs: u32,
-    doc: &'static str,
-    get: Get,
-) -> Field<Group> {
-    Field { name, kind, unit, doc, needs, get, aliases: Aliases::NONE }
-}
+type Row = Field<Group>;
 
 /// What the processes have in common. `--by` says which of these a record has, and what must be read.
 const fn key(name: &'static str, doc: &'static str, get: Get) -> Field<Group> {
-    field(name, Text, "", 0, doc, get)
+    Row::new(name, Text, "", 0, doc, get)
 }
 
 /// A sum of a field of the processes. It has the same name.
 const fn sum(name: &'static str, kind: Type, unit: &'static str, doc: &'static str, get: Get) -> Field<Group> {
-    field(name, kind, unit, needs(name), doc, get)
+    Row::new(name, kind, unit, needs(name), doc, get)
 }
 
 const SAME: Conversion<Group> = Conversion::SAME;
@@ -91,7 +81,7 @@ const FIELDS: &[Field<Group>] = &[
     key("unit", "systemd's unit, with `--by unit`; absent for what is in none", |group, _| of(group, By::Unit)),
     key("cgroup", "path of the control group, with `--by cgroup`", |group, _| of(group, By::Cgroup))
         .ecs("system.process.cgroup.path", SAME),
-    field(
+    Row::new(
         "count",
         Int,
         "",
@@ -115,7 +105,7 @@ const FIELDS: &[Field<Group>] = &[
     sum("fds", Int, "", "open file descriptors", |group, _| group.sum("fds"))
         .ecs("system.process.fd.open", SAME)
         .otel("process.unix.file_descriptor.count", SAME),
-    field(
+    Row::new(
         "states",
         Object,
         "",
@@ -123,12 +113,22 @@ const FIELDS: &[Field<Group>] = &[
         "number of processes by `state`, such as `{\"S\":7,\"R\":1}`",
         |group, _| group.states(),
     ),
-    field("oldest_start", Token, "", needs("start"), "when the oldest process started; absent for none", |group, _| {
-        text(group.oldest())
-    }),
-    field("newest_start", Token, "", needs("start"), "when the newest process started; absent for none", |group, _| {
-        text(group.newest())
-    }),
+    Row::new(
+        "oldest_start",
+        Token,
+        "",
+        needs("start"),
+        "when the oldest process started; absent for none",
+        |group, _| text(group.oldest()),
+    ),
+    Row::new(
+        "newest_start",
+        Token,
+        "",
+        needs("start"),
+        "when the newest process started; absent for none",
+        |group, _| text(group.newest()),
+    ),
     computer(),
     timestamp(),
     sum("cpu_now", Float, "%", "CPU time used / time, of one CPU, over the sample or the last interval", |group, _| {
@@ -154,7 +154,7 @@ const FIELDS: &[Field<Group>] = &[
         .ecs("system.process.io.read_char", SAME),
     sum("wchar", Int, "bytes", "written by system calls, cached or not", |group, _| group.sum("wchar"))
         .ecs("system.process.io.write_char", SAME),
-    field(
+    Row::new(
         "command",
         Text,
         "",

@@ -6,11 +6,10 @@ use super::Machine;
 use super::facts::{Facts, Memory};
 use super::needs::{KERNEL, LOAD, MEMORY, OS, PROCESSES, SAMPLE, STAT, UPTIME, USERS, VIRTUALIZATION};
 use super::processes::Processes;
-use crate::host::Host;
 use crate::parse;
 use crate::record::Type::{Float, Int, String as Text, Token};
-use crate::record::schema::{Aliases, Conversion, Schema};
-use crate::record::{Field, Kind, Truncation, Type, Value, computer, timestamp};
+use crate::record::schema::{Conversion, Schema};
+use crate::record::{Field, Kind, Truncation, Value, computer, timestamp};
 
 /// The host record.
 pub static KIND: Kind<Machine> = Kind {
@@ -57,42 +56,33 @@ const DEFAULT: &[&str] = &[
     "timestamp",
 ];
 
-type Get = for<'a> fn(&'a Machine, &'a Host) -> Value<'a>;
-
-const fn field(
-    name: &'static str,
-    kind: Type,
-    unit: &'static str,
-    needs: u32,
-    doc: &'static str,
-    get: Get,
-) -> Field<Machine> {
-    Field { name, kind, unit, doc, needs, get, aliases: Aliases::NONE }
-}
+type Row = Field<Machine>;
 
 const SAME: Conversion<Machine> = Conversion::SAME;
 const BYTES: Conversion<Machine> = Conversion::BYTES;
 
 /// Every field of the host record.
 const FIELDS: &[Field<Machine>] = &[
-    field("os", Text, "", OS, "the operating system's name, as NAME in os-release", |machine, _| {
+    Row::new("os", Text, "", OS, "the operating system's name, as NAME in os-release", |machine, _| {
         text(&machine.facts.os)
     })
     .ecs("host.os.name", SAME)
     .otel("os.name", SAME),
-    field("os_version", Text, "", OS, "its version, as VERSION_ID in os-release", |machine, _| {
+    Row::new("os_version", Text, "", OS, "its version, as VERSION_ID in os-release", |machine, _| {
         text(&machine.facts.os_version)
     })
     .ecs("host.os.version", SAME)
     .otel("os.version", SAME),
-    field("kernel", Text, "", KERNEL, "the kernel's release, as `uname -r`", |machine, _| text(&machine.facts.kernel))
-        .ecs("host.os.kernel", SAME),
-    field("architecture", Text, "", KERNEL, "the CPU architecture, as `uname -m`", |machine, _| {
+    Row::new("kernel", Text, "", KERNEL, "the kernel's release, as `uname -r`", |machine, _| {
+        text(&machine.facts.kernel)
+    })
+    .ecs("host.os.kernel", SAME),
+    Row::new("architecture", Text, "", KERNEL, "the CPU architecture, as `uname -m`", |machine, _| {
         text(&machine.facts.architecture)
     })
     .ecs("host.architecture", SAME)
     .otel("host.arch", ARCHITECTURE_OF_OTEL),
-    field(
+    Row::new(
         "virtualization",
         Token,
         "",
@@ -100,18 +90,18 @@ const FIELDS: &[Field<Machine>] = &[
         "container or virtual machine, as `systemd-detect-virt`; absent if none is found",
         |machine, _| machine.virtualization.map_or(Value::Absent, |name| Value::Str(name.into())),
     ),
-    field("boot_time", Token, "", STAT, "when the machine booted, RFC 3339 UTC, whole seconds", |machine, _| {
+    Row::new("boot_time", Token, "", STAT, "when the machine booted, RFC 3339 UTC, whole seconds", |machine, _| {
         boot_time(&machine.stat).map_or(Value::Absent, |time| Value::Str(time.into()))
     }),
-    field("uptime", Float, "s", UPTIME, "time since boot", |_, host| {
+    Row::new("uptime", Float, "s", UPTIME, "time since boot", |_, host| {
         Value::Float(host.uptime_ticks as f64 / host.ticks_per_second as f64)
     })
     .ecs("host.uptime", WHOLE_SECONDS)
     .otel("system.uptime", SAME),
-    field("cpus", Int, "", STAT, "CPUs online", |machine, _| count(parse::machine::cpus(&machine.stat)))
+    Row::new("cpus", Int, "", STAT, "CPUs online", |machine, _| count(parse::machine::cpus(&machine.stat)))
         .ecs("system.cpu.cores", SAME)
         .otel("system.cpu.logical.count", SAME),
-    field(
+    Row::new(
         "cpu_now",
         Float,
         "%",
@@ -120,49 +110,54 @@ const FIELDS: &[Field<Machine>] = &[
         |machine, _| machine.cpu_now.map_or(Value::Absent, Value::Float),
     )
     .ecs("host.cpu.usage", CPU_RATIO),
-    field("load1", Float, "", LOAD, "load average over 1 minute", |machine, _| load(&machine.facts, 0))
+    Row::new("load1", Float, "", LOAD, "load average over 1 minute", |machine, _| load(&machine.facts, 0))
         .ecs("system.load.1", SAME),
-    field("load5", Float, "", LOAD, "load average over 5 minutes", |machine, _| load(&machine.facts, 1))
+    Row::new("load5", Float, "", LOAD, "load average over 5 minutes", |machine, _| load(&machine.facts, 1))
         .ecs("system.load.5", SAME),
-    field("load15", Float, "", LOAD, "load average over 15 minutes", |machine, _| load(&machine.facts, 2))
+    Row::new("load15", Float, "", LOAD, "load average over 15 minutes", |machine, _| load(&machine.facts, 2))
         .ecs("system.load.15", SAME),
-    field("mem_total", Int, "KiB", MEMORY, "memory, as `free`", |machine, _| memory(machine, |memory| memory.total))
+    Row::new("mem_total", Int, "KiB", MEMORY, "memory, as `free`", |machine, _| memory(machine, |memory| memory.total))
         .ecs("system.memory.total", BYTES)
         .otel("system.memory.limit", BYTES),
-    field("mem_available", Int, "KiB", MEMORY, "memory that new programs can have without swapping", |machine, _| {
-        memory(machine, |memory| memory.available)
-    })
+    Row::new(
+        "mem_available",
+        Int,
+        "KiB",
+        MEMORY,
+        "memory that new programs can have without swapping",
+        |machine, _| memory(machine, |memory| memory.available),
+    )
     .ecs("system.memory.actual.free", BYTES)
     .otel("system.memory.linux.available", BYTES),
-    field("mem_used", Int, "KiB", MEMORY, "memory that is not available", |machine, _| {
+    Row::new("mem_used", Int, "KiB", MEMORY, "memory that is not available", |machine, _| {
         memory(machine, |memory| memory.total?.checked_sub(memory.available?))
     })
     .ecs("system.memory.actual.used.bytes", BYTES),
-    field("swap_total", Int, "KiB", MEMORY, "swap space, as `free`", |machine, _| {
+    Row::new("swap_total", Int, "KiB", MEMORY, "swap space, as `free`", |machine, _| {
         memory(machine, |memory| memory.swap_total)
     })
     .ecs("system.memory.swap.total", BYTES),
-    field("swap_free", Int, "KiB", MEMORY, "swap space that is free", |machine, _| {
+    Row::new("swap_free", Int, "KiB", MEMORY, "swap space that is free", |machine, _| {
         memory(machine, |memory| memory.swap_free)
     })
     .ecs("system.memory.swap.free", BYTES),
-    field("swap_used", Int, "KiB", MEMORY, "swap space that is used", |machine, _| {
+    Row::new("swap_used", Int, "KiB", MEMORY, "swap space that is used", |machine, _| {
         memory(machine, |memory| memory.swap_total?.checked_sub(memory.swap_free?))
     })
     .ecs("system.memory.swap.used.bytes", BYTES),
-    field("processes", Int, "", PROCESSES, "processes, threads of the kernel included", |machine, _| {
+    Row::new("processes", Int, "", PROCESSES, "processes, threads of the kernel included", |machine, _| {
         processes(machine, |processes| processes.total)
     })
     .ecs("system.process.summary.total", SAME),
-    field("processes_running", Int, "", PROCESSES, "those that run or wait for a CPU (R)", |machine, _| {
+    Row::new("processes_running", Int, "", PROCESSES, "those that run or wait for a CPU (R)", |machine, _| {
         processes(machine, |processes| processes.running)
     })
     .ecs("system.process.summary.running", SAME),
-    field("processes_sleeping", Int, "", PROCESSES, "those that sleep (S)", |machine, _| {
+    Row::new("processes_sleeping", Int, "", PROCESSES, "those that sleep (S)", |machine, _| {
         processes(machine, |processes| processes.sleeping)
     })
     .ecs("system.process.summary.sleeping", SAME),
-    field(
+    Row::new(
         "processes_disk_sleep",
         Int,
         "",
@@ -170,22 +165,27 @@ const FIELDS: &[Field<Machine>] = &[
         "those that sleep and cannot be woken, mostly for a disk (D)",
         |machine, _| processes(machine, |processes| processes.disk_sleep),
     ),
-    field("processes_idle", Int, "", PROCESSES, "threads of the kernel that wait for work (I)", |machine, _| {
+    Row::new("processes_idle", Int, "", PROCESSES, "threads of the kernel that wait for work (I)", |machine, _| {
         processes(machine, |processes| processes.idle)
     })
     .ecs("system.process.summary.idle", SAME),
-    field("processes_stopped", Int, "", PROCESSES, "those that are stopped or traced (T, t)", |machine, _| {
+    Row::new("processes_stopped", Int, "", PROCESSES, "those that are stopped or traced (T, t)", |machine, _| {
         processes(machine, |processes| processes.stopped)
     })
     .ecs("system.process.summary.stopped", SAME),
-    field("processes_zombie", Int, "", PROCESSES, "those whose parent has not noticed their end (Z)", |machine, _| {
-        processes(machine, |processes| processes.zombie)
-    })
+    Row::new(
+        "processes_zombie",
+        Int,
+        "",
+        PROCESSES,
+        "those whose parent has not noticed their end (Z)",
+        |machine, _| processes(machine, |processes| processes.zombie),
+    )
     .ecs("system.process.summary.zombie", SAME),
-    field("threads", Int, "", PROCESSES, "threads of all processes", |machine, _| {
+    Row::new("threads", Int, "", PROCESSES, "threads of all processes", |machine, _| {
         processes(machine, |processes| processes.threads)
     }),
-    field("users", Int, "", USERS, "logins in utmp, as `who` counts them; absent without utmp", |machine, _| {
+    Row::new("users", Int, "", USERS, "logins in utmp, as `who` counts them; absent without utmp", |machine, _| {
         count(machine.users)
     }),
     computer(),

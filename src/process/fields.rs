@@ -12,8 +12,8 @@ use super::{Process, command, conversions, tenths_of_percent};
 use crate::host::Host;
 use crate::parse;
 use crate::record::Type::{Bool, Float, Int, List, String as Text, Token};
-use crate::record::schema::{Aliases, Conversion, Schema};
-use crate::record::{Field, Kind, Truncation, Type, Value, computer, timestamp};
+use crate::record::schema::{Conversion, Schema};
+use crate::record::{Field, Kind, Truncation, Value, computer, timestamp};
 use crate::text::lossy;
 
 /// The process records.
@@ -55,18 +55,7 @@ const RESOURCES: &[&str] = &[
     "timestamp",
 ];
 
-type Get = for<'a> fn(&'a Process, &'a Host) -> Value<'a>;
-
-const fn field(
-    name: &'static str,
-    kind: Type,
-    unit: &'static str,
-    needs: u32,
-    doc: &'static str,
-    get: Get,
-) -> Field<Process> {
-    Field { name, kind, unit, doc, needs, get, aliases: Aliases::NONE }
-}
+type Row = Field<Process>;
 
 const SAME: Conversion<Process> = Conversion::SAME;
 const TEXT: Conversion<Process> = Conversion::TEXT;
@@ -74,7 +63,7 @@ const BYTES: Conversion<Process> = Conversion::BYTES;
 
 /// Every field: those of the default list first, then those on request.
 const FIELDS: &[Field<Process>] = &[
-    field(
+    Row::new(
         "user",
         Text,
         "",
@@ -85,11 +74,11 @@ const FIELDS: &[Field<Process>] = &[
     .oms("user", SAME)
     .ecs("user.name", SAME)
     .otel("process.user.name", SAME),
-    field("pid", Int, "", 0, "process id", |process, _| Value::Int(process.pid.into()))
+    Row::new("pid", Int, "", 0, "process id", |process, _| Value::Int(process.pid.into()))
         .oms("pid", TEXT)
         .ecs("process.pid", SAME)
         .otel("process.pid", SAME),
-    field(
+    Row::new(
         "cpu",
         Float,
         "%",
@@ -98,7 +87,7 @@ const FIELDS: &[Field<Process>] = &[
         |process, host| Value::Float(process.cpu(host)),
     )
     .oms("cpuUtilization", conversions::CPU_OF_PS),
-    field(
+    Row::new(
         "mem",
         Float,
         "%",
@@ -113,21 +102,23 @@ const FIELDS: &[Field<Process>] = &[
     .oms("memoryUtilization", conversions::MEM_OF_PS)
     .ecs("system.process.memory.rss.pct", conversions::MEM_RATIO)
     .otel("process.memory.utilization", conversions::MEM_RATIO),
-    field("vsz", Int, "KiB", 0, "virtual memory; 0 for kernel threads and zombies", |process, _| {
+    Row::new("vsz", Int, "KiB", 0, "virtual memory; 0 for kernel threads and zombies", |process, _| {
         Value::count(process.stat.vsize / 1024)
     })
     .oms("vsz", TEXT)
     .ecs("system.process.memory.size", BYTES)
     .otel("process.memory.virtual", BYTES),
-    field("rss", Int, "KiB", RSS, "resident memory; 0 for kernel threads and zombies", |process, _| count(process.rss))
-        .oms("rss", TEXT)
-        .ecs("system.process.memory.rss.bytes", BYTES)
-        .otel("process.memory.usage", BYTES),
-    field("tty", Token, "", TTY, "controlling terminal (`pts/0`, `tty1`, `ttyS0`); `?` for none", |process, _| {
+    Row::new("rss", Int, "KiB", RSS, "resident memory; 0 for kernel threads and zombies", |process, _| {
+        count(process.rss)
+    })
+    .oms("rss", TEXT)
+    .ecs("system.process.memory.rss.bytes", BYTES)
+    .otel("process.memory.usage", BYTES),
+    Row::new("tty", Token, "", TTY, "controlling terminal (`pts/0`, `tty1`, `ttyS0`); `?` for none", |process, _| {
         text(Some(&process.tty))
     })
     .oms("tty", SAME),
-    field(
+    Row::new(
         "stat",
         Token,
         "",
@@ -139,7 +130,7 @@ const FIELDS: &[Field<Process>] = &[
     .oms("stat", SAME)
     .ecs("process.state", conversions::STATE_OF_ECS)
     .otel("process.state", conversions::STATE_OF_OTEL),
-    field(
+    Row::new(
         "start",
         Token,
         "",
@@ -150,13 +141,13 @@ const FIELDS: &[Field<Process>] = &[
     .oms("start", conversions::START_OF_PS)
     .ecs("process.start", SAME)
     .otel("process.creation.time", SAME),
-    field("time", Float, "s", 0, "CPU time used, user and system", |process, host| {
+    Row::new("time", Float, "s", 0, "CPU time used, user and system", |process, host| {
         seconds(process.stat.cpu_ticks(), host)
     })
     .oms("cpuTime", conversions::TIME_OF_PS)
     .ecs("system.process.cpu.total.ticks", Conversion::MILLISECONDS)
     .otel("process.cpu.time", SAME),
-    field(
+    Row::new(
         "command",
         Text,
         "",
@@ -169,7 +160,7 @@ const FIELDS: &[Field<Process>] = &[
     .otel("process.command_line", conversions::ARGUMENTS),
     computer().oms("Computer", SAME),
     timestamp().oms("timestamp", conversions::TIMESTAMP_OF_SCRIPT),
-    field(
+    Row::new(
         "name",
         Text,
         "",
@@ -179,22 +170,22 @@ const FIELDS: &[Field<Process>] = &[
     )
     .ecs("process.name", SAME)
     .otel("process.executable.name", conversions::EXE_NAME),
-    field("ppid", Int, "", 0, "parent's process id", |process, _| Value::Int(process.stat.ppid))
+    Row::new("ppid", Int, "", 0, "parent's process id", |process, _| Value::Int(process.stat.ppid))
         .ecs("process.parent.pid", SAME)
         .otel("process.parent_pid", SAME),
-    field("uid", Int, "", UID, "effective user id", |process, _| count(process.uid.map(u64::from)))
+    Row::new("uid", Int, "", UID, "effective user id", |process, _| count(process.uid.map(u64::from)))
         .ecs("user.id", TEXT)
         .otel("process.user.id", SAME),
-    field("gid", Int, "", STATUS, "effective group id", |process, _| {
+    Row::new("gid", Int, "", STATUS, "effective group id", |process, _| {
         count(process.status.and_then(|status| status.egid).map(u64::from))
     })
     .ecs("process.group.id", TEXT),
-    field("ruid", Int, "", STATUS, "real user id", |process, _| {
+    Row::new("ruid", Int, "", STATUS, "real user id", |process, _| {
         count(process.status.and_then(|status| status.ruid).map(u64::from))
     })
     .ecs("process.real_user.id", TEXT)
     .otel("process.real_user.id", SAME),
-    field(
+    Row::new(
         "group",
         Text,
         "",
@@ -203,7 +194,7 @@ const FIELDS: &[Field<Process>] = &[
         |process, _| text(process.group.as_deref()),
     )
     .ecs("process.group.name", SAME),
-    field(
+    Row::new(
         "exe",
         Text,
         "",
@@ -213,10 +204,10 @@ const FIELDS: &[Field<Process>] = &[
     )
     .ecs("process.executable", SAME)
     .otel("process.executable.path", SAME),
-    field("cwd", Text, "", file("cwd"), "working directory", |process, _| bytes(process.file("cwd")))
+    Row::new("cwd", Text, "", file("cwd"), "working directory", |process, _| bytes(process.file("cwd")))
         .ecs("process.working_directory", SAME)
         .otel("process.working_directory", SAME),
-    field(
+    Row::new(
         "args",
         List,
         "",
@@ -226,7 +217,7 @@ const FIELDS: &[Field<Process>] = &[
     )
     .ecs("process.args", SAME)
     .otel("process.command_args", SAME),
-    field(
+    Row::new(
         "state",
         Token,
         "",
@@ -234,21 +225,21 @@ const FIELDS: &[Field<Process>] = &[
         "state letter: R running, S sleeping, D in disk sleep, T stopped, t traced, Z zombie, I idle",
         |process, _| owned(Some(char::from(process.stat.state).to_string())),
     ),
-    field("nice", Int, "", 0, "nice value, -20 to 19", |process, _| Value::Int(process.stat.nice)),
-    field("priority", Int, "", 0, "the kernel's priority, as in /proc/PID/stat", |process, _| stat(process, 18)),
-    field("threads", Int, "", 0, "number of threads", |process, _| Value::Int(process.stat.num_threads))
+    Row::new("nice", Int, "", 0, "nice value, -20 to 19", |process, _| Value::Int(process.stat.nice)),
+    Row::new("priority", Int, "", 0, "the kernel's priority, as in /proc/PID/stat", |process, _| stat(process, 18)),
+    Row::new("threads", Int, "", 0, "number of threads", |process, _| Value::Int(process.stat.num_threads))
         .ecs("system.process.num_threads", SAME)
         .otel("process.thread.count", SAME),
-    field("session", Int, "", 0, "session id", |process, _| Value::Int(process.stat.session))
+    Row::new("session", Int, "", 0, "session id", |process, _| Value::Int(process.stat.session))
         .ecs("process.session_leader.pid", SAME)
         .otel("process.session_leader.pid", SAME),
-    field("pgrp", Int, "", 0, "process group id", |process, _| Value::Int(process.stat.pgrp))
+    Row::new("pgrp", Int, "", 0, "process group id", |process, _| Value::Int(process.stat.pgrp))
         .ecs("process.group_leader.pid", SAME)
         .otel("process.group_leader.pid", SAME),
-    field("elapsed", Float, "s", UPTIME, "time since start", |process, host| seconds(process.age(host), host))
+    Row::new("elapsed", Float, "s", UPTIME, "time since start", |process, host| seconds(process.age(host), host))
         .ecs("process.uptime", conversions::WHOLE_SECONDS)
         .otel("process.uptime", SAME),
-    field(
+    Row::new(
         "entity_id",
         Token,
         "",
@@ -257,10 +248,10 @@ const FIELDS: &[Field<Process>] = &[
         |process, host| owned(Some(format!("{}-{}-{}", host.boot_id, process.pid, process.stat.starttime))),
     )
     .ecs("process.entity_id", SAME),
-    field("kernel_thread", Bool, "", 0, "whether it is a thread of the kernel", |process, _| {
+    Row::new("kernel_thread", Bool, "", 0, "whether it is a thread of the kernel", |process, _| {
         Value::Bool(process.is_kernel_thread())
     }),
-    field(
+    Row::new(
         "cpu_now",
         Float,
         "%",
@@ -271,7 +262,7 @@ const FIELDS: &[Field<Process>] = &[
     )
     .ecs("system.process.cpu.total.pct", conversions::CPU_NOW_RATIO)
     .otel("process.cpu.utilization", conversions::part_of_all_cpus()),
-    field(
+    Row::new(
         "uss",
         Int,
         "KiB",
@@ -279,7 +270,7 @@ const FIELDS: &[Field<Process>] = &[
         "private memory: freed when the process exits (USS)",
         |process, _| count(parse::private_memory(process.file("smaps_rollup"))),
     ),
-    field(
+    Row::new(
         "pss",
         Int,
         "KiB",
@@ -287,38 +278,40 @@ const FIELDS: &[Field<Process>] = &[
         "resident memory with shared pages divided among their users (PSS)",
         |process, _| memory(process, "Pss:"),
     ),
-    field("swap", Int, "KiB", file("smaps_rollup"), "memory swapped out", |process, _| memory(process, "Swap:"))
+    Row::new("swap", Int, "KiB", file("smaps_rollup"), "memory swapped out", |process, _| memory(process, "Swap:"))
         .ecs("system.process.memory.swap", BYTES),
-    field("shared", Int, "KiB", STATM, "resident memory that is mapped from files or shared", |process, _| {
+    Row::new("shared", Int, "KiB", STATM, "resident memory that is mapped from files or shared", |process, _| {
         count(process.shared)
     })
     .ecs("system.process.memory.share", BYTES),
-    field("fds", Int, "", file("fd"), "open file descriptors", |process, _| number(process, "fd"))
+    Row::new("fds", Int, "", file("fd"), "open file descriptors", |process, _| number(process, "fd"))
         .ecs("system.process.fd.open", SAME)
         .otel("process.unix.file_descriptor.count", SAME),
-    field("read_ops", Int, "", file("io"), "reading system calls", |process, _| io(process, "syscr:"))
+    Row::new("read_ops", Int, "", file("io"), "reading system calls", |process, _| io(process, "syscr:"))
         .ecs("system.process.io.read_ops", SAME),
-    field("write_ops", Int, "", file("io"), "writing system calls", |process, _| io(process, "syscw:"))
+    Row::new("write_ops", Int, "", file("io"), "writing system calls", |process, _| io(process, "syscw:"))
         .ecs("system.process.io.write_ops", SAME),
-    field("read_bytes", Int, "bytes", file("io"), "fetched from storage", |process, _| io(process, "read_bytes:"))
+    Row::new("read_bytes", Int, "bytes", file("io"), "fetched from storage", |process, _| io(process, "read_bytes:"))
         .ecs("system.process.io.read_bytes", SAME),
-    field("write_bytes", Int, "bytes", file("io"), "sent to storage", |process, _| io(process, "write_bytes:"))
+    Row::new("write_bytes", Int, "bytes", file("io"), "sent to storage", |process, _| io(process, "write_bytes:"))
         .ecs("system.process.io.write_bytes", SAME),
-    field("rchar", Int, "bytes", file("io"), "read by system calls, cached or not", |process, _| io(process, "rchar:"))
-        .ecs("system.process.io.read_char", SAME),
-    field("wchar", Int, "bytes", file("io"), "written by system calls, cached or not", |process, _| {
+    Row::new("rchar", Int, "bytes", file("io"), "read by system calls, cached or not", |process, _| {
+        io(process, "rchar:")
+    })
+    .ecs("system.process.io.read_char", SAME),
+    Row::new("wchar", Int, "bytes", file("io"), "written by system calls, cached or not", |process, _| {
         io(process, "wchar:")
     })
     .ecs("system.process.io.write_char", SAME),
-    field("minflt", Int, "", 0, "page faults that needed nothing from disk", |process, _| stat(process, 10)),
-    field("majflt", Int, "", 0, "page faults that needed the disk", |process, _| stat(process, 12)),
-    field("ctx_voluntary", Int, "", STATUS, "times it gave up the CPU by itself (its main thread)", |process, _| {
+    Row::new("minflt", Int, "", 0, "page faults that needed nothing from disk", |process, _| stat(process, 10)),
+    Row::new("majflt", Int, "", 0, "page faults that needed the disk", |process, _| stat(process, 12)),
+    Row::new("ctx_voluntary", Int, "", STATUS, "times it gave up the CPU by itself (its main thread)", |process, _| {
         status(process, "voluntary_ctxt_switches:")
     }),
-    field("ctx_involuntary", Int, "", STATUS, "times the CPU was taken from it (its main thread)", |process, _| {
+    Row::new("ctx_involuntary", Int, "", STATUS, "times the CPU was taken from it (its main thread)", |process, _| {
         status(process, "nonvoluntary_ctxt_switches:")
     }),
-    field(
+    Row::new(
         "cgroup",
         Text,
         "",
@@ -327,7 +320,7 @@ const FIELDS: &[Field<Process>] = &[
         |process, _| parse::cgroup(process.file("cgroup")).map_or(Value::Absent, Value::Bytes),
     )
     .ecs("system.process.cgroup.path", SAME),
-    field(
+    Row::new(
         "container",
         Token,
         "",
@@ -337,7 +330,7 @@ const FIELDS: &[Field<Process>] = &[
     )
     .ecs("container.id", SAME)
     .otel("container.id", SAME),
-    field(
+    Row::new(
         "unit",
         Text,
         "",
@@ -345,10 +338,10 @@ const FIELDS: &[Field<Process>] = &[
         "systemd's unit: the first part of that path that is not a slice",
         |process, _| parse::cgroup(process.file("cgroup")).and_then(parse::unit).map_or(Value::Absent, Value::Bytes),
     ),
-    field("oom_score", Int, "", file("oom_score"), "how soon the kernel would kill it for memory", |process, _| {
+    Row::new("oom_score", Int, "", file("oom_score"), "how soon the kernel would kill it for memory", |process, _| {
         number(process, "oom_score")
     }),
-    field(
+    Row::new(
         "selected",
         Text,
         "",
@@ -356,7 +349,7 @@ const FIELDS: &[Field<Process>] = &[
         "the `--name` that it belongs to: its own, or that of its nearest ancestor that matches",
         |process, _| text(process.named().map(|named| named.pattern.as_str())),
     ),
-    field(
+    Row::new(
         "matched",
         Text,
         "",

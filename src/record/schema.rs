@@ -161,6 +161,19 @@ impl<R> Aliases<R> {
 }
 
 impl<R> Field<R> {
+    /// A field without an equivalent in other schemas. A table calls this by an alias for its own `Field<R>`: only then does
+    /// the compiler know what the closure of a row takes.
+    pub const fn new(
+        name: &'static str,
+        kind: Type,
+        unit: &'static str,
+        needs: u32,
+        doc: &'static str,
+        get: for<'a> fn(&'a R, &'a Host) -> Value<'a>,
+    ) -> Self {
+        Field { name, kind, unit, doc, needs, get, aliases: Aliases::NONE }
+    }
+
     /// The field with its name in [`Schema::Oms`].
     pub const fn oms(mut self, name: &'static str, conversion: Conversion<R>) -> Self {
         self.aliases.oms = Some(Alias { name, conversion });
