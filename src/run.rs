@@ -17,7 +17,7 @@ use crate::exit::{self, Outcome, Transient};
 pub use interval::Interval;
 pub use job::{End, Job, Turn, Worker};
 pub use shared::Shared;
-use signals::Signals;
+pub use signals::Signals;
 use stuck::StuckWorkers;
 
 /// When to take snapshots, and how long each may take.

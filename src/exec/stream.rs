@@ -1,0 +1,261 @@
+//! Runs `procline exec`: starts the threads, and watches them. A reader that is stuck in a read is replaced. The main thread ends
+//! the run when a signal arrives, or when nobody reads what is written.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::stdio::stdout;
+use sd_notify::NotifyState;
+
+use super::capture::{Capture, Capturer};
+use super::connector::{Connector, Next, Stop, monotonic};
+use super::decode::{Event, What};
+use super::queue::{Hand, Queue, Reader, Role};
+use super::request::Request;
+use super::writer::Recorder;
+use crate::exit::Outcome;
+use crate::procfs::{self, Pids, Procfs};
+use crate::run::Signals;
+use crate::sink::Destination;
+use crate::sys;
+
+/// How often the main thread looks at the others.
+const TICK: Duration = Duration::from_millis(200);
+/// How long the lines in hand may take at the end.
+const GRACE: Duration = Duration::from_secs(2);
+/// How many readers may be stuck at once.
+const STUCK_MAX: usize = 64;
+/// The stack of a reader. Its buffers are on the heap.
+const STACK: usize = 256 * 1024;
+
+/// Writes a record for each program that starts, until a signal arrives.
+///
+/// # Errors
+/// If the kernel sends no events, or if records cannot be written.
+pub fn run(request: Request) -> Result<(), Outcome> {
+    let signals = Signals::register()?;
+    let view = request.plan.roots.open()?;
+    let connector = Connector::subscribe(request.buffer, request.exits)?;
+    let stream = Arc::new(Stream {
+        queue: Queue::default(),
+        procfs: Arc::new(request.plan.roots.open()?.procfs),
+        connector: Mutex::new(Some(connector)),
+        running: Mutex::new(request.start_snapshot.then(|| view.procfs.pids()).transpose()?),
+        stop: Stop::new()?,
+        failure: Mutex::default(),
+        request: Arc::new(request),
+    });
+    let (send, written) = channel();
+    let is_stopped = Arc::new(AtomicBool::new(false));
+    let (of_writer, stopped) = (Arc::clone(&stream), Arc::clone(&is_stopped));
+    let write = move || {
+        let result = Recorder::new(&view, Arc::clone(&of_writer.request), &stopped).run(&of_writer.queue);
+        // The main thread lives as long as the program.
+        let _ = send.send(result);
+    };
+    thread::Builder::new().spawn(write).context("cannot start a thread")?;
+    let mut watched = Vec::new();
+    for role in [Role::Events, Role::Running] {
+        watched.push(Watched::start(&stream, Reader { role, number: 0 })?);
+    }
+    // No manager is no failure.
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    let mut alive = Alive::new();
+    let signal = loop {
+        match written.try_recv() {
+            Ok(result) => break Err(result),
+            Err(TryRecvError::Disconnected) => break Err(Err(anyhow!("the writer ended without a result").into())),
+            Err(TryRecvError::Empty) => {}
+        }
+        if !signals.sleep(TICK) {
+            break Ok(signals.arrived());
+        }
+        if stream.reader_is_gone() {
+            break Ok(None);
+        }
+        let mut all_read = true;
+        for watched in &mut watched {
+            all_read &= watched.replace_if_stuck(&stream)?;
+        }
+        if all_read {
+            alive.tell();
+        }
+    };
+    let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    is_stopped.store(true, Ordering::Relaxed);
+    stream.stop.stop();
+    match signal {
+        Err(result) => {
+            // The connector unsubscribes when it is dropped.
+            let _ = watched.into_iter().map(Watched::end).all(|ended| ended);
+            result.and(stream.failure())
+        }
+        Ok(number) => stream.end(&written, number),
+    }
+}
+
+/// What the threads share.
+struct Stream {
+    request: Arc<Request>,
+    queue: Queue,
+    procfs: Arc<Procfs>,
+    /// None once its reader has ended.
+    connector: Mutex<Option<Connector>>,
+    /// What remains of the programs that ran already.
+    running: Mutex<Option<Pids>>,
+    stop: Stop,
+    failure: Mutex<Option<anyhow::Error>>,
+}
+
+impl Stream {
+    /// Reads the processes of one event after the other, until there are no more, or until it is replaced.
+    fn read(&self, reader: Reader) {
+        if reader.role == Role::Events && self.request.realtime {
+            sys::run_realtime();
+        }
+        let mut capturer = Capturer::new(Arc::clone(&self.procfs), Arc::clone(&self.request));
+        loop {
+            let capture = match self.next(reader.role) {
+                Ok(Next::Event(event)) => {
+                    if !self.queue.begin(reader, event) {
+                        return;
+                    }
+                    capturer.capture(event)
+                }
+                Ok(Next::Lost(count)) => Some(Capture::lost(count)),
+                Ok(Next::End) => break,
+                Err(error) => {
+                    let error = error.context("cannot receive the kernel's events");
+                    *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    break;
+                }
+            };
+            if !self.queue.put(reader, capture) {
+                return;
+            }
+        }
+        if reader.role == Role::Events {
+            // Unsubscribe.
+            drop(self.connector.lock().unwrap_or_else(PoisonError::into_inner).take());
+        }
+        self.queue.end(reader.role);
+    }
+
+    fn next(&self, role: Role) -> anyhow::Result<Next> {
+        match role {
+            Role::Events => match &mut *self.connector.lock().unwrap_or_else(PoisonError::into_inner) {
+                Some(connector) => Ok(connector.next(&self.stop)?),
+                None => Ok(Next::End),
+            },
+            Role::Running => {
+                let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+                let pid = running.as_mut().map_or(Ok(None), Pids::next)?;
+                Ok(pid.map_or(Next::End, |pid| Next::Event(Event { what: What::Running, pid, at: monotonic() })))
+            }
+        }
+    }
+
+    /// Whether standard output is a pipe that nobody reads any more. A program that waits for events would not notice.
+    fn reader_is_gone(&self) -> bool {
+        let mut descriptors = [PollFd::from_borrowed_fd(stdout(), PollFlags::empty())];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        matches!(self.request.plan.output.destination, Destination::Stdout)
+            && poll(&mut descriptors, Some(&now)).is_ok()
+            && descriptors[0].revents().contains(PollFlags::ERR)
+    }
+
+    /// Waits for the lines in hand after a signal.
+    fn end(&self, written: &Receiver<Result<(), Outcome>>, signal: Option<usize>) -> Result<(), Outcome> {
+        match written.recv_timeout(GRACE) {
+            Ok(result) => result.and(self.failure()),
+            // Lines are left.
+            Err(_) => signal.map_or(Ok(()), |number| Err(Outcome::Signal(number))),
+        }
+    }
+
+    fn failure(&self) -> Result<(), Outcome> {
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        failure.map_or(Ok(()), |error| Err(Outcome::Failure(error)))
+    }
+}
+
+/// A reader, and what it had in hand at the last look.
+struct Watched {
+    role: Role,
+    thread: JoinHandle<()>,
+    id: i32,
+    seen: Hand,
+    /// Readers that were replaced.
+    stuck: Vec<JoinHandle<()>>,
+}
+
+impl Watched {
+    fn start(stream: &Arc<Stream>, reader: Reader) -> anyhow::Result<Self> {
+        let (send, id) = channel();
+        let stream = Arc::clone(stream);
+        let read = move || {
+            let _ = send.send(rustix::thread::gettid().as_raw_nonzero().get());
+            stream.read(reader);
+        };
+        let thread = thread::Builder::new().stack_size(STACK).spawn(read).context("cannot start a thread")?;
+        let id = id.recv().unwrap_or_default();
+        Ok(Watched { role: reader.role, thread, id, seen: Hand::default(), stuck: Vec::new() })
+    }
+
+    /// Replaces the reader if it has had the same process in hand since the last look, and waits. False if too many readers
+    /// are stuck.
+    fn replace_if_stuck(&mut self, stream: &Arc<Stream>) -> anyhow::Result<bool> {
+        let hand = stream.queue.hand(self.role);
+        let is_same = hand.event.is_some() && hand.count == self.seen.count;
+        self.seen = hand;
+        // On a busy machine, a reader may wait for a CPU.
+        if !is_same || procfs::is_running(self.id) {
+            return Ok(true);
+        }
+        self.stuck.retain(|thread| !thread.is_finished());
+        if self.stuck.len() == STUCK_MAX {
+            return Ok(false);
+        }
+        if let Some(reader) = stream.queue.replace(self.role, hand, Capture::nothing) {
+            let next = Watched::start(stream, reader)?;
+            let stuck = std::mem::replace(&mut self.thread, next.thread);
+            self.id = next.id;
+            self.stuck.push(stuck);
+        }
+        Ok(true)
+    }
+
+    /// Waits for the end of a reader that was asked to stop. False if it takes too long.
+    fn end(self) -> bool {
+        let begin = Instant::now();
+        while !self.thread.is_finished() && begin.elapsed() < GRACE {
+            thread::sleep(Duration::from_millis(1));
+        }
+        self.thread.is_finished()
+    }
+}
+
+/// Tells the service manager that this still runs.
+struct Alive {
+    every: Option<Duration>,
+    told: Instant,
+}
+
+impl Alive {
+    fn new() -> Self {
+        // A manager wants to hear it twice in its time.
+        Alive { every: sd_notify::watchdog_enabled().map(|time| time / 2), told: Instant::now() }
+    }
+
+    fn tell(&mut self) {
+        if self.every.is_some_and(|every| self.told.elapsed() + TICK >= every) {
+            self.told = Instant::now();
+            let _ = sd_notify::notify(&[NotifyState::Watchdog]);
+        }
+    }
+}
