@@ -1,0 +1,165 @@
+//! `procline exec` never drops an event silently: whatever is missing is counted in a record of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::Read;
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::exec_stream::{Record, Stream, hold, parse, ready, word};
+use crate::limit::wait_for;
+use crate::support::{command, lacks, procline, quiet, state, with_default_signals};
+
+const WAIT: [&str; 2] = ["-c", "read x"];
+
+fn lost<'a>(records: impl IntoIterator<Item = &'a Record>) -> u64 {
+    records.into_iter().filter_map(|record| record.lost).sum()
+}
+
+/// An event: its time and its process.
+fn events(records: &[Record]) -> BTreeSet<(String, u32)> {
+    let events = records.iter().filter(|record| record.event == "exec");
+    events.map(|record| (record.timestamp.clone(), record.pid.unwrap())).collect()
+}
+
+/// A second procline with enough room sees all events. Clocks are set now and then, so times may differ by that: the test compares
+/// processes.
+#[test]
+fn a_tiny_buffer_loses_events_and_says_how_many() {
+    const TEST: &str = "a_tiny_buffer_loses_events_and_says_how_many";
+    if lacks(TEST, true, &["sh"]) {
+        return;
+    }
+    let all = ["--root", "--kernel-helpers"];
+    let Some(mut reference) = Stream::start(TEST, &all) else { return };
+    let Some(mut tiny) = Stream::start(TEST, &[all[0], all[1], "--buffer", "4096"]) else { return };
+    kill_process(tiny.pid(), Signal::STOP).unwrap();
+    wait_for("the stop", || (state(tiny.running.0.id()) == Some('T')).then_some(()));
+    let output =
+        quiet(&mut command("sh", &["-c", "i=0; while [ $i -lt 300 ]; do /bin/true & echo $!; wait; i=$((i+1)); done"]));
+    let own: Vec<u32> = String::from_utf8(output).unwrap().lines().map(|pid| pid.parse().unwrap()).collect();
+    kill_process(tiny.pid(), Signal::CONT).unwrap();
+    let record = tiny.wait_for(|record| record.event == "lost");
+    assert_eq!(record.lost_in.as_deref(), Some("kernel"));
+    assert!(record.pid.is_none() && record.command.is_none(), "{record:?}");
+    // The stream goes on.
+    let marker = wait_for("a record after the loss", || {
+        let word = word("after");
+        let held = hold("sh", &[WAIT[0], WAIT[1], &word]);
+        let found = wait_for("the record, or another loss", || {
+            tiny.parse();
+            let place = tiny.records.iter().position(|record| record.has(&word));
+            let later = place.is_some() || tiny.records.last().is_some_and(|last| last.event == "lost");
+            later.then_some(place)
+        });
+        found.map(|_| held)
+    });
+    tiny.finish();
+    // One more, so that the reference has seen all that the other one has.
+    let last = hold("sh", &[WAIT[0], WAIT[1], "last"]);
+    reference.program(last.0.id(), "last");
+    reference.finish();
+    assert_eq!(lost(&reference.records), 0, "the buffer of the reference is large enough");
+    let missing_of = |pids: &[u32]| {
+        let seen: BTreeSet<_> = events(&tiny.records).into_iter().map(|(_, pid)| pid).collect();
+        pids.iter().filter(|pid| !seen.contains(*pid)).count() as u64
+    };
+    let counted = lost(&tiny.records);
+    // Others were lost only if other programs started meanwhile, and the reference has seen those.
+    let missing = events(&reference.records).len() as u64;
+    let received = events(&tiny.records).len() as u64;
+    assert!(missing_of(&own) > 0 && counted >= missing_of(&own), "{counted} of {}", missing_of(&own));
+    assert!(counted + received <= missing, "{counted} lost, {received} received, {missing} in all");
+    drop(marker);
+}
+
+/// Nobody reads the pipe. Events wait in memory that is bounded, and then they are counted.
+#[test]
+fn a_stopped_reader_loses_events_and_learns_how_many() {
+    const TEST: &str = "a_stopped_reader_loses_events_and_learns_how_many";
+    const PROGRAMS: usize = 150;
+    if lacks(TEST, true, &["sh"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let errors = folder.path().join("errors");
+    let word = word("stopped");
+    let mut exec = with_default_signals(&procline(&["exec", "--root"]));
+    exec.stdout(Stdio::piped()).stderr(File::create(&errors).unwrap());
+    let Some((mut running, _notices)) = ready(TEST, &mut exec, &errors) else { return };
+    let long = "x".repeat(120_000);
+    let held: Vec<_> = (0..PROGRAMS).map(|_| hold("sh", &[WAIT[0], WAIT[1], &long, &word])).collect();
+    let pids: BTreeSet<_> = held.iter().map(|held| held.0.id()).collect();
+    let memory = wait_for("all to be read", || {
+        // It reads what the kernel has told, whether or not it can write.
+        let status = fs::read_to_string(format!("/proc/{}/status", running.0.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
+        (kib > 8 << 10).then_some(kib)
+    });
+    assert!(memory < 64 << 10, "{memory} KiB");
+    let mut output = running.0.stdout.take().unwrap();
+    let reader = std::thread::spawn(move || {
+        let mut text = Vec::new();
+        output.read_to_end(&mut text).unwrap();
+        text
+    });
+    // After the loss, the stream goes on.
+    let last = hold("sh", &[WAIT[0], WAIT[1], &word, "last"]);
+    wait_for("its program", || {
+        fs::read(format!("/proc/{}/cmdline", last.0.id())).unwrap().ends_with(b"last\0").then_some(())
+    });
+    kill_process(Pid::from_child(&running.0), Signal::TERM).unwrap();
+    let records = parse(&reader.join().unwrap());
+    assert_eq!(running.0.wait().unwrap().code(), Some(0));
+    let found = records.iter().filter(|record| record.event == "exec" && pids.contains(&record.pid.unwrap())).count();
+    let places: BTreeSet<_> = records.iter().filter_map(|record| record.lost_in.as_deref()).collect();
+    assert_eq!(places, BTreeSet::from(["queue"]));
+    let lost = lost(&records);
+    assert!(found < PROGRAMS && found as u64 + lost >= PROGRAMS as u64, "{found} found, {lost} lost");
+    drop(held);
+}
+
+/// 25,000 programs that start and end: 50,000 events. Each has its record, or is counted.
+#[test]
+fn fifty_thousand_events() {
+    const TEST: &str = "fifty_thousand_events";
+    const PROGRAMS: usize = 25_000;
+    if lacks(TEST, true, &["python3"]) {
+        return;
+    }
+    let Some(mut stream) =
+        Stream::start(TEST, &["--root", "--exits", "--fields", "event,pid,lost,incomplete,Computer,timestamp"])
+    else {
+        return;
+    };
+    let code = "import os, sys
+for _ in range(int(sys.argv[1])):
+    pid = os.posix_spawn('/bin/true', ['true'], {})
+    os.waitpid(pid, 0)
+    print(pid)";
+    let mut started: BTreeMap<u32, usize> = BTreeMap::new();
+    // In parts, because a program may take as long as the test has patience.
+    for _ in 0..10 {
+        let output = quiet(&mut command("python3", &["-ISc", code, &(PROGRAMS / 10).to_string()]));
+        for pid in String::from_utf8(output).unwrap().lines() {
+            *started.entry(pid.parse().unwrap()).or_default() += 1;
+        }
+    }
+    let status = fs::read_to_string(format!("/proc/{}/status", stream.running.0.id())).unwrap();
+    let memory = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let memory: u64 = memory.trim().trim_end_matches(" kB").parse().unwrap();
+    stream.finish();
+    for event in ["exec", "exit"] {
+        let mut found: BTreeMap<u32, usize> = BTreeMap::new();
+        for record in stream.records.iter().filter(|record| record.event == event) {
+            *found.entry(record.pid.unwrap()).or_default() += 1;
+        }
+        let missing: usize =
+            started.iter().map(|(pid, count)| count.saturating_sub(found.get(pid).copied().unwrap_or(0))).sum();
+        assert!(missing as u64 <= lost(&stream.records), "{missing} of {event}, {} lost", lost(&stream.records));
+    }
+    assert_eq!(started.values().sum::<usize>(), PROGRAMS);
+    assert!(memory < 32 << 10, "{memory} KiB");
+}
