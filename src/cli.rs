@@ -56,7 +56,7 @@ pub enum Command {
     /// Print one record per path: what it takes of its filesystem
     #[command(after_help = help::SHORT_DISK, after_long_help = help::long_disk())]
     Disk(Box<DiskOptions>),
-    /// Print one record for every program that starts, as it starts, until stopped
+    /// Print one record for every program that starts, until stopped
     #[command(after_help = help::SHORT_EXEC, after_long_help = help::long_exec())]
     Exec(Box<ExecOptions>),
     /// Print the fields of the records: name, type, unit, meaning

@@ -38,6 +38,7 @@ pub struct Recorder<'a> {
     is_stopped: &'a AtomicBool,
     host: Host,
     renewed: Option<Instant>,
+    cleaned: Option<Instant>,
     batch: VecDeque<(Happening, bool)>,
     is_first: bool,
     /// The kinds of failures that were reported.
@@ -56,6 +57,7 @@ impl<'a> Recorder<'a> {
             is_stopped,
             host,
             renewed: None,
+            cleaned: None,
             batch,
             is_first: true,
             reported,
@@ -104,17 +106,28 @@ impl<'a> Recorder<'a> {
         self.renewed = Some(Instant::now());
         let (plan, now) = (&self.request.plan, SystemTime::now().into());
         self.host = Host::observe(self.view, plan.computer.as_deref(), now, plan.layout.needs())?;
-        if let Err(error) = plan.output.destination.remove_old(now) {
+        Ok(())
+    }
+
+    /// Removes old files, after what was written: so the directory exists.
+    fn remove_old(&mut self) {
+        if self.cleaned.is_some_and(|cleaned| cleaned.elapsed() < RENEWAL) {
+            return;
+        }
+        self.cleaned = Some(Instant::now());
+        if let Err(error) = self.request.plan.output.destination.remove_old(SystemTime::now().into()) {
             self.report(Transient::Retention, &error);
         }
-        Ok(())
     }
 
     /// Writes the batch. False if the reader of standard output is gone.
     fn write_all(&mut self) -> Result<bool, Outcome> {
         while !self.batch.is_empty() {
             match self.write() {
-                Ok(true) => self.failing_since = None,
+                Ok(true) => {
+                    self.failing_since = None;
+                    self.remove_old();
+                }
                 Ok(false) => return Ok(false),
                 Err(outcome) => thread::sleep(self.fail(outcome)?),
             }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -74,6 +74,16 @@ fn a_tiny_buffer_loses_events_and_says_how_many() {
     drop(marker);
 }
 
+/// How many bytes of events the kernel has queued for a process: `Rmem` of /proc/net/netlink.
+fn waiting(pid: u32) -> u64 {
+    let text = fs::read_to_string("/proc/net/netlink").unwrap();
+    // The connector's protocol is number 11. A socket's id is its process's.
+    let start = ["11".to_owned(), pid.to_string()];
+    let rows = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let mut rows = rows.filter(|row| row.get(1..3).is_some_and(|row| row == start));
+    rows.next().expect("the socket of the connector")[4].parse().unwrap()
+}
+
 /// Nobody reads the pipe. Events wait in memory that is bounded, and then they are counted.
 #[test]
 fn a_stopped_reader_loses_events_and_learns_how_many() {
@@ -91,27 +101,34 @@ fn a_stopped_reader_loses_events_and_learns_how_many() {
     let long = "x".repeat(120_000);
     let held: Vec<_> = (0..PROGRAMS).map(|_| hold("sh", &[WAIT[0], WAIT[1], &long, &word])).collect();
     let pids: BTreeSet<_> = held.iter().map(|held| held.0.id()).collect();
-    let memory = wait_for("all to be read", || {
-        // It reads what the kernel has told, whether or not it can write.
-        let status = fs::read_to_string(format!("/proc/{}/status", running.0.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        let kib: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
-        (kib > 8 << 10).then_some(kib)
-    });
+    // Each waits for its input, so the kernel has told of it. It reads what it is told, whether or not it can write.
+    wait_for("all to run", || pids.iter().all(|pid| state(*pid) == Some('S')).then_some(()));
+    wait_for("all to be read", || (waiting(running.0.id()) == 0).then_some(()));
+    let status = fs::read_to_string(format!("/proc/{}/status", running.0.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let memory: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
     assert!(memory < 64 << 10, "{memory} KiB");
-    let mut output = running.0.stdout.take().unwrap();
-    let reader = std::thread::spawn(move || {
-        let mut text = Vec::new();
-        output.read_to_end(&mut text).unwrap();
-        text
-    });
-    // After the loss, the stream goes on.
+    // The reader reads again. After the loss, there is a record of a program that starts now.
+    let mut lines = BufReader::new(running.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut text = String::new();
+    for line in &mut lines {
+        let is_lost = line.contains("\"event\":\"lost\"");
+        text += &(line + "\n");
+        if is_lost {
+            break;
+        }
+    }
     let last = hold("sh", &[WAIT[0], WAIT[1], &word, "last"]);
-    wait_for("its program", || {
-        fs::read(format!("/proc/{}/cmdline", last.0.id())).unwrap().ends_with(b"last\0").then_some(())
-    });
+    for line in &mut lines {
+        let is_last = line.contains(&format!("\"pid\":{},", last.0.id()));
+        text += &(line + "\n");
+        if is_last {
+            break;
+        }
+    }
     kill_process(Pid::from_child(&running.0), Signal::TERM).unwrap();
-    let records = parse(&reader.join().unwrap());
+    lines.for_each(|line| text += &(line + "\n"));
+    let records = parse(text.as_bytes());
     assert_eq!(running.0.wait().unwrap().code(), Some(0));
     let found = records.iter().filter(|record| record.event == "exec" && pids.contains(&record.pid.unwrap())).count();
     let places: BTreeSet<_> = records.iter().filter_map(|record| record.lost_in.as_deref()).collect();

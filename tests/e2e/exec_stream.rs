@@ -99,7 +99,7 @@ impl Notices {
 /// A running `procline exec`.
 pub struct Stream {
     pub running: Running,
-    pub notices: Notices,
+    _notices: Notices,
     folder: TempDir,
     output: PathBuf,
     /// How much of the output was parsed.
@@ -126,7 +126,7 @@ impl Stream {
             .stdout(File::create(&output).unwrap())
             .stderr(File::create(&errors).unwrap());
         let (running, notices) = ready(test, &mut with_signals, &errors)?;
-        Some(Stream { running, notices, folder, output, parsed: 0, records: Vec::new() })
+        Some(Stream { running, _notices: notices, folder, output, parsed: 0, records: Vec::new() })
     }
 
     /// Reads the output from this file instead.
