@@ -71,47 +71,20 @@ impl Connector {
         let family = AddressFamily::NETLINK;
         let socket = rustix::net::socket_with(family, SocketType::DGRAM, flags, Some(netlink::CONNECTOR))
             .context("this kernel has no process events: it lacks CONFIG_PROC_EVENTS")?;
-        sys::attach_filter(&socket, &mut decode::filter(exits)).context("cannot filter the kernel's events")?;
+        let filter = |answers| {
+            let mut program = decode::filter(exits, answers);
+            sys::attach_filter(&socket, &mut program).context("cannot filter the kernel's events")
+        };
+        filter(true)?;
         // Without the right to exceed net.core.rmem_max, that is the limit.
         sockopt::set_socket_recv_buffer_size_force(&socket, buffer)
             .or_else(|_| sockopt::set_socket_recv_buffer_size(&socket, buffer))
             .context("cannot set the size of --buffer")?;
         rustix::net::bind(&socket, &SocketAddrNetlink::new(0, decode::CONNECTOR)).map_err(refused)?;
-        let mut connector = Connector { socket, dropped: 0, is_congested: false, until: None };
-        connector.listen()?;
-        connector.dropped = sys::dropped_messages(&connector.socket).context("cannot count lost events")?;
-        Ok(connector)
-    }
-
-    fn listen(&self) -> anyhow::Result<()> {
-        // The kernel sends its answer to everyone. The number tells whose it is.
-        let number = std::process::id();
-        let begin = Instant::now();
-        match rustix::net::send(&self.socket, &decode::subscription(true, number), SendFlags::empty()) {
-            Err(Errno::CONNREFUSED) => bail!(silent()),
-            Err(error) => return Err(refused(error)),
-            Ok(_) => {}
-        }
-        loop {
-            match self.receive() {
-                Ok(Some(Message::Answer { number: answered, error })) if answered == number.wrapping_add(1) => {
-                    return match error {
-                        0 => Ok(()),
-                        error => Err(refused(Errno::from_raw_os_error(error.cast_signed()))),
-                    };
-                }
-                Ok(_) | Err(Errno::NOBUFS) => continue,
-                Err(Errno::AGAIN) => {}
-                Err(error) => return Err(error).context("cannot receive the kernel's events"),
-            }
-            let left = PATIENCE.saturating_sub(begin.elapsed());
-            if left.is_zero() {
-                bail!(silent());
-            }
-            let left = Timespec::try_from(left).map_err(|_| anyhow!(silent()))?;
-            let mut descriptors = [PollFd::new(&self.socket, PollFlags::IN)];
-            retry_on_intr(|| poll(&mut descriptors, Some(&left))).context("cannot wait for events")?;
-        }
+        listen(&socket)?;
+        filter(false)?;
+        let dropped = sys::dropped_messages(&socket).context("cannot count lost events")?;
+        Ok(Connector { socket, dropped, is_congested: false, until: None })
     }
 
     /// Waits for what comes next.
@@ -120,7 +93,7 @@ impl Connector {
     /// Those of recvfrom(2) and poll(2).
     pub fn next(&mut self, stop: &Stop) -> io::Result<Next> {
         loop {
-            match self.receive() {
+            match receive(&self.socket) {
                 Ok(Some(Message::Event(event))) => {
                     // A busy machine never has an empty queue.
                     return Ok(if self.until.is_some_and(|until| event.at > until) {
@@ -153,15 +126,46 @@ impl Connector {
             }
         }
     }
+}
 
-    /// A message of the kernel. None if it is of another kind, or from somebody else.
-    fn receive(&self) -> Result<Option<Message>, Errno> {
-        let mut text = [0; MESSAGE_MAX];
-        let (_, length, from) =
-            retry_on_intr(|| rustix::net::recvfrom(&self.socket, &mut text[..], RecvFlags::DONTWAIT))?;
-        let is_of_kernel = from.is_some_and(|from| SocketAddrNetlink::try_from(from).is_ok_and(|from| from.pid() == 0));
-        Ok(decode::message(&text[..length.min(MESSAGE_MAX)]).filter(|_| is_of_kernel))
+/// Asks for events, and waits for the answer.
+fn listen(socket: &OwnedFd) -> anyhow::Result<()> {
+    // The kernel sends its answer to everyone. The number tells whose it is.
+    let number = std::process::id();
+    let begin = Instant::now();
+    match rustix::net::send(socket, &decode::subscription(true, number), SendFlags::empty()) {
+        Err(Errno::CONNREFUSED) => bail!(silent()),
+        Err(error) => return Err(refused(error)),
+        Ok(_) => {}
     }
+    loop {
+        match receive(socket) {
+            Ok(Some(Message::Answer { number: answered, error })) if answered == number.wrapping_add(1) => {
+                return match error {
+                    0 => Ok(()),
+                    error => Err(refused(Errno::from_raw_os_error(error.cast_signed()))),
+                };
+            }
+            Ok(_) | Err(Errno::NOBUFS) => continue,
+            Err(Errno::AGAIN) => {}
+            Err(error) => return Err(error).context("cannot receive the kernel's events"),
+        }
+        let left = PATIENCE.saturating_sub(begin.elapsed());
+        if left.is_zero() {
+            bail!(silent());
+        }
+        let left = Timespec::try_from(left).map_err(|_| anyhow!(silent()))?;
+        let mut descriptors = [PollFd::new(socket, PollFlags::IN)];
+        retry_on_intr(|| poll(&mut descriptors, Some(&left))).context("cannot wait for events")?;
+    }
+}
+
+/// A message of the kernel. None if it is of another kind, or from somebody else.
+fn receive(socket: &OwnedFd) -> Result<Option<Message>, Errno> {
+    let mut text = [0; MESSAGE_MAX];
+    let (_, length, from) = retry_on_intr(|| rustix::net::recvfrom(socket, &mut text[..], RecvFlags::DONTWAIT))?;
+    let is_of_kernel = from.is_some_and(|from| SocketAddrNetlink::try_from(from).is_ok_and(|from| from.pid() == 0));
+    Ok(decode::message(&text[..length.min(MESSAGE_MAX)]).filter(|_| is_of_kernel))
 }
 
 impl Drop for Connector {

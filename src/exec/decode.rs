@@ -96,9 +96,9 @@ pub fn subscription(begins: bool, number: u32) -> Vec<u8> {
     .concat()
 }
 
-/// The program of the socket's filter. It accepts answers, programs that start and, if `exits`, processes that end: their
-/// first threads. So no other event wakes procline.
-pub fn filter(exits: bool) -> Vec<Instruction> {
+/// The program of the socket's filter. It accepts programs that start and, if `exits`, processes that end: their first threads. So
+/// no other event wakes procline. Answers are accepted only if `answers`: those to others would be counted as lost events.
+pub fn filter(exits: bool, answers: bool) -> Vec<Instruction> {
     // Codes of bpf(4): load a word, jump if equal, copy to X, return.
     const LOAD: u16 = 0x20;
     const EQUAL: u16 = 0x15;
@@ -107,17 +107,23 @@ pub fn filter(exits: bool) -> Vec<Instruction> {
     const RETURN: u16 = 0x06;
     let step = |code, jt, jf, k| Instruction { code, jt, jf, k };
     let load = |place: usize| step(LOAD, 0, 0, place as u32);
-    // A load takes the bytes as big-endian.
-    let equal = |what: u32, jt, jf| step(EQUAL, jt, jf, what.to_be());
     let accept = step(RETURN, 0, 0, u32::MAX);
-    let refuse = step(RETURN, 0, 0, 0);
-    if exits {
-        let of_first_thread = [load(DATA), step(COPY, 0, 0, 0), load(DATA + 4), step(EQUAL_X, 0, 1, 0)];
-        let begin = [load(EVENT), equal(EXEC, 6, 0), equal(NONE, 5, 0), equal(EXIT, 0, 5)];
-        [&begin[..], &of_first_thread, &[accept, refuse]].concat()
-    } else {
-        vec![load(EVENT), equal(EXEC, 1, 0), equal(NONE, 0, 1), accept, refuse]
+    // A load takes the bytes as big-endian. What is not equal goes on after the next instruction.
+    let equal = |what: u32| step(EQUAL, 0, 1, what.to_be());
+    let mut program = vec![load(EVENT), equal(EXEC), accept];
+    if answers {
+        program.extend([equal(NONE), accept]);
     }
+    if exits {
+        let refuse_unless = |code, k| [step(code, 1, 0, k), step(RETURN, 0, 0, 0)];
+        program.extend(refuse_unless(EQUAL, EXIT.to_be()));
+        program.extend([load(DATA), step(COPY, 0, 0, 0), load(DATA + 4)]);
+        program.extend(refuse_unless(EQUAL_X, 0));
+        program.push(accept);
+    } else {
+        program.push(step(RETURN, 0, 0, 0));
+    }
+    program
 }
 
 #[cfg(test)]
@@ -170,15 +176,17 @@ mod tests {
                 }
             }
         };
-        for (what, data, without, with) in [
-            (NONE, [0; 5], true, true),
-            (EXEC, [7, 7, 0, 0, 0], true, true),
-            (EXIT, [7, 7, 0, 0, 0], false, true),
-            (EXIT, [8, 7, 0, 0, 0], false, false),
-            (1, [7, 7, 0, 0, 0], false, false),
+        for (what, data, is_accepted) in [
+            (NONE, [0; 5], [false, false, true, true]),
+            (EXEC, [7, 7, 0, 0, 0], [true; 4]),
+            (EXIT, [7, 7, 0, 0, 0], [false, true, false, true]),
+            (EXIT, [8, 7, 0, 0, 0], [false; 4]),
+            (1, [7, 7, 0, 0, 0], [false; 4]),
         ] {
             let text = bytes(what, data);
-            assert_eq!([filter(false), filter(true)].map(|program| run(&program, &text)), [without, with], "{what}");
+            let filters = [(false, false), (true, false), (false, true), (true, true)];
+            let accepted = filters.map(|(exits, answers)| run(&filter(exits, answers), &text));
+            assert_eq!(accepted, is_accepted, "{what}");
         }
     }
 

@@ -1,8 +1,7 @@
 //! Runs `procline exec`: starts the threads, and watches them. A reader that is stuck in a read is replaced. The main thread ends
 //! the run when a signal arrives, or when nobody reads what is written.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -50,15 +49,10 @@ pub fn run(request: Request) -> Result<(), Outcome> {
         failure: Mutex::default(),
         request: Arc::new(request),
     });
-    let (send, written) = channel();
     let is_stopped = Arc::new(AtomicBool::new(false));
     let (of_writer, stopped) = (Arc::clone(&stream), Arc::clone(&is_stopped));
-    let write = move || {
-        let result = Recorder::new(&view, Arc::clone(&of_writer.request), &stopped).run(&of_writer.queue);
-        // The main thread lives as long as the program.
-        let _ = send.send(result);
-    };
-    thread::Builder::new().spawn(write).context("cannot start a thread")?;
+    let write = move || Recorder::new(&view, Arc::clone(&of_writer.request), &stopped).run(&of_writer.queue);
+    let writer = thread::Builder::new().spawn(write).context("cannot start a thread")?;
     let mut watched = Vec::new();
     for role in [Role::Events, Role::Running] {
         watched.push(Watched::start(&stream, Reader { role, number: 0 })?);
@@ -67,16 +61,11 @@ pub fn run(request: Request) -> Result<(), Outcome> {
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     let mut alive = Alive::new();
     let signal = loop {
-        match written.try_recv() {
-            Ok(result) => break Err(result),
-            Err(TryRecvError::Disconnected) => break Err(Err(anyhow!("the writer ended without a result").into())),
-            Err(TryRecvError::Empty) => {}
+        if writer.is_finished() || stream.reader_is_gone() {
+            break None;
         }
         if !signals.sleep(TICK) {
-            break Ok(signals.arrived());
-        }
-        if stream.reader_is_gone() {
-            break Ok(None);
+            break signals.arrived();
         }
         let mut all_read = true;
         for watched in &mut watched {
@@ -89,13 +78,20 @@ pub fn run(request: Request) -> Result<(), Outcome> {
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
     is_stopped.store(true, Ordering::Relaxed);
     stream.stop.stop();
-    match signal {
-        Err(result) => {
-            // The connector unsubscribes when it is dropped.
-            let _ = watched.into_iter().map(Watched::end).all(|ended| ended);
-            result.and(stream.failure())
+    // The connector unsubscribes when its reader ends.
+    let begin = Instant::now();
+    let have_ended = || writer.is_finished() && watched.iter().all(|watched| watched.thread.is_finished());
+    while !have_ended() && begin.elapsed() < GRACE {
+        thread::sleep(Duration::from_millis(1));
+    }
+    match (writer.is_finished(), signal) {
+        (true, _) => {
+            let lost = |_| Err(anyhow!("the writer ended without a result").into());
+            writer.join().unwrap_or_else(lost).and(stream.failure())
         }
-        Ok(number) => stream.end(&written, number),
+        // Lines are left.
+        (false, Some(number)) => Err(Outcome::Signal(number)),
+        (false, None) => Ok(()),
     }
 }
 
@@ -169,15 +165,6 @@ impl Stream {
             && descriptors[0].revents().contains(PollFlags::ERR)
     }
 
-    /// Waits for the lines in hand after a signal.
-    fn end(&self, written: &Receiver<Result<(), Outcome>>, signal: Option<usize>) -> Result<(), Outcome> {
-        match written.recv_timeout(GRACE) {
-            Ok(result) => result.and(self.failure()),
-            // Lines are left.
-            Err(_) => signal.map_or(Ok(()), |number| Err(Outcome::Signal(number))),
-        }
-    }
-
     fn failure(&self) -> Result<(), Outcome> {
         let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
         failure.map_or(Ok(()), |error| Err(Outcome::Failure(error)))
@@ -188,7 +175,7 @@ impl Stream {
 struct Watched {
     role: Role,
     thread: JoinHandle<()>,
-    id: i32,
+    id: Arc<AtomicI32>,
     seen: Hand,
     /// Readers that were replaced.
     stuck: Vec<JoinHandle<()>>,
@@ -196,14 +183,13 @@ struct Watched {
 
 impl Watched {
     fn start(stream: &Arc<Stream>, reader: Reader) -> anyhow::Result<Self> {
-        let (send, id) = channel();
-        let stream = Arc::clone(stream);
+        let id = Arc::new(AtomicI32::new(0));
+        let (stream, own_id) = (Arc::clone(stream), Arc::clone(&id));
         let read = move || {
-            let _ = send.send(rustix::thread::gettid().as_raw_nonzero().get());
+            own_id.store(rustix::thread::gettid().as_raw_nonzero().get(), Ordering::Relaxed);
             stream.read(reader);
         };
         let thread = thread::Builder::new().stack_size(STACK).spawn(read).context("cannot start a thread")?;
-        let id = id.recv().unwrap_or_default();
         Ok(Watched { role: reader.role, thread, id, seen: Hand::default(), stuck: Vec::new() })
     }
 
@@ -214,7 +200,7 @@ impl Watched {
         let is_same = hand.event.is_some() && hand.count == self.seen.count;
         self.seen = hand;
         // On a busy machine, a reader may wait for a CPU.
-        if !is_same || procfs::is_running(self.id) {
+        if !is_same || procfs::is_running(self.id.load(Ordering::Relaxed)) {
             return Ok(true);
         }
         self.stuck.retain(|thread| !thread.is_finished());
@@ -228,15 +214,6 @@ impl Watched {
             self.stuck.push(stuck);
         }
         Ok(true)
-    }
-
-    /// Waits for the end of a reader that was asked to stop. False if it takes too long.
-    fn end(self) -> bool {
-        let begin = Instant::now();
-        while !self.thread.is_finished() && begin.elapsed() < GRACE {
-            thread::sleep(Duration::from_millis(1));
-        }
-        self.thread.is_finished()
     }
 }
 
