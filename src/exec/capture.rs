@@ -109,9 +109,20 @@ fn action(what: What) -> Action {
 
 /// A time of `CLOCK_MONOTONIC` in nanoseconds since 1970. Somebody may set the clock at any time.
 fn realtime(at: u64) -> i64 {
-    let now = clock_gettime(ClockId::Realtime);
-    let now = now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec);
-    now.saturating_sub(monotonic().cast_signed()).saturating_add(at.cast_signed())
+    /// Reading a clock takes far less. Otherwise another thread ran between two of them.
+    const CLOSE: u64 = 2_000;
+    let mut offset = 0;
+    for _ in 0..5 {
+        let before = monotonic();
+        let now = clock_gettime(ClockId::Realtime);
+        let took = monotonic().saturating_sub(before);
+        let now = now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec);
+        offset = now.saturating_sub_unsigned(before + took / 2);
+        if took < CLOSE {
+            break;
+        }
+    }
+    offset.saturating_add_unsigned(at)
 }
 
 /// Reads processes, one at a time.

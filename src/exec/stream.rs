@@ -1,7 +1,7 @@
 //! Runs `procline exec`: starts the threads, and watches them. A reader that is stuck in a read is replaced. The main thread ends
 //! the run when a signal arrives, or when nobody reads what is written.
 
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use super::connector::{Connector, Next, Stop, monotonic};
 use super::decode::{Event, What};
 use super::queue::{Hand, Queue, Reader, Role};
 use super::request::Request;
-use super::writer::Recorder;
+use super::writer::{Ending, Recorder};
 use crate::exit::Outcome;
 use crate::procfs::{self, Pids, Procfs};
 use crate::run::Signals;
@@ -25,8 +25,10 @@ use crate::sys;
 
 /// How often the main thread looks at the others.
 const TICK: Duration = Duration::from_millis(200);
-/// How long the lines in hand may take at the end.
+/// How long the line in hand may take at the end.
 const GRACE: Duration = Duration::from_secs(2);
+/// How long all lines may take at the end.
+const GRACE_MAX: Duration = Duration::from_secs(20);
 /// How many readers may be stuck at once.
 const STUCK_MAX: usize = 64;
 /// The stack of a reader. Its buffers are on the heap.
@@ -49,9 +51,9 @@ pub fn run(request: Request) -> Result<(), Outcome> {
         failure: Mutex::default(),
         request: Arc::new(request),
     });
-    let is_stopped = Arc::new(AtomicBool::new(false));
-    let (of_writer, stopped) = (Arc::clone(&stream), Arc::clone(&is_stopped));
-    let write = move || Recorder::new(&view, Arc::clone(&of_writer.request), &stopped).run(&of_writer.queue);
+    let ending = Arc::new(Ending::default());
+    let (of_writer, its_ending) = (Arc::clone(&stream), Arc::clone(&ending));
+    let write = move || Recorder::new(&view, Arc::clone(&of_writer.request), &its_ending).run(&of_writer.queue);
     let writer = thread::Builder::new().spawn(write).context("cannot start a thread")?;
     let mut watched = Vec::new();
     for role in [Role::Events, Role::Running] {
@@ -76,13 +78,17 @@ pub fn run(request: Request) -> Result<(), Outcome> {
         }
     };
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
-    is_stopped.store(true, Ordering::Relaxed);
+    ending.is_stopped.store(true, Ordering::Relaxed);
     stream.stop.stop();
     // The connector unsubscribes when its reader ends.
-    let begin = Instant::now();
+    let (begin, mut seen) = (Instant::now(), (0, Instant::now()));
     let have_ended = || writer.is_finished() && watched.iter().all(|watched| watched.thread.is_finished());
-    while !have_ended() && begin.elapsed() < GRACE {
+    while !have_ended() && seen.1.elapsed() < GRACE && begin.elapsed() < GRACE_MAX {
         thread::sleep(Duration::from_millis(1));
+        let progress = ending.progress.load(Ordering::Relaxed);
+        if progress != seen.0 {
+            seen = (progress, Instant::now());
+        }
     }
     match (writer.is_finished(), signal) {
         (true, _) => {

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -30,12 +30,20 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 /// How often old files are removed, and the machine's name is looked up.
 const RENEWAL: Duration = Duration::from_secs(60);
 
+/// What the writer and the main thread tell each other about the end.
+#[derive(Default)]
+pub struct Ending {
+    /// Whether the run ends as soon as possible.
+    pub is_stopped: AtomicBool,
+    /// Grows with each record.
+    pub progress: AtomicUsize,
+}
+
 /// Writes the records of a run.
 pub struct Recorder<'a> {
     view: &'a View,
     request: Arc<Request>,
-    /// Whether the run ends as soon as possible.
-    is_stopped: &'a AtomicBool,
+    ending: &'a Ending,
     host: Host,
     renewed: Option<Instant>,
     cleaned: Option<Instant>,
@@ -49,12 +57,12 @@ pub struct Recorder<'a> {
 
 impl<'a> Recorder<'a> {
     /// Writes what the request wants.
-    pub fn new(view: &'a View, request: Arc<Request>, is_stopped: &'a AtomicBool) -> Self {
+    pub fn new(view: &'a View, request: Arc<Request>, ending: &'a Ending) -> Self {
         let (host, batch, reported) = (Host::default(), VecDeque::new(), Vec::new());
         Recorder {
             view,
             request,
-            is_stopped,
+            ending,
             host,
             renewed: None,
             cleaned: None,
@@ -83,6 +91,7 @@ impl<'a> Recorder<'a> {
             let dropped = (taken.dropped > 0).then(|| Capture::dropped(taken.dropped));
             for capture in taken.captures.into_iter().chain(dropped) {
                 let record = presenter.record(capture);
+                self.ending.progress.fetch_add(1, Ordering::Relaxed);
                 let is_cut = |record: &Happening| record.program.as_ref().is_some_and(|it| it.process.command_is_cut());
                 self.batch.extend(record.map(|record| {
                     let is_cut = is_cut(&record);
@@ -154,6 +163,7 @@ impl<'a> Recorder<'a> {
             }
             unwritten = writer.write(&mut plan.layout.record(record, &self.host), *is_cut).err();
             written += 1;
+            self.ending.progress.fetch_add(1, Ordering::Relaxed);
         }
         if let Some(error) = unwritten.or_else(|| writer.finish(true).err()) {
             return writer.unwritten::<()>(error).map(|end| !end.reader_gone);
@@ -173,7 +183,7 @@ impl<'a> Recorder<'a> {
     /// A failure that does not pass, and any when the run ends.
     fn fail(&mut self, outcome: Outcome) -> Result<Duration, Outcome> {
         let Outcome::Transient(kind, error) = outcome else { return Err(outcome) };
-        let is_stopped = self.is_stopped.load(Ordering::Relaxed);
+        let is_stopped = self.ending.is_stopped.load(Ordering::Relaxed);
         let (patience, pause) = match kind {
             Transient::Lock => (if is_stopped { LAST_WAIT } else { self.request.timeout }, LOCK_PAUSE),
             _ => (Duration::ZERO, PAUSE),

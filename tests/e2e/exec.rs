@@ -331,8 +331,15 @@ fn schemas() {
         });
         serde_json::from_str::<Value>(&line).unwrap()
     });
+    // Each run compares the kernel's clock with the machine's by itself.
+    let is_close = |time: &Value| {
+        let [one, other] = [time.as_str().unwrap(), &record.timestamp]
+            .map(|time| time.parse::<chrono::DateTime<chrono::Utc>>().unwrap());
+        (one - other).abs() < chrono::TimeDelta::seconds(60)
+    };
+    assert!([&procmon["timestamp"], &ecs["@timestamp"], &otel["timestamp"]].into_iter().all(is_close));
     let expected = json!({
-        "timestamp": record.timestamp, "node": record.computer, "pid": pid, "name": "sh", "ppid": std::process::id(),
+        "timestamp": procmon["timestamp"], "node": record.computer, "pid": pid, "name": "sh", "ppid": std::process::id(),
         "uid": USER, "cmdline": format!("sh -c read x {word}"),
     });
     assert_eq!(procmon, expected);
@@ -344,14 +351,14 @@ fn schemas() {
     assert_eq!(ecs["process"], process);
     assert_eq!(ecs["event"], json!({ "action": "exec" }));
     assert_eq!(ecs["user"], json!({ "id": USER.to_string(), "name": USER.to_string() }));
-    assert_eq!((&ecs["@timestamp"], &ecs["host"]["name"]), (&json!(record.timestamp), &json!(record.computer)));
+    assert_eq!(ecs["host"]["name"], json!(record.computer));
     let process = json!({
         "pid": pid, "parent_pid": record.ppid, "real_user": { "id": USER, "name": USER.to_string() },
         "session_leader": { "pid": record.session }, "executable": { "path": record.exe },
         "working_directory": record.cwd, "command_line": record.command,
     });
     assert_eq!(otel["process"], process);
-    assert_eq!((&otel["timestamp"], &otel["event"]["name"]), (&json!(record.timestamp), &json!("exec")));
+    assert_eq!(otel["event"]["name"], "exec");
 }
 
 #[test]
@@ -368,7 +375,8 @@ fn csv_has_one_header() {
         });
     }
     let text = fs::read_to_string(stream.output()).unwrap();
-    assert!(text.starts_with("event,pid,command,truncated\n") && text.matches("event,pid").count() == 1, "{text}");
+    let head = "event,pid,command,truncated";
+    assert!(text.starts_with(head) && text.lines().filter(|line| *line == head).count() == 1, "{text}");
 }
 
 /// Where the kernel sends no events, or not to this user, one sentence says so.
