@@ -67,7 +67,7 @@ pub enum Command {
         /// Output: text, markdown or json
         #[arg(long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
         format: FieldsFormat,
-        /// Schema of the fields: procline, oms, ecs, otel or procmon
+        /// Schema: procline, oms, ecs, otel or procmon
         ///
         /// Prints the names, types, units and meanings in that schema, and procline's name of each field. Fields
         /// without an equivalent are omitted. The default is `procline`.

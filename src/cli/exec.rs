@@ -118,7 +118,7 @@ pub struct EventOptions {
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = value::variable)]
     #[arg(value_hint = ValueHint::Other)]
     pub env: Vec<String>,
-    /// Size of the kernel's queue of events, in bytes
+    /// Size of the kernel's queue, in bytes
     ///
     /// An event takes about 800. If the queue is full, events are lost, and a record says how many.
     #[arg(long, value_name = "BYTES", default_value = "16777216", allow_negative_numbers = true)]

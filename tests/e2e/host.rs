@@ -339,7 +339,7 @@ fn bad_input_gets_a_sentence() {
             "the command host cannot be used with --interval <DURATION>: write procline host --interval",
         ),
         (&["--user", "root", "host"], "the command host cannot be used with --user <USER>"),
-        (&["fields", "hosts"], "unknown kind of record 'hosts'; expected one of process, host, disk"),
+        (&["fields", "hosts"], "unknown kind of record 'hosts'; expected one of process, groups, host, disk, exec"),
         (
             &["fields", "host", "--schema", "oms"],
             "--schema oms: not for host records; expected one of procline, ecs, otel",
