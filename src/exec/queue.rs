@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::capture::Capture;
 use super::decode::Event;
 
-/// How much the queue holds.
+/// How much each place of the queue holds.
 const MAX: usize = 8 << 20;
 /// How much is taken from it at once.
 const TAKEN_MAX: usize = 256 * 1024;
@@ -71,11 +71,18 @@ struct Inner {
     places: [VecDeque<Capture>; 2],
     hands: [Hand; 2],
     has_ended: [bool; 2],
-    bytes: usize,
+    /// How much each place has.
+    bytes: [usize; 2],
     dropped: u64,
 }
 
 impl Inner {
+    /// How much the writer may take now.
+    fn takeable(&self) -> usize {
+        let [running, events] = self.bytes;
+        running + if self.has_ended[Role::Running as usize] { events } else { 0 }
+    }
+
     /// What the writer may take now: no event before the last program that ran already.
     fn has_some(&self) -> bool {
         let [running, events] = &self.places;
@@ -108,7 +115,7 @@ impl Queue {
         hand.event = None;
         let Some(capture) = capture else { return true };
         // Programs that run already can wait to be read.
-        while reader.role == Role::Running && inner.bytes > MAX / 2 {
+        while reader.role == Role::Running && inner.bytes[reader.role as usize] > MAX / 2 {
             drop(inner);
             thread::sleep(Duration::from_millis(5));
             inner = self.lock();
@@ -120,15 +127,16 @@ impl Queue {
     fn add(&self, mut inner: MutexGuard<'_, Inner>, role: Role, capture: Capture) {
         let was_empty = !inner.has_some();
         let size = capture.size();
-        if inner.bytes + size > MAX {
+        // One must not use up the room of the other: events wait until the programs that ran already are written.
+        if inner.bytes[role as usize] + size > MAX {
             inner.dropped += capture.count();
             return;
         }
-        let was_short = inner.bytes < FULL;
-        inner.bytes += size;
+        let was_short = inner.takeable() < FULL;
+        inner.bytes[role as usize] += size;
         inner.places[role as usize].push_back(capture);
         // The writer sleeps until there is something, and then until there is much.
-        if was_empty || was_short && inner.bytes >= FULL {
+        if was_empty || was_short && inner.takeable() >= FULL {
             self.filled.notify_one();
         }
     }
@@ -164,7 +172,7 @@ impl Queue {
             inner = self.filled.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
         let since = Instant::now();
-        while inner.bytes < FULL && inner.dropped == 0 && inner.has_ended != [true; 2] {
+        while inner.takeable() < FULL && inner.dropped == 0 && inner.has_ended != [true; 2] {
             let left = HOLD.saturating_sub(since.elapsed());
             if left.is_zero() {
                 break;
@@ -172,15 +180,18 @@ impl Queue {
             inner = self.filled.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         let mut taken = Taken::default();
-        let (mut bytes, may_take_events) = (0, inner.has_ended[Role::Running as usize]);
-        while bytes < TAKEN_MAX {
+        let (mut bytes, may_take_events) = ([0; 2], inner.has_ended[Role::Running as usize]);
+        while bytes[0] + bytes[1] < TAKEN_MAX {
             let [running, events] = &mut inner.places;
+            let place = usize::from(running.is_empty());
             let next = running.pop_front().or_else(|| if may_take_events { events.pop_front() } else { None });
             let Some(capture) = next else { break };
-            bytes += capture.size();
+            bytes[place] += capture.size();
             taken.captures.push(capture);
         }
-        inner.bytes = inner.bytes.saturating_sub(bytes);
+        for (left, taken) in inner.bytes.iter_mut().zip(bytes) {
+            *left = left.saturating_sub(taken);
+        }
         let is_empty = inner.places.iter().all(VecDeque::is_empty);
         // What had no room came after what had.
         if is_empty {
