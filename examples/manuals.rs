@@ -13,10 +13,10 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 use procline::cli::Cli;
 use procline::cli::help::{
-    DISK_EXAMPLES, ENVIRONMENT, EXAMPLES, EXIT_STATUS, GROUPS_EXAMPLES, HOST_EXAMPLES, REDACT_EXAMPLES,
+    DISK_EXAMPLES, ENVIRONMENT, EXAMPLES, EXEC_EXAMPLES, EXIT_STATUS, GROUPS_EXAMPLES, HOST_EXAMPLES, REDACT_EXAMPLES,
 };
 use procline::record::{Kind, selection};
-use procline::{disk, groups, machine, process};
+use procline::{disk, exec, groups, machine, process};
 
 fn main() -> anyhow::Result<()> {
     let folder = env::args_os().nth(1).map(PathBuf::from).context("name the folder to write to")?;
@@ -37,16 +37,23 @@ fn completions(folder: &Path) -> anyhow::Result<()> {
     let of_groups = words(&groups::fields::KIND);
     let of_host = words(&machine::fields::KIND);
     let of_disk = words(&disk::fields::KIND);
+    let of_exec = words(&exec::fields::KIND);
     let possible = |words: &[&'static str]| PossibleValuesParser::new(words.to_vec());
     let numeric: Vec<_> = selection::numeric(&process::fields::KIND).map(|field| field.name).collect();
-    let kinds =
-        [process::fields::KIND.name, groups::fields::KIND.name, machine::fields::KIND.name, disk::fields::KIND.name];
+    let kinds = [
+        process::fields::KIND.name,
+        groups::fields::KIND.name,
+        machine::fields::KIND.name,
+        disk::fields::KIND.name,
+        exec::fields::KIND.name,
+    ];
     let mut command = Cli::command()
         .mut_arg("fields", |fields| fields.value_parser(possible(&of_process)))
         .mut_arg("by", |by| by.value_parser(possible(&numeric)))
         .mut_subcommand("groups", |groups| groups.mut_arg("fields", |fields| fields.value_parser(possible(&of_groups))))
         .mut_subcommand("host", |host| host.mut_arg("fields", |fields| fields.value_parser(possible(&of_host))))
         .mut_subcommand("disk", |disk| disk.mut_arg("fields", |fields| fields.value_parser(possible(&of_disk))))
+        .mut_subcommand("exec", |exec| exec.mut_arg("fields", |fields| fields.value_parser(possible(&of_exec))))
         .mut_subcommand("fields", |fields| fields.mut_arg("kind", |kind| kind.value_parser(possible(&kinds))));
     let mut changes = vec![
         Change {
@@ -64,7 +71,7 @@ fn completions(folder: &Path) -> anyhow::Result<()> {
         // Its argparse fails at a last option whose value is still to come: no value would be offered.
         Change { shell: Shell::Fish, from: "    or return\n".into(), to: "    or return 0\n".into() },
     ];
-    changes.extend([of_process, of_groups, of_host, of_disk].iter().flat_map(|words| lists(words)));
+    changes.extend([of_process, of_groups, of_host, of_disk, of_exec].iter().flat_map(|words| lists(words)));
     for shell in [Shell::Bash, Shell::Fish, Shell::Zsh] {
         let path = generate_to(shell, &mut command, "procline", folder)?;
         let mut text = fs::read_to_string(&path)?;
@@ -117,6 +124,7 @@ fn manuals(folder: &Path) -> anyhow::Result<()> {
             "groups" => &[("EXAMPLES", &GROUPS_EXAMPLES)],
             "host" => &[("EXAMPLES", &HOST_EXAMPLES)],
             "disk" => &[("EXAMPLES", &DISK_EXAMPLES)],
+            "exec" => &[("EXAMPLES", &EXEC_EXAMPLES)],
             "redact" => &[("EXAMPLES", &REDACT_EXAMPLES)],
             _ => &[],
         };
@@ -128,6 +136,7 @@ fn manuals(folder: &Path) -> anyhow::Result<()> {
         "procline groups [OPTIONS]",
         "procline host [OPTIONS]",
         "procline disk [OPTIONS] PATH...",
+        "procline exec [OPTIONS]",
         "procline fields [OPTIONS] [KIND]",
         "procline redact [OPTIONS] [-- COMMAND]",
     ];

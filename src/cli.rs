@@ -1,8 +1,9 @@
-//! What the user typed, and nothing else. `shared` has the options that every kind of record has, `process`, `groups`, `host`
-//! and `disk` those of one kind, `value` knows what an option's value may be, `usage` says what is wrong with a command line,
+//! What the user typed, and nothing else. `shared` has the options that every kind of record has, `process`, `groups`, `host`,
+//! `disk` and `exec` those of one kind, `value` knows what an option's value may be, `usage` says what is wrong with a command line,
 //! and `help` has what `--help` says beyond the options.
 
 pub mod disk;
+pub mod exec;
 pub mod groups;
 pub mod help;
 pub mod host;
@@ -17,6 +18,7 @@ use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::record::schema::Schema;
 use disk::DiskOptions;
+use exec::ExecOptions;
 use groups::GroupOptions;
 use host::HostOptions;
 use process::ProcessOptions;
@@ -54,15 +56,18 @@ pub enum Command {
     /// Print one record per path: what it takes of its filesystem
     #[command(after_help = help::SHORT_DISK, after_long_help = help::long_disk())]
     Disk(Box<DiskOptions>),
+    /// Print one record for every program that starts, until stopped
+    #[command(after_help = help::SHORT_EXEC, after_long_help = help::long_exec())]
+    Exec(Box<ExecOptions>),
     /// Print the fields of the records: name, type, unit, meaning
     Fields {
-        /// Kind of record: process, groups, host or disk; all kinds if omitted
+        /// Kind of record: process, groups, host, disk or exec; all if omitted
         #[arg(value_name = "KIND")]
         kind: Option<String>,
         /// Output: text, markdown or json
         #[arg(long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
         format: FieldsFormat,
-        /// Schema of the fields: procline, oms, ecs or otel
+        /// Schema: procline, oms, ecs, otel or procmon
         ///
         /// Prints the names, types, units and meanings in that schema, and procline's name of each field. Fields
         /// without an equivalent are omitted. The default is `procline`.

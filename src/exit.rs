@@ -52,6 +52,7 @@ impl Transient {
         match errno {
             Some(Errno::NOSPC | Errno::DQUOT) => Transient::NoSpace,
             Some(Errno::NOENT) => Transient::Directory,
+            Some(Errno::WOULDBLOCK) => Transient::Lock,
             _ => Transient::File,
         }
     }

@@ -8,11 +8,11 @@ use crate::exit::Outcome;
 use crate::record::schema::{Column, Schema};
 use crate::record::{Kind, Type};
 use crate::text::lossy;
-use crate::{disk, groups, machine, process, sink};
+use crate::{disk, exec, groups, machine, process, sink};
 
 /// Every kind of record.
 const KINDS: &[&dyn Table] =
-    &[&process::fields::KIND, &groups::fields::KIND, &machine::fields::KIND, &disk::fields::KIND];
+    &[&process::fields::KIND, &groups::fields::KIND, &machine::fields::KIND, &disk::fields::KIND, &exec::fields::KIND];
 
 /// Prints the tables, or that of one kind, as `schema` has them, on standard output.
 ///
@@ -133,7 +133,7 @@ fn lines(rows: &[Row]) -> String {
 mod tests {
     use super::*;
 
-    const SCHEMAS: [Schema; 4] = [Schema::Procline, Schema::Oms, Schema::Ecs, Schema::Otel];
+    const SCHEMAS: [Schema; 5] = [Schema::Procline, Schema::Oms, Schema::Ecs, Schema::Otel, Schema::Procmon];
 
     fn tables() -> impl Iterator<Item = (&'static str, Schema, Vec<Row>)> {
         let of = |table: &'static &'static dyn Table| {
@@ -205,5 +205,6 @@ mod tests {
         check(&process::fields::KIND);
         check(&groups::fields::KIND);
         check(&machine::fields::KIND);
+        check(&exec::fields::KIND);
     }
 }

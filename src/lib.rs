@@ -4,6 +4,7 @@
 pub mod cli;
 pub mod disk;
 pub mod encode;
+pub mod exec;
 pub mod exit;
 pub mod fields;
 pub mod groups;

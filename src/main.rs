@@ -9,7 +9,7 @@ use procline::cli::{Cli, Command, usage};
 use procline::exit::{Outcome, code};
 use procline::process::report::EachProcess;
 use procline::process::snapshot;
-use procline::{disk, fields, redaction, request, sink, source};
+use procline::{disk, exec, fields, redaction, request, sink, source};
 
 fn main() -> ExitCode {
     code(run())
@@ -39,6 +39,7 @@ fn run() -> Result<(), Outcome> {
             let (request, schedule) = request::disk(*options).map_err(Outcome::Usage)?;
             disk::snapshot::run(request, schedule)
         }
+        Some(Command::Exec(options)) => exec::stream::run(request::exec(*options).map_err(Outcome::Usage)?),
         Some(Command::Redact { redact_word, command }) => {
             let command: Vec<_> = command.into_iter().map(OsStringExt::into_vec).collect();
             redaction::print(&command, &redact_word)

@@ -60,6 +60,7 @@ impl Writer {
         let waits = |path: &Path| {
             worker.control.set_destination(path.display().to_string());
             worker.steps.enter(LOCKING);
+            true
         };
         let opened = output.destination.open(output.encoding.line_format(), || SystemTime::now().into(), waits);
         let (now, lines) = opened.map_err(of_file)?;
@@ -67,13 +68,30 @@ impl Writer {
             return Ok(None);
         }
         worker.steps.enter(WRITING);
-        // A file has a header if it is not empty. Standard output has one after the first snapshot.
-        let has_header = lines.file().map_or(!turn.is_first, |file| !file.is_new());
         if let Some(file) = lines.file() {
             worker.control.set_destination(file.path().display().to_string());
         }
+        let unremoved = output.destination.remove_old(now).err();
+        Ok(Some((now, Writer { unremoved, ..Writer::new(output, lines, turn.is_first) })))
+    }
+
+    /// Opens the destination for records of this time, whose lines are all written by [`finish`](Self::finish), or none of
+    /// them. Does not wait for a lock. `is_first` tells whether standard output has no header yet.
+    ///
+    /// # Errors
+    /// A file that cannot be appended to. Another process may have its lock.
+    pub fn open_at(output: &Output, time: DateTime<Utc>, is_first: bool) -> Result<Self, Outcome> {
+        let opened = output.destination.open(output.encoding.line_format(), || time, |_| false);
+        let (_, mut lines) = opened.map_err(of_file)?;
+        lines.hold();
+        Ok(Writer::new(output, lines, is_first))
+    }
+
+    fn new(output: &Output, lines: Lines, is_first: bool) -> Self {
+        // A file has a header if it is not empty. Standard output has one after the first snapshot.
+        let has_header = lines.file().map_or(!is_first, |file| !file.is_new());
         let encoding = output.encoding.clone();
-        let writer = Writer {
+        Writer {
             is_file: lines.file().is_some(),
             lines,
             encoding: if has_header { encoding.continued() } else { encoding },
@@ -81,9 +99,13 @@ impl Writer {
             line: Vec::new(),
             frame: Vec::new(),
             none_written: true,
-            unremoved: output.destination.remove_old(now).err(),
-        };
-        Ok(Some((now, writer)))
+            unremoved: None,
+        }
+    }
+
+    /// How many bytes are not yet written.
+    pub fn held(&self) -> usize {
+        self.lines.held()
     }
 
     /// Writes a record. `is_cut` tells whether part of it was already truncated when it was read.

@@ -178,6 +178,33 @@ pub fn unit(cgroup: &[u8]) -> Option<&[u8]> {
     KINDS.iter().any(|kind| unit.len() > kind.len() && unit.ends_with(kind)).then_some(unit)
 }
 
+/// The id of a batch job in /proc/PID/cgroup: Slurm's `job_7`, in a group of Slurm, or what PBS has in its group `jobid`. With
+/// version 1, schedulers use any of the hierarchies, so all lines count.
+pub fn job(cgroups: &[u8]) -> Option<&str> {
+    let of_path = |path: &[u8]| -> Option<std::ops::Range<usize>> {
+        let (mut in_slurm, mut in_pbs, mut is_next, mut start) = (false, false, false, 0);
+        for part in path.split(|byte| *byte == b'/') {
+            let end = start + part.len();
+            if is_next && !part.is_empty() {
+                return Some(start..end);
+            }
+            if in_slurm && part.starts_with(b"job_") && part.len() > 4 {
+                return Some(start + 4..end);
+            }
+            is_next = in_pbs && part == b"jobid";
+            in_slurm |= part.starts_with(b"slurm");
+            in_pbs |= part.starts_with(b"pbs");
+            start = end + 1;
+        }
+        None
+    };
+    let job = cgroups.split(|byte| *byte == b'\n').find_map(|line| {
+        let path = line.splitn(3, |byte| *byte == b':').nth(2)?;
+        of_path(path).map(|range| &path[range])
+    });
+    job.and_then(|job| std::str::from_utf8(job).ok())
+}
+
 /// The number in a file that has only one: `oom_score`.
 pub fn only_number(text: &[u8]) -> Option<i64> {
     Numbers(text).signed()
@@ -347,6 +374,25 @@ mod tests {
     fn a_negative_device_number_is_32_bits() {
         let text = line("cat").replace(" 34817 ", " -1 ");
         assert_eq!(stat(text.as_bytes()).unwrap().1.tty_nr, u32::MAX);
+    }
+
+    #[test]
+    fn jobs_of_batch_schedulers() {
+        for (text, expected) in [
+            ("0::/system.slice/slurmstepd.scope/job_123/step_0/user/task_0\n", Some("123")),
+            ("11:freezer:/slurm/uid_1000/job_7/step_batch\n0::/\n", Some("7")),
+            ("4:memory:/slurm_node1/uid_0/job_8\n", Some("8")),
+            ("0::/pbs_jobs.service/jobid/42.head\n", Some("42.head")),
+            ("5:cpuset:/pbspro.service/jobid/42[3].head\n", Some("42[3].head")),
+            ("0::/user.slice/job_1/x\n", None),
+            ("0::/slurm/job_\n", None),
+            ("0::/pbs_jobs.service/jobid/\n", None),
+            ("0::/pbs_jobs.service/jobid\n", None),
+            ("slurm/job_1", None),
+            ("", None),
+        ] {
+            assert_eq!(job(text.as_bytes()), expected, "{text:?}");
+        }
     }
 
     #[test]

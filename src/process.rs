@@ -1,7 +1,7 @@
 //! The process records, the default kind. `fields` is their table, and `conversions` has what other schemas need.
 //! `request` is what a run is asked for. `snapshot` collects the processes, `cursor` finds the next one, `collect` reads
 //! one, and `report` says what becomes of it. `needs` lists what is read for which fields. `command`, `tty` and `redact`
-//! interpret what was read. `filter` selects processes by `names` and more, `watch` notices those that end, `cpu_sample`
+//! interpret what was read, and `masker` masks it. `glimpse` reads a process that may end at any moment. `filter` selects processes by `names` and more, `watch` notices those that end, `cpu_sample`
 //! keeps CPU times, and `steps` lists what may block.
 
 mod collect;
@@ -11,6 +11,8 @@ pub mod cpu_sample;
 mod cursor;
 pub mod fields;
 pub mod filter;
+pub mod glimpse;
+pub mod masker;
 pub mod names;
 pub mod needs;
 pub mod redact;
@@ -89,8 +91,34 @@ impl Process {
         self.named.as_deref()
     }
 
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// The program's name.
+    pub fn name(&self) -> &[u8] {
+        command::name(&self.comm, &self.arguments)
+    }
+
+    /// What its `stat` said.
+    pub fn stat(&self) -> &parse::Stat {
+        &self.stat
+    }
+
+    /// The name of its controlling terminal.
+    pub fn tty(&self) -> Cow<'static, str> {
+        self.tty.clone()
+    }
+
+    /// The name of the program in its first argument. Empty if it has none.
+    pub fn program_name(&self) -> &[u8] {
+        let first = memchr::memchr(0, &self.arguments).map_or(&self.arguments[..], |end| &self.arguments[..end]);
+        memchr::memrchr(b'/', first).map_or(first, |slash| &first[slash + 1..])
+    }
+
     /// The content of one of [`needs::FILES`]. Empty if unknown.
-    fn file(&self, name: &str) -> &[u8] {
+    pub fn file(&self, name: &str) -> &[u8] {
         needs::FILES.iter().position(|file| file.name == name).map_or(&[], |place| &self.files[place])
     }
 

@@ -5,12 +5,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::cli::disk::DiskOptions;
+use crate::cli::exec::{ExecFilterOptions, ExecOptions};
 use crate::cli::groups::{ByOption, GroupOptions};
 use crate::cli::host::HostOptions;
 use crate::cli::process::{CommandOptions, FilterOptions, ProcessOptions};
 use crate::cli::shared::{Format, KindOptions, OutputOptions, SampleOption, SharedOptions, TimeOptions};
 use crate::cli::value::OutputValue;
-use crate::disk;
 use crate::encode::Encoding;
 use crate::groups::{self, Group, Groups};
 use crate::host::Roots;
@@ -29,6 +29,7 @@ use crate::run::{Interval, Schedule};
 use crate::sink::Destination;
 use crate::sink::file::Files;
 use crate::text::lossy;
+use crate::{disk, exec};
 
 /// The permissions of a new file: command lines are sensitive.
 const FILE_MODE: u32 = 0o640;
@@ -122,6 +123,37 @@ pub fn disk(options: DiskOptions) -> Result<(disk::request::Request, Schedule), 
         }
     }
     Ok((request, schedule))
+}
+
+/// What a run of `procline exec` needs.
+///
+/// # Errors
+/// Likewise.
+pub fn exec(options: ExecOptions) -> Result<exec::request::Request, String> {
+    let ExecOptions { record, command, filter, events, line, output, timeout, roots } = options;
+    if line.format == Format::Array {
+        return Err("--format array cannot be used with exec, which has no end; use --format json or csv".into());
+    }
+    if record.schema == Schema::Procmon && events.exits {
+        return Err("--exits cannot be used with --schema procmon, which has no key for it; use another schema".into());
+    }
+    let time = TimeOptions { interval: None, count: None, timeout };
+    let shared = SharedOptions { line, output, time, roots };
+    let labels = labels(&command, &shared);
+    let plan = plan(&exec::fields::KIND, record.schema, record.fields.as_deref(), &labels, &shared)?;
+    let ExecFilterOptions { root, user, name, exclude, kernel_helpers } = filter;
+    Ok(exec::request::Request {
+        plan,
+        filter: exec::filter::Filter { root, kernel_helpers, users: user, names: name, excludes: exclude },
+        environment: events.env.into_iter().map(Into::into).collect(),
+        no_args: command.no_args,
+        redact: (!command.no_redact).then_some(command.redact_word),
+        exits: events.exits,
+        start_snapshot: events.start_snapshot,
+        realtime: !events.no_realtime,
+        buffer: events.buffer,
+        timeout,
+    })
 }
 
 /// What a run of a kind without options of its own needs.

@@ -18,7 +18,7 @@ pub use interval::Interval;
 use job::{AnyJob, Carry};
 pub use job::{End, Job, Turn, Worker};
 pub use shared::Shared;
-use signals::Signals;
+pub use signals::Signals;
 use stuck::StuckWorkers;
 
 /// When to take snapshots, and how long each may take.

@@ -29,7 +29,7 @@ pub enum Destination {
 
 impl Destination {
     /// Opens the destination. Returns the time by `clock` at which it has the lock. Before it waits for a lock, it
-    /// calls `waits` with the file. `format` describes the lines of a file.
+    /// asks `waits` with the file. `format` describes the lines of a file.
     ///
     /// # Errors
     /// A file that cannot be appended to.
@@ -37,7 +37,7 @@ impl Destination {
         &self,
         format: LineFormat,
         clock: impl Fn() -> DateTime<Utc>,
-        waits: impl Fn(&Path),
+        waits: impl Fn(&Path) -> bool,
     ) -> anyhow::Result<(DateTime<Utc>, Lines)> {
         let (time, to, max) = match self {
             Destination::Stdout => (clock(), To::Stdout(io::stdout()), stdout::BATCH),
@@ -85,12 +85,22 @@ impl Lines {
         }
     }
 
+    /// Writes no batch before it is asked to: what one batch has is written whole, or not at all.
+    pub fn hold(&mut self) {
+        self.max = usize::MAX;
+    }
+
+    /// How many bytes are not yet written.
+    pub fn held(&self) -> usize {
+        self.batch.len()
+    }
+
     /// Adds one whole line. Writes the batch first if it would become too long.
     ///
     /// # Errors
     /// Those of [`flush`](Self::flush).
     pub fn push(&mut self, line: &[u8]) -> anyhow::Result<()> {
-        if self.batch.len() + line.len() > self.max {
+        if self.batch.len().saturating_add(line.len()) > self.max {
             self.flush()?;
         }
         self.batch.extend_from_slice(line);

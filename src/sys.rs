@@ -2,11 +2,13 @@
 #![allow(unsafe_code)]
 
 use std::ffi::CStr;
-use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::mem::{MaybeUninit, size_of_val};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::{io, ptr};
 
 use rustix::io::Errno;
+
+pub use libc::sock_filter as Instruction;
 
 /// Whether the C library can ask the system's name services. A static glibc would load the machine's modules for them, and
 /// with those the machine's own glibc, which may be another version. Programs that did crashed.
@@ -48,6 +50,59 @@ pub fn is_ignored(signal: libc::c_int) -> bool {
     let error = unsafe { libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) };
     // SAFETY: on success the current action was written there.
     error == 0 && unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN
+}
+
+/// Attaches a program of the classic packet filter to a socket: only messages that it accepts are queued, socket(7).
+///
+/// # Errors
+/// Those of setsockopt(2).
+pub fn attach_filter(socket: impl AsFd, program: &mut [Instruction]) -> io::Result<()> {
+    let length = u16::try_from(program.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let program = libc::sock_fprog { len: length, filter: program.as_mut_ptr() };
+    // SAFETY: the option's value is a `sock_fprog`, whose instructions live until the call has copied them.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const program).cast(),
+            size_of_val(&program) as libc::socklen_t,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// How many messages a socket had no room for since it was opened, modulo 2^32: `SK_MEMINFO_DROPS` of `SO_MEMINFO`.
+///
+/// # Errors
+/// Those of getsockopt(2).
+pub fn dropped_messages(socket: impl AsFd) -> io::Result<u32> {
+    /// `SK_MEMINFO_DROPS` of the kernel's include/uapi/linux/sock_diag.h, the last of nine numbers.
+    const DROPS: usize = 8;
+    let mut numbers = [0_u32; DROPS + 1];
+    let mut length = size_of_val(&numbers) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes there, and any bytes are valid numbers.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            numbers.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    if result == 0 { Ok(numbers[DROPS]) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Lets the calling thread run before all threads that are not realtime, sched(7). False if the rights do not allow it.
+pub fn run_realtime() -> bool {
+    /// Above other programs, and below everything that is realtime itself.
+    const PRIORITY: libc::c_int = 1;
+    // SAFETY: all fields of this struct are numbers.
+    let mut parameter: libc::sched_param = unsafe { MaybeUninit::zeroed().assume_init() };
+    parameter.sched_priority = PRIORITY;
+    // SAFETY: 0 is the calling thread, and the pointer is valid for the call.
+    unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &raw const parameter) == 0 }
 }
 
 /// Repeats `call` with a larger buffer until the entry fits: a group may have many members.

@@ -8,7 +8,8 @@ Print one JSON line per process, for log pipelines
 
 Without options, procline prints one record per process, and exits. Options select fields and processes, name a file \
 to append to, or repeat the snapshot. `procline groups` prints one record per program instead, `procline host` one \
-about the machine, and `procline disk` one per path.
+about the machine, and `procline disk` one per path. `procline exec` prints one for every program that starts, until \
+you stop it.
 
 A DURATION is a number and a unit: 500ms, 10s, 5m, 1h, 7d or 2w. If an option is given several times, the last one \
 counts, unless its text says that it can be repeated.";
@@ -55,6 +56,15 @@ pub const DISK_EXAMPLES: [(&str, &str); 4] = [
     ("procline disk --interval 1h /var/log --output /var/log/procline-disk/%Y-%m-%d.jsonl", "every hour"),
 ];
 
+/// The same for `procline exec`.
+pub const EXEC_EXAMPLES: [(&str, &str); 5] = [
+    ("procline exec", "what users run, as they run it"),
+    ("procline exec --root --exits | jq 'select(.exit_code > 0)'", "programs that fail, of root too"),
+    ("procline exec --user alice --name 'python*' --fields timestamp,command", "two fields, for some programs"),
+    ("procline exec --env LOADEDMODULES,SLURM_JOB_ID", "with two variables of the environment"),
+    ("procline exec --output /var/log/procline-exec/%Y-%m-%d.jsonl --keep 7d", "a file per day, kept for a week"),
+];
+
 /// Exit codes, and what each means.
 pub const EXIT_STATUS: [(&str, &str); 4] = [
     ("0", "the records were written, or the reader closed the pipe"),
@@ -85,6 +95,9 @@ pub const SHORT_GROUPS: &str = "`procline groups --help` explains each option an
 
 /// The end of `procline disk -h`.
 pub const SHORT_DISK: &str = "`procline disk --help` explains each option and shows examples.";
+
+/// The end of `procline exec -h`.
+pub const SHORT_EXEC: &str = "`procline exec --help` explains each option and shows examples.";
 
 /// The end of `--help`.
 pub fn long() -> String {
@@ -117,6 +130,11 @@ pub fn long_redact() -> String {
 /// The end of `procline disk --help`.
 pub fn long_disk() -> String {
     examples(&DISK_EXAMPLES)
+}
+
+/// The end of `procline exec --help`.
+pub fn long_exec() -> String {
+    examples(&EXEC_EXAMPLES)
 }
 
 fn examples(examples: &[(&str, &str)]) -> String {

@@ -94,6 +94,22 @@ pub fn max_record_bytes(text: &str) -> Result<usize, String> {
     }
 }
 
+/// The size of the kernel's queue.
+pub fn buffer(text: &str) -> Result<usize, String> {
+    const MAX: usize = 1 << 30;
+    match text.parse() {
+        Ok(number @ 1..=MAX) => Ok(number),
+        _ => Err("expected a number of bytes, 1 to 1073741824, such as 16777216".into()),
+    }
+}
+
+/// The name of a variable of the environment.
+pub fn variable(text: &str) -> Result<String, String> {
+    let is_legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let legal = !text.is_empty() && text.chars().all(is_legal) && !text.starts_with(|c: char| c.is_ascii_digit());
+    legal.then(|| text.to_owned()).ok_or_else(|| "expected names of variables, such as LOADEDMODULES,LANG".into())
+}
+
 /// A duration that is not zero.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let expected = "expected a number with a unit (ms, s, m, h, d or w), such as 500ms, 10s or 5m";

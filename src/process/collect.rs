@@ -1,17 +1,16 @@
 //! Reads one process: which of its files, in which order, and what an error of each means.
 
-use std::borrow::Cow;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::cpu_sample::CpuSample;
+use super::masker::{COMMAND_HEAD, COMMAND_TAIL, Masker};
 use super::needs::{
     ANY_FILE, COMMAND, Content, FILES, GROUP, LOCKED, NAME, RSS, SAMPLE, STATM, STATUS, TTY, UID, USER, of_place,
 };
-use super::redact::Redactor;
 use super::request::Request;
-use super::{Process, command, redact, steps, tty};
+use super::{Process, command, steps, tty};
 use crate::host::{Host, View};
 use crate::procfs::{ProcessFiles, Procfs, is_gone, is_out_of_sight};
 use crate::run::steps::Steps;
@@ -20,11 +19,9 @@ use crate::users::{Names, Service, Source};
 use crate::{parse, sys};
 
 /// Far more than the longest `stat`: 52 numbers and a name.
-const STAT_MAX: usize = 4096;
+pub const STAT_MAX: usize = 4096;
 /// More than the longest `status`, which has 65,536 supplementary groups, and more than any other file here.
-const FILE_MAX: usize = 1 << 20;
-const COMMAND_HEAD: usize = 128 * 1024;
-const COMMAND_TAIL: usize = 16 * 1024;
+pub const FILE_MAX: usize = 1 << 20;
 
 /// What every process of a snapshot is read from and compared with.
 pub struct Context {
@@ -49,9 +46,7 @@ pub struct Collector<'a> {
     /// Whether the user named process ids.
     by_pid: bool,
     no_args: bool,
-    redactor: Option<Redactor>,
-    /// What was masked in the command line: no other field shows it either.
-    hidden: Vec<Vec<u8>>,
+    masker: Masker,
     users: Names<'a>,
     groups: Names<'a>,
     earlier: &'a CpuSample,
@@ -85,12 +80,9 @@ impl<'a> Collector<'a> {
             needs: 0,
             by_pid: !request.filter.pids.is_empty(),
             no_args: request.no_args,
-            redactor: request
-                .redact
-                .as_deref()
-                .filter(|_| request.needs() & (COMMAND | NAME | ANY_FILE) != 0)
-                .map(Redactor::new),
-            hidden: Vec::new(),
+            masker: Masker::new(
+                request.redact.as_deref().filter(|_| request.needs() & (COMMAND | NAME | ANY_FILE) != 0),
+            ),
             users: Names::new(source("etc/passwd", sys::user_name)),
             groups: Names::new(source("etc/group", sys::group_name)),
             tty_drivers: None,
@@ -134,9 +126,10 @@ impl<'a> Collector<'a> {
         process.comm.clear();
         process.comm.extend_from_slice(comm);
         process.stat = stat;
+        self.masker.begin();
         // A program can give itself any name.
-        if let Some(redactor) = self.redactor.as_mut().filter(|_| !process.is_kernel_thread()) {
-            redactor.mask_text(&mut process.comm);
+        if !process.is_kernel_thread() {
+            self.masker.text(&mut process.comm);
         }
         self.steps.set_generation(stat.starttime);
         self.memory(&mut files);
@@ -215,7 +208,6 @@ impl<'a> Collector<'a> {
         process.arguments.clear();
         process.command.clear();
         process.command_cut = false;
-        self.hidden.clear();
         let for_name = self.needs & NAME != 0 && process.comm.len() == command::COMM_MAX;
         if self.needs & COMMAND == 0 && !for_name {
             return;
@@ -235,35 +227,7 @@ impl<'a> Collector<'a> {
             };
             whole = read_whole;
         }
-        let gap = (!whole).then(|| command::mark_gap(&mut process.arguments, COMMAND_HEAD));
-        process.command_cut = !whole;
-        // Mask before anything is dropped. Otherwise a secret could lose the flag before it.
-        if let Some(redactor) = &mut self.redactor {
-            match redactor.mask_in_budget(&process.arguments) {
-                Some(Cow::Borrowed(_)) => {}
-                Some(Cow::Owned(masked)) => {
-                    self.hidden = redact::hidden(&process.arguments, &masked);
-                    redact::hide(&mut process.comm, &self.hidden);
-                    // Copy into the existing buffer. A new one would be too small for the first read of the next process.
-                    process.arguments.clear();
-                    process.arguments.extend_from_slice(&masked);
-                }
-                None => {
-                    process.arguments.clear();
-                    process.command_cut = true;
-                    command::bracket(&process.comm, false, &mut process.command);
-                    process.command.extend_from_slice(command::NOT_SHOWN);
-                    return;
-                }
-            }
-        }
-        if let Some(before) = gap {
-            command::close_gap(&mut process.arguments, before);
-        }
-        command::join(&process.arguments, &mut process.command);
-        if process.command.is_empty() {
-            command::bracket(&process.comm, process.is_zombie(), &mut process.command);
-        }
+        self.masker.command(process, whole);
     }
 
     /// Reads the files that only requested fields need. The user may lack the rights for each of them, and some may
@@ -288,9 +252,8 @@ impl<'a> Collector<'a> {
             if let Err(error) = read {
                 self.may_be_gone |= is_gone(&error);
                 text.clear();
-            } else if let Some(redactor) = self.redactor.as_mut().filter(|_| file.is_path()) {
-                redact::hide(text, &self.hidden);
-                redactor.mask_text(text);
+            } else if file.is_path() {
+                self.masker.path(text);
             }
         }
         self.steps.enter(steps::WORKING);

@@ -366,11 +366,16 @@ pub fn named(name: &str) -> Option<&'static Field<Process>> {
 
 /// What must be read for the field with this name. In a constant, an unknown name does not compile.
 pub const fn needs(name: &str) -> u32 {
+    row(name).needs
+}
+
+/// The field with this name. In a constant, an unknown name does not compile.
+pub const fn row(name: &str) -> &'static Field<Process> {
     let mut index = 0;
     while !is_same(FIELDS[index].name.as_bytes(), name.as_bytes()) {
         index += 1;
     }
-    FIELDS[index].needs
+    &FIELDS[index]
 }
 
 fn text(text: Option<&str>) -> Value<'_> {

@@ -38,7 +38,8 @@ use quick::Quick;
 use rules::Rules;
 use scan::Scan;
 
-const MASK: &[u8] = b"********";
+/// What replaces a secret.
+pub const MASK: &[u8] = b"********";
 
 /// Masking is repeated, because a masked secret may have hidden another one. Masking the result again changes nothing.
 const MAX_ROUNDS: usize = 4;
@@ -98,6 +99,11 @@ impl Redactor {
         let masked = self.mask_within(arguments, &mut budget);
         self.budget = budget;
         masked
+    }
+
+    /// Begins the next value that a budget is for.
+    pub fn renew(&mut self) {
+        self.budget = BUDGET;
     }
 
     /// Masks a text that is not a command line: a name or a path.

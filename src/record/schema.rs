@@ -18,6 +18,8 @@ pub enum Schema {
     Ecs,
     /// OpenTelemetry's semantic conventions: nested, bytes, ratios
     Otel,
+    /// The seven keys of procmon, which logs the programs that start
+    Procmon,
 }
 
 impl Schema {
@@ -28,6 +30,7 @@ impl Schema {
             Schema::Oms => "oms",
             Schema::Ecs => "ecs",
             Schema::Otel => "otel",
+            Schema::Procmon => "procmon",
         }
     }
 
@@ -150,14 +153,15 @@ pub fn ratio(percent: f64) -> f64 {
 
 /// A field's names in other schemas.
 pub struct Aliases<R: 'static> {
-    oms: Option<Alias<R>>,
+    /// In the schema of the program that a kind replaces. No kind replaces two.
+    replaced: Option<Alias<R>>,
     ecs: Option<Alias<R>>,
     otel: Option<Alias<R>>,
 }
 
 impl<R> Aliases<R> {
     /// A field without an equivalent in any other schema.
-    pub const NONE: Self = Aliases { oms: None, ecs: None, otel: None };
+    pub const NONE: Self = Aliases { replaced: None, ecs: None, otel: None };
 }
 
 impl<R> Field<R> {
@@ -176,7 +180,13 @@ impl<R> Field<R> {
 
     /// The field with its name in [`Schema::Oms`].
     pub const fn oms(mut self, name: &'static str, conversion: Conversion<R>) -> Self {
-        self.aliases.oms = Some(Alias { name, conversion });
+        self.aliases.replaced = Some(Alias { name, conversion });
+        self
+    }
+
+    /// The field with its name in [`Schema::Procmon`].
+    pub const fn procmon(mut self, name: &'static str) -> Self {
+        self.aliases.replaced = Some(Alias { name, conversion: Conversion::SAME });
         self
     }
 
@@ -215,7 +225,7 @@ impl<R> Column<R> {
         let aliases = &field.aliases;
         let alias = match schema {
             Schema::Procline => return Some(Column { field, alias: None }),
-            Schema::Oms => &aliases.oms,
+            Schema::Oms | Schema::Procmon => &aliases.replaced,
             Schema::Ecs => &aliases.ecs,
             Schema::Otel => &aliases.otel,
         };

@@ -92,10 +92,11 @@ impl<'a> Record<'a> {
     }
 }
 
-/// How many bytes of a value can be removed: 0 for a number. Each text of a list counts one more.
+/// How many bytes of a value can be removed: 0 for a number, and for what has no text. Each text of a list counts one more.
 fn size(value: &Value<'_>) -> usize {
     match value {
         Value::List(texts) => texts.iter().map(|text| text.len() + 1).sum(),
+        Value::Object(entries) => entries.iter().map(|(_, value)| size(value)).sum(),
         value => value.text().map_or(0, |text| text.len()),
     }
 }
@@ -104,6 +105,13 @@ fn size(value: &Value<'_>) -> usize {
 fn cut<'a>(value: &Value<'a>, keep: usize) -> Value<'a> {
     match value {
         Value::List(texts) => Value::List(outer(texts, keep)),
+        Value::Object(entries) => {
+            // Each text keeps its share.
+            let whole = size(value).max(1);
+            let share = |text| keep.saturating_mul(size(text)) / whole;
+            let cut = |value| if size(value) > 0 { cut(value, share(value)) } else { value.clone() };
+            Value::Object(entries.iter().map(|(name, value)| (name.clone(), cut(value))).collect())
+        }
         value => Value::Str(Cow::Owned(ends(&value.text().unwrap_or_default(), keep))),
     }
 }

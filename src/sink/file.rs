@@ -36,16 +36,16 @@ pub struct Files {
 }
 
 impl Files {
-    /// Opens and locks the file for the time of `clock`. Calls `waits` with the file's path before it waits for the
-    /// lock. After the wait, a later time may need another file. `format` is the format of the lines to append.
+    /// Opens and locks the file for the time of `clock`. Before it waits for the lock, it asks `waits` with the file's path
+    /// whether to wait. After the wait, a later time may need another file. `format` is the format of the lines to append.
     ///
     /// # Errors
-    /// If the file cannot be opened, locked or appended to, or if it has another header.
+    /// If the file cannot be opened, locked or appended to, or if it has another header. `EWOULDBLOCK` if `waits` says no.
     pub fn open(
         &self,
         format: LineFormat,
         clock: impl Fn() -> DateTime<Utc>,
-        waits: impl Fn(&Path),
+        waits: impl Fn(&Path) -> bool,
     ) -> anyhow::Result<(DateTime<Utc>, Appender)> {
         /// Far more often than a file is moved away during the wait for its lock.
         const MAX_ATTEMPTS: usize = 100;
@@ -56,7 +56,10 @@ impl Files {
             let cannot_lock = || format!("cannot lock {}, to write to it alone", path.display());
             match retry_on_intr(|| flock(&file, FlockOperation::NonBlockingLockExclusive)) {
                 Err(Errno::WOULDBLOCK) => {
-                    waits(&path);
+                    if !waits(&path) {
+                        let owner = "end the process that holds it (fuser shows it)";
+                        return Err(Errno::WOULDBLOCK).with_context(|| format!("{}: {owner}", cannot_lock()));
+                    }
                     retry_on_intr(|| flock(&file, FlockOperation::LockExclusive)).with_context(cannot_lock)?;
                     now = clock();
                 }

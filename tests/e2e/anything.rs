@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 
 use procline::encode::Encoding;
+use procline::exec::decode;
 use procline::host::Host;
 use procline::parse::machine::CpuTimes;
 use procline::parse::{self, machine};
@@ -60,6 +61,8 @@ pub fn parse_all(text: &[u8]) {
     parse::stat_number(text, 10);
     parse::private_memory(text);
     parse::cgroup(text).map(parse::container);
+    parse::job(text);
+    decode::message(text);
     parse::only_number(text);
     command::list(text);
     command::name(text, text);

@@ -25,7 +25,7 @@ fn the_readmes_tables_are_those_of_the_program() {
     for table in &tables {
         assert!(readme().contains(&format!("\n\n{table}\n\n")), "put this into README.md:\n{table}");
     }
-    assert_eq!(tables.len(), 7, "of processes, groups and disk two: by default and on request; of the host one");
+    assert_eq!(tables.len(), 9, "of processes, groups, disk and exec two: by default and on request; of the host one");
 }
 
 /// Each example, as it stands in the README and in `--help`, runs and prints something valid.
@@ -43,7 +43,9 @@ fn every_example_runs() {
     let text = readme();
     let marked = text.lines().filter_map(|line| line.strip_prefix("$ ")).chain(helps.lines().map(str::trim));
     // Those with /host are run over the fixture tree by `golden`.
-    let examples: Vec<_> = marked.filter(|line| line.starts_with("procline ") && !line.contains("/host")).collect();
+    // Those with `exec` do not end: tests/e2e/exec.rs runs them.
+    let is_run_here = |line: &&str| !line.contains("/host") && !line.starts_with("procline exec");
+    let examples: Vec<_> = marked.filter(|line| line.starts_with("procline ")).filter(is_run_here).collect();
     assert!(examples.len() >= 5, "{examples:?}");
     let folder = std::path::Path::new(PROCLINE).parent().unwrap().display();
     for example in examples {
@@ -85,7 +87,7 @@ fn the_manual_and_the_completions() {
     assert!(written("procline-fields.1").contains("markdown"));
     let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let pages: BTreeSet<_> = names.filter(|name| name.ends_with(".1")).collect();
-    let expected = ["", "-disk", "-fields", "-groups", "-host", "-redact"].map(|of| format!("procline{of}.1"));
+    let expected = ["", "-disk", "-exec", "-fields", "-groups", "-host", "-redact"].map(|of| format!("procline{of}.1"));
     assert_eq!(pages, BTreeSet::from(expected));
     for page in &pages {
         let title = written(page).lines().find(|line| line.starts_with(".TH")).map(str::to_owned).unwrap();
@@ -131,6 +133,9 @@ fn the_manual_and_the_completions() {
             ("host --fields load1,mem_a", "load1,mem_available"),
             ("host --schema ot", "otel"),
             ("disk --fields path,alloc", "path,allocated"),
+            ("exec --fields pid,entity", "pid,entity_id"),
+            ("exec --schema procm", "procmon"),
+            ("exec --user roo", "root"),
         ] {
             let mut bash = command("bash", &["-c", script, "bash", completions.to_str().unwrap()]);
             let output = quiet(bash.args(words.split(' ')));
@@ -151,7 +156,7 @@ fn help_names_defaults_and_units() {
 /// `-h` has each option of `--help` on one line that fits a terminal.
 #[test]
 fn the_short_help_has_a_line_for_each_option() {
-    for command in [&[][..], &["fields"], &["groups"], &["host"], &["disk"]] {
+    for command in [&[][..], &["fields"], &["groups"], &["host"], &["disk"], &["exec"]] {
         let print = |option| String::from_utf8(quiet(procline(command).arg(option))).unwrap();
         let (short, long) = (print("-h"), print("--help"));
         let options = |help: &str| {
@@ -169,9 +174,8 @@ fn the_short_help_has_a_line_for_each_option() {
 
 #[test]
 fn help_speaks_of_intervals() {
-    let commands: [&[&str]; 5] =
-        [&["--help"], &["fields", "--help"], &["groups", "--help"], &["host", "--help"], &["disk", "--help"]];
-    for arguments in commands {
+    let commands = ["fields", "groups", "host", "disk", "exec"].map(|command| vec![command, "--help"]);
+    for arguments in commands.iter().chain([&vec!["--help"]]) {
         let help = String::from_utf8(quiet(&mut procline(arguments))).unwrap().to_lowercase();
         let mut words = help.split(|c: char| !c.is_alphabetic());
         assert!(words.all(|word| !["beat", "beats"].contains(&word)), "{help}");

@@ -339,7 +339,7 @@ fn bad_input_gets_a_sentence() {
             "the command host cannot be used with --interval <DURATION>: write procline host --interval",
         ),
         (&["--user", "root", "host"], "the command host cannot be used with --user <USER>"),
-        (&["fields", "hosts"], "unknown kind of record 'hosts'; expected one of process, groups, host, disk"),
+        (&["fields", "hosts"], "unknown kind of record 'hosts'; expected one of process, groups, host, disk, exec"),
         (
             &["fields", "host", "--schema", "oms"],
             "--schema oms: not for host records; expected one of procline, ecs, otel",
@@ -355,9 +355,9 @@ fn bad_input_gets_a_sentence() {
 fn the_tables_of_all_kinds() {
     let print = |arguments: &[&str]| String::from_utf8(quiet(procline(&["fields"]).args(arguments))).unwrap();
     for format in ["text", "markdown"] {
-        let [all, process, groups, host, disk] = [&[][..], &["process"], &["groups"], &["host"], &["disk"]]
-            .map(|kind| print(&[kind, &["--format", format]].concat()));
-        assert_eq!(all, format!("{process}\n{groups}\n{host}\n{disk}"), "{format}");
+        let of_kind = |kind: &[&str]| print(&[kind, &["--format", format]].concat());
+        let each = ["process", "groups", "host", "disk", "exec"].map(|kind| of_kind(&[kind]));
+        assert_eq!(of_kind(&[]), each.join("\n"), "{format}");
     }
     let rows = print(&["--format", "json"]);
     let mut kinds = BTreeMap::new();
@@ -365,7 +365,7 @@ fn the_tables_of_all_kinds() {
         let row: Value = serde_json::from_str(row).unwrap();
         *kinds.entry(row["record"].as_str().unwrap().to_owned()).or_insert(0) += 1;
     }
-    assert_eq!(kinds.keys().collect::<Vec<_>>(), ["disk", "groups", "host", "process"]);
+    assert_eq!(kinds.keys().collect::<Vec<_>>(), ["disk", "exec", "groups", "host", "process"]);
     // The OMS agent's script knew processes only.
     assert_eq!(print(&["--schema", "oms"]), print(&["process", "--schema", "oms"]));
 }

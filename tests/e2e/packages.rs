@@ -95,6 +95,7 @@ fn expected(packager: &[&str]) -> BTreeSet<String> {
         "/usr/share/fish/vendor_completions.d/procline.fish",
         "/usr/share/man/man1/procline.1.gz",
         "/usr/share/man/man1/procline-disk.1.gz",
+        "/usr/share/man/man1/procline-exec.1.gz",
         "/usr/share/man/man1/procline-fields.1.gz",
         "/usr/share/man/man1/procline-groups.1.gz",
         "/usr/share/man/man1/procline-host.1.gz",

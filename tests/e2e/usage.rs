@@ -73,7 +73,7 @@ fn an_invalid_value() {
         (["--top", "many"], "expected a whole number, 0 or more, such as 10"),
         (["--count", "0"], "expected a whole number, 1 or more"),
         (["--count", "-1"], "expected a whole number, 1 or more"),
-        (["--schema", "ECS"], "expected one of procline, oms, ecs, otel"),
+        (["--schema", "ECS"], "expected one of procline, oms, ecs, otel, procmon"),
         (["--format", "jsn"], "expected one of json, array, csv; did you mean 'json'?"),
         (["--pid", "self"], pids),
         (["--pid", "-1"], pids),

@@ -1,0 +1,171 @@
+//! `procline exec` never drops an event silently: whatever is missing is counted in a record of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::exec_stream::{Record, Stream, hold, parse, ready, word};
+use crate::limit::wait_for;
+use crate::support::{command, lacks, procline, quiet, state, with_default_signals};
+
+const WAIT: [&str; 2] = ["-c", "read x"];
+
+fn lost<'a>(records: impl IntoIterator<Item = &'a Record>) -> u64 {
+    records.into_iter().filter_map(|record| record.lost).sum()
+}
+
+/// A second procline with enough room sees all events.
+#[test]
+fn a_tiny_buffer_loses_events_and_says_how_many() {
+    const TEST: &str = "a_tiny_buffer_loses_events_and_says_how_many";
+    if lacks(TEST, true, &["sh"]) {
+        return;
+    }
+    let all = ["--root", "--kernel-helpers", "--no-args", "--fields", "timestamp,Computer,event,pid,lost,lost_in"];
+    let Some(mut reference) = Stream::start(TEST, &all) else { return };
+    let Some(mut tiny) = Stream::start(TEST, &[&all[..], &["--buffer", "4096"]].concat()) else { return };
+    kill_process(tiny.pid(), Signal::STOP).unwrap();
+    wait_for("the stop", || (state(tiny.running.0.id()) == Some('T')).then_some(()));
+    let script = "i=0; while [ $i -lt 300 ]; do /bin/true & echo $!; wait; i=$((i+1)); done";
+    let output = quiet(&mut command("sh", &["-c", script]));
+    let own: Vec<u32> = String::from_utf8(output).unwrap().lines().map(|pid| pid.parse().unwrap()).collect();
+    kill_process(tiny.pid(), Signal::CONT).unwrap();
+    let record = tiny.wait_for(|record| record.event == "lost");
+    assert_eq!(record.lost_in.as_deref(), Some("kernel"));
+    assert!(record.pid.is_none() && record.command.is_none(), "{record:?}");
+    // The stream goes on. On a busy machine, the next program may be lost, too.
+    wait_for("a record after the loss", || {
+        let held = hold("sh", &WAIT);
+        let lost = lost(&tiny.records);
+        wait_for("the record, or another loss", || {
+            tiny.parse();
+            let found = tiny.records.iter().any(|record| record.is_of("exec", held.0.id()));
+            (found || self::lost(&tiny.records) > lost).then_some(found)
+        })
+        .then_some(())
+    });
+    tiny.finish();
+    // One more, so that the reference has seen all that the other one has.
+    let last = hold("sh", &WAIT);
+    reference.wait_for(|record| record.is_of("exec", last.0.id()));
+    reference.finish();
+    let seen: BTreeSet<_> = tiny.records.iter().filter_map(|record| record.pid).collect();
+    let missing = own.iter().filter(|pid| !seen.contains(*pid)).count() as u64;
+    let [received, happened] = [&tiny, &reference].map(|stream| stream.records.len() as u64);
+    let losses = tiny.records.iter().filter(|record| record.event == "lost").count() as u64;
+    let counted = lost(&tiny.records);
+    assert!(missing > 0 && counted >= missing, "{counted} counted, {missing} missing");
+    // Other programs start meanwhile, and the reference has seen them.
+    let at_most = happened + lost(&reference.records) + losses;
+    assert!(counted + received <= at_most, "{counted} counted, {received} records, at most {at_most}");
+}
+
+/// How many bytes of events the kernel has queued for a process: `Rmem` of /proc/net/netlink.
+fn waiting(pid: u32) -> u64 {
+    let text = fs::read_to_string("/proc/net/netlink").unwrap();
+    // The connector's protocol is number 11. A socket's id is its process's.
+    let start = ["11".to_owned(), pid.to_string()];
+    let rows = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let mut rows = rows.filter(|row| row.get(1..3).is_some_and(|row| row == start));
+    rows.next().expect("the socket of the connector")[4].parse().unwrap()
+}
+
+/// Nobody reads the pipe. Events wait in memory that is bounded, and then they are counted.
+#[test]
+fn a_stopped_reader_loses_events_and_learns_how_many() {
+    const TEST: &str = "a_stopped_reader_loses_events_and_learns_how_many";
+    const PROGRAMS: usize = 150;
+    if lacks(TEST, true, &["sh"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let errors = folder.path().join("errors");
+    let word = word("stopped");
+    let mut exec = with_default_signals(&procline(&["exec", "--root"]));
+    exec.stdout(Stdio::piped()).stderr(File::create(&errors).unwrap());
+    let Some((mut running, _notices)) = ready(TEST, &mut exec, &errors) else { return };
+    let long = "x".repeat(120_000);
+    let held: Vec<_> = (0..PROGRAMS).map(|_| hold("sh", &[WAIT[0], WAIT[1], &long, &word])).collect();
+    let pids: BTreeSet<_> = held.iter().map(|held| held.0.id()).collect();
+    // Each waits for its input, so the kernel has told of it. It reads what it is told, whether or not it can write.
+    wait_for("all to run", || pids.iter().all(|pid| state(*pid) == Some('S')).then_some(()));
+    wait_for("all to be read", || (waiting(running.0.id()) == 0).then_some(()));
+    let status = fs::read_to_string(format!("/proc/{}/status", running.0.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let memory: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(memory < 64 << 10, "{memory} KiB");
+    // The reader reads again. After the loss, there is a record of a program that starts now.
+    let mut lines = BufReader::new(running.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut text = String::new();
+    for line in &mut lines {
+        let is_lost = line.contains("\"event\":\"lost\"");
+        text += &(line + "\n");
+        if is_lost {
+            break;
+        }
+    }
+    let last = hold("sh", &[WAIT[0], WAIT[1], &word, "last"]);
+    for line in &mut lines {
+        let is_last = line.contains(&format!("\"pid\":{},", last.0.id()));
+        text += &(line + "\n");
+        if is_last {
+            break;
+        }
+    }
+    kill_process(Pid::from_child(&running.0), Signal::TERM).unwrap();
+    lines.for_each(|line| text += &(line + "\n"));
+    let records = parse(text.as_bytes());
+    assert_eq!(running.0.wait().unwrap().code(), Some(0));
+    let found = records.iter().filter(|record| record.event == "exec" && pids.contains(&record.pid.unwrap())).count();
+    let places: BTreeSet<_> = records.iter().filter_map(|record| record.lost_in.as_deref()).collect();
+    assert_eq!(places, BTreeSet::from(["queue"]));
+    let lost = lost(&records);
+    assert!(found < PROGRAMS && found as u64 + lost >= PROGRAMS as u64, "{found} found, {lost} lost");
+    drop(held);
+}
+
+/// 25,000 programs that start and end: 50,000 events. Each has its record, or is counted.
+#[test]
+fn fifty_thousand_events() {
+    const TEST: &str = "fifty_thousand_events";
+    const PROGRAMS: usize = 25_000;
+    if lacks(TEST, true, &["python3"]) {
+        return;
+    }
+    let Some(mut stream) =
+        Stream::start(TEST, &["--root", "--exits", "--fields", "event,pid,lost,incomplete,Computer,timestamp"])
+    else {
+        return;
+    };
+    let code = "import os, sys
+for _ in range(int(sys.argv[1])):
+    pid = os.posix_spawn('/bin/true', ['true'], {})
+    os.waitpid(pid, 0)
+    print(pid)";
+    let mut started: BTreeMap<u32, usize> = BTreeMap::new();
+    // In parts, because a program may take as long as the test has patience.
+    for _ in 0..10 {
+        let output = quiet(&mut command("python3", &["-ISc", code, &(PROGRAMS / 10).to_string()]));
+        for pid in String::from_utf8(output).unwrap().lines() {
+            *started.entry(pid.parse().unwrap()).or_default() += 1;
+        }
+    }
+    let status = fs::read_to_string(format!("/proc/{}/status", stream.running.0.id())).unwrap();
+    let memory = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let memory: u64 = memory.trim().trim_end_matches(" kB").parse().unwrap();
+    stream.finish();
+    for event in ["exec", "exit"] {
+        let mut found: BTreeMap<u32, usize> = BTreeMap::new();
+        for record in stream.records.iter().filter(|record| record.event == event) {
+            *found.entry(record.pid.unwrap()).or_default() += 1;
+        }
+        let missing: usize =
+            started.iter().map(|(pid, count)| count.saturating_sub(found.get(pid).copied().unwrap_or(0))).sum();
+        assert!(missing as u64 <= lost(&stream.records), "{missing} of {event}, {} lost", lost(&stream.records));
+    }
+    assert_eq!(started.values().sum::<usize>(), PROGRAMS);
+    assert!(memory < 32 << 10, "{memory} KiB");
+}
