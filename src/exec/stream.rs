@@ -117,8 +117,8 @@ struct Stream {
 impl Stream {
     /// Reads the processes of one event after the other, until there are no more, or until it is replaced.
     fn read(&self, reader: Reader) {
-        if reader.role == Role::Events && self.request.realtime {
-            sys::run_realtime();
+        if reader.role == Role::Events && !(self.request.realtime && sys::run_realtime()) {
+            sys::run_soon();
         }
         let mut capturer = Capturer::new(Arc::clone(&self.procfs), Arc::clone(&self.request));
         loop {
