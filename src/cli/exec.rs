@@ -124,10 +124,10 @@ pub struct EventOptions {
     #[arg(long, value_name = "BYTES", default_value = "16777216", allow_negative_numbers = true)]
     #[arg(value_parser = value::buffer, value_hint = ValueHint::Other)]
     pub buffer: usize,
-    /// Do not run before other programs
+    /// Read with ordinary priority
     ///
     /// By default procline reads processes with realtime priority (SCHED_FIFO), if the rights allow that: otherwise a
-    /// program may end before its command line is read.
+    /// program may end before its command line is read. With this option it takes the highest ordinary priority.
     #[arg(long)]
     pub no_realtime: bool,
 }

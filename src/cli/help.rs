@@ -68,7 +68,7 @@ pub const EXEC_EXAMPLES: [(&str, &str); 5] = [
 /// Exit codes, and what each means.
 pub const EXIT_STATUS: [(&str, &str); 4] = [
     ("0", "the records were written, or the reader closed the pipe"),
-    ("1", "something failed: one line on standard error says what"),
+    ("1", "something failed: standard error says what"),
     ("2", "wrong usage: an unknown field, option or value"),
     ("124", "the run took longer than --timeout"),
 ];

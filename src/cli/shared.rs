@@ -131,7 +131,7 @@ pub struct RootOptions {
     pub rootfs: Option<PathBuf>,
 }
 
-/// All the options of a kind that has none of its own.
+/// The options that `groups`, `host` and `disk` share.
 #[derive(Args, Debug)]
 pub struct KindOptions {
     /// What a record has.
