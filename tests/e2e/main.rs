@@ -6,6 +6,7 @@ mod ama;
 mod ansible;
 mod anything;
 mod appends;
+mod cluster_report;
 mod consumers;
 mod container;
 mod cpu_now;
