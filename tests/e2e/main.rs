@@ -43,6 +43,7 @@ mod requested;
 mod rights;
 mod roots;
 mod schemas;
+mod splunk;
 mod static_build;
 mod structure;
 mod stuck;
