@@ -13,6 +13,7 @@ mod cpu_now;
 mod disk;
 mod docs;
 mod duckdb;
+mod elastic;
 mod endings;
 mod exec;
 mod exec_lost;
