@@ -12,8 +12,8 @@ use super::decode::Event;
 
 /// How much each place of the queue holds.
 const MAX: usize = 8 << 20;
-/// How much is taken from it at once.
-const TAKEN_MAX: usize = 256 * 1024;
+/// How much is taken from it at once: what is taken is in memory several times.
+const TAKEN_MAX: usize = 64 * 1024;
 /// How long an event may wait for others, so that they are written together.
 const HOLD: Duration = Duration::from_millis(100);
 /// With so much, no event waits.

@@ -12,10 +12,10 @@ use crate::ama::{feed, python};
 use crate::support::{PROCLINE, Tree, command, fixture, lacks, quiet};
 
 /// What a kill leaves of a line.
-const TORN: &str = r#"{"user":"root","pid":1,"name":"systemd","comm"#;
+pub const TORN: &str = r#"{"user":"root","pid":1,"name":"systemd","comm"#;
 
 /// A process of the tree: its pid, its name, which is also its command, when it started and how much CPU time it used.
-fn process(tree: &Tree, (pid, name, start, seconds): (u32, &str, u32, f64)) {
+pub fn process(tree: &Tree, (pid, name, start, seconds): (u32, &str, u32, f64)) {
     let status = fs::read_to_string(tree.path("proc/1/status")).unwrap();
     // Times are in ticks of a hundredth of a second. The tree's machine booted at 2026-01-01T00:00:00Z.
     let (used, start) = ((seconds * 100.0).round(), start * 100);
@@ -54,7 +54,7 @@ fn tear(file: &Path) {
 }
 
 /// The results of the queries by name: the first words of the comment before each.
-fn ask(test: &str, sql: &str) -> Option<BTreeMap<String, Vec<Vec<Value>>>> {
+pub fn ask(test: &str, sql: &str) -> Option<BTreeMap<String, Vec<Vec<Value>>>> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/duckdb/run.py");
     let mut python = python(test, &[script])?;
     let names = sql.split("\n\n").skip(3).map(|query| {
@@ -72,7 +72,7 @@ fn ask(test: &str, sql: &str) -> Option<BTreeMap<String, Vec<Vec<Value>>>> {
 fn minutes(mut rows: Vec<Vec<Value>>) -> Vec<Vec<Value>> {
     for value in rows.iter_mut().flatten() {
         if let Some(time) = value.as_str().filter(|text| text.starts_with("2026-")) {
-            *value = json!(time[..16]);
+            *value = json!(time.get(..16).unwrap_or(time));
         }
     }
     rows
@@ -179,21 +179,29 @@ fn every_query_says_what_is_known() {
 /// The view's columns are fields of the record, with types that hold their values.
 #[test]
 fn the_view_has_the_types_of_the_fields() {
-    let sql = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/duckdb.sql")).unwrap();
-    let (_, columns) = sql.split_once("columns = {\n").unwrap();
-    let (columns, _) = columns.split_once("\n    }").unwrap();
-    let mut columns: BTreeMap<_, _> = columns
-        .lines()
-        .map(|line| {
-            let (name, kind) = line.split_once(": ").unwrap();
-            (name.trim().trim_matches('"'), kind.trim_matches([',', '\'']))
-        })
-        .collect();
+    let columns = columns("duckdb.sql");
     // It has all default fields.
     let golden = fs::read_to_string(fixture("golden.jsonl")).unwrap();
     let record: BTreeMap<String, Value> = serde_json::from_str(golden.lines().next().unwrap()).unwrap();
-    assert!(record.keys().all(|key| columns.contains_key(key.as_str())), "{columns:?}");
-    let fields = String::from_utf8(quiet(&mut command(PROCLINE, &["fields", "process", "--format", "json"]))).unwrap();
+    assert!(record.keys().all(|key| columns.contains_key(key)), "{columns:?}");
+    have_the_types_of_the_fields(columns, "process");
+}
+
+/// The columns of a script's view, and their types.
+pub fn columns(script: &str) -> BTreeMap<String, String> {
+    let sql = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib").join(script)).unwrap();
+    let (_, columns) = sql.split_once("columns = {\n").unwrap();
+    let (columns, _) = columns.split_once("\n    }").unwrap();
+    let column = |line: &str| {
+        let (name, kind) = line.split_once(": ").unwrap();
+        (name.trim().trim_matches('"').to_owned(), kind.trim_matches([',', '\'']).to_owned())
+    };
+    columns.lines().map(column).collect()
+}
+
+/// Each column is a field of the kind, with a type that holds its values.
+pub fn have_the_types_of_the_fields(mut columns: BTreeMap<String, String>, kind: &str) {
+    let fields = String::from_utf8(quiet(&mut command(PROCLINE, &["fields", kind, "--format", "json"]))).unwrap();
     for field in fields.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
         let name = field["name"].as_str().unwrap();
         let Some(kind) = columns.remove(name) else { continue };
@@ -202,6 +210,8 @@ fn the_view_has_the_types_of_the_fields() {
             "string" => "VARCHAR",
             "int" => "BIGINT",
             "float" => "DOUBLE",
+            "bool" => "BOOLEAN",
+            "object" => "JSON",
             other => panic!("{name}: {other}"),
         };
         assert_eq!(kind, expected, "{name}");
