@@ -215,7 +215,7 @@ fn filebeat_follows_the_files() {
     let Some(parsed) = parse("filebeat_follows_the_files", "yaml", &read("filebeat.yml")) else { return };
     let config = parsed.unwrap();
     let input = &config["filebeat.inputs"][0];
-    assert_eq!(input["paths"], json!(["/var/log/procline/exec/*.jsonl"]));
+    assert_eq!(input["paths"], json!(["/var/log/procline-exec/*.jsonl"]));
     assert_eq!(input["parsers"], json!([{"ndjson": {"target": "", "overwrite_keys": true, "add_error_key": true}}]));
     assert!(input["message_max_bytes"].as_u64().unwrap() > 32_000);
     let index = config["output.elasticsearch"]["index"].as_str().unwrap();

@@ -197,7 +197,7 @@ fn every_kind_has_a_source_type() {
 #[test]
 fn the_inputs_are_the_files_of_the_services() {
     let inputs = stanzas("inputs.conf");
-    let mut expected = BTreeMap::from([("/var/log/procline/exec/*.jsonl".to_owned(), "procline:exec".to_owned())]);
+    let mut expected = BTreeMap::from([("/var/log/procline-exec/*.jsonl".to_owned(), "procline:exec".to_owned())]);
     let runs_procline = |unit: &&String| file(unit).contains("\nExecStart=/usr/bin/procline ");
     for unit in all_units().iter().filter(|unit| unit.ends_with(".service")).filter(runs_procline) {
         let arguments = arguments(unit);
