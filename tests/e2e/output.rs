@@ -1,9 +1,9 @@
-//! `--output`, `--keep` and `--file-mode`: which file is written, with which permissions, what is refused, and which
+//! `--output`, `--keep`, `--keep-size` and `--file-mode`: which file is written, with which permissions, what is refused, and which
 //! old files are removed.
 
 use std::fs::{self, File, Permissions};
-use std::io::{BufRead, BufReader};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -268,19 +268,24 @@ fn what_makes_no_sense_is_told() {
         (&["--output", "x", "--file-mode", "0440"], "owner"),
         (&["--output", "%F", "--keep", "47h"], "at least 2d"),
         (&["--output", "%F", "--keep", "soon"], "at least 2d"),
-        (&["--output", "x", "--keep", "2d"], "no full date"),
+        (&["--output", "x", "--keep", "2d"], "--keep finds files by the date in their names; x has no full date"),
+        (&["--output", "x", "--keep-size", "1MB"], "--keep-size finds files by the date in their names; x has no"),
+        (&["--output", "x", "--keep-size", "1MB", "--keep", "2d"], "--keep finds files"),
+        (&["--output", "%F", "--keep-size", "1kB"], "at least 1MB"),
         (&["--output", "100%%", "--keep", "2d"], "no full date"),
         (&["--output", "%m", "--keep", "2d"], "no full date"),
         (&["--output", "%H.jsonl", "--keep", "2d"], "no full date"),
         (&["--output", "%Y-%m", "--keep", "2d"], "no full date"),
         (&["--output", "%Y%-m%-d%H", "--keep", "2d"], "no full date"),
         (&["--output", "-", "--keep", "2d"], "--output - is standard output"),
+        (&["--output", "-", "--keep-size", "2GB"], "--output - is standard output"),
         (&["--output", "-", "--file-mode", "0640"], "--output - is standard output"),
         (&["--output", "/dev/stdout"], "use `-`, or omit --output"),
         (&["--output", "/dev/stderr"], "use `-`, or omit --output"),
         (&["--output", "/dev/fd/1"], "use `-`, or omit --output"),
         (&["--output", "/proc/self/fd/1"], "use `-`, or omit --output"),
         (&["--keep", "2d"], "--output"),
+        (&["--keep-size", "2GB"], "--output"),
         (&["--file-mode", "0644"], "--output"),
     ] {
         let output: Output = procline(arguments).current_dir(folder.path()).output().unwrap();
@@ -352,6 +357,119 @@ fn old_files_of_the_pattern_go_and_nothing_else() {
     drop(lock);
     quiet(&mut output(&tree, &place.join("p-%Y-%m-%d.jsonl"), &["--keep", "7d"]));
     assert!(!in_use.exists());
+}
+
+/// Makes a file that was last written this many minutes ago, and is this many KiB long. Returns what it takes of the disk.
+fn filled(path: &Path, minutes: u64, kib: usize) -> u64 {
+    let mut file = File::create(path).unwrap();
+    file.write_all(&vec![b'\n'; kib << 10]).unwrap();
+    file.sync_all().unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(minutes * 60)).unwrap();
+    file.metadata().unwrap().blocks() * 512
+}
+
+/// The oldest are those that were written first, whatever their names are. Every kind has this option.
+#[test]
+fn the_oldest_files_go_until_the_others_fit() {
+    let tree = Tree::copy();
+    for kind in [&["--pid", "1"][..], &["groups"], &["host", "--fields=-cpu_now"], &["disk", "/etc"]] {
+        let folder = tempfile::tempdir().unwrap();
+        let run = |arguments: &[&str]| {
+            let mut command = tree.procline(kind);
+            assert_eq!(quiet(command.args(arguments).arg("--output").arg(folder.path().join("p-%s"))), b"");
+            // The name of the file that was just written.
+            names(folder.path()).into_iter().filter(|name| name.starts_with("p-1")).max().unwrap()
+        };
+        let old = ["p-1000000003", "p-1000000001", "p-1000000004", "p-1000000002"];
+        let sizes = old.map(|name| {
+            let place = old.iter().position(|it| *it == name).unwrap() as u64;
+            filled(&folder.path().join(name), 50 - place, 600)
+        });
+        // Nothing of this counts: other names, links, directories, holes.
+        filled(&folder.path().join("q-1000000000"), 90, 3000);
+        filled(&folder.path().join("p-01000000000"), 90, 3000);
+        symlink("q-1000000000", folder.path().join("p-1000000005")).unwrap();
+        fs::create_dir(folder.path().join("p-1000000006")).unwrap();
+        File::create(folder.path().join("p-1000000007")).unwrap().set_len(1 << 30).unwrap();
+        let before = names(folder.path());
+        let left = |gone: &[&str], new: &[&String]| {
+            let mut left: Vec<_> = before.iter().filter(|name| !gone.contains(&name.as_str())).cloned().collect();
+            left.extend(new.iter().map(|name| (*name).clone()));
+            left.sort();
+            left.dedup();
+            left
+        };
+        let room = |count: usize| (sizes[..count].iter().sum::<u64>()).to_string();
+        // The four fit. The new file is still empty when they are counted.
+        let new = run(&["--keep-size", &room(4)]);
+        assert_eq!(names(folder.path()), left(&[], &[&new]), "{kind:?}");
+        // They and one more do not.
+        fs::remove_file(folder.path().join(&new)).unwrap();
+        filled(&folder.path().join(&new), 10, 4);
+        let newer = run(&["--keep-size", &room(4)]);
+        assert_eq!(names(folder.path()), left(&old[..1], &[&new, &newer]), "{kind:?}");
+        // One is too old, and without it the others still do not fit.
+        quiet(command("touch", &["-d", "3 days ago"]).arg(folder.path().join(old[1])));
+        let last = run(&["--keep-size", &room(2), "--keep", "2d"]);
+        assert!(last >= newer, "{last}");
+        // Of the small ones, at least the last is younger than `old[3]`.
+        let found = names(folder.path());
+        for (place, name) in old.iter().enumerate() {
+            assert_eq!(found.iter().any(|it| it == name), place == 3, "{kind:?} {name}: {found:?}");
+        }
+        assert!(found.contains(&last) && found.contains(&"q-1000000000".into()), "{found:?}");
+    }
+}
+
+/// What another run writes to stays, and counts. The file of today stays, even if it is too large by itself.
+#[test]
+fn files_in_use_are_not_removed_for_their_size() {
+    if lacks("files_in_use_are_not_removed_for_their_size", false, &["faketime"]) {
+        return;
+    }
+    let tree = Tree::copy();
+    let folder = tempfile::tempdir().unwrap();
+    for (name, minutes) in [("2036-03-09", 50), ("2036-03-08", 40), ("2036-03-10", 30), ("2036-03-11", 20)] {
+        filled(&folder.path().join(name), minutes, 1100);
+    }
+    let lock = Lock::take(&folder.path().join("2036-03-09"));
+    let run = || {
+        let inner = output(&tree, &folder.path().join("%Y-%m-%d"), &["--keep-size", "1MiB"]);
+        let mut command = command("faketime", &["-f", "@2036-03-10 12:00:00"]);
+        quiet(command.arg(inner.get_program()).args(inner.get_args()));
+        names(folder.path())
+    };
+    assert_eq!(run(), ["2036-03-09", "2036-03-10"]);
+    drop(lock);
+    assert_eq!(run(), ["2036-03-10"]);
+    assert!(fs::read(folder.path().join("2036-03-10")).unwrap().ends_with(b"\n{\"pid\":1}\n{\"pid\":1}\n"));
+}
+
+/// In a shared directory, another user's file neither counts nor goes: it would make room for what they write.
+#[test]
+fn files_that_others_put_there_do_not_count() {
+    if lacks("files_that_others_put_there_do_not_count", true, &[]) {
+        return;
+    }
+    let tree = Tree::copy();
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o1777)).unwrap();
+    filled(&folder.path().join("2020-01-01"), 50, 500);
+    for (name, owner) in [("2020-01-02", 65_534), ("2020-01-03", 65_534)] {
+        filled(&folder.path().join(name), 60, 2000);
+        chown(folder.path().join(name), Some(owner), None).unwrap();
+    }
+    // A link to a file that this user has elsewhere.
+    filled(&folder.path().join("elsewhere"), 60, 2000);
+    fs::hard_link(folder.path().join("elsewhere"), folder.path().join("2020-01-04")).unwrap();
+    let before = names(folder.path());
+    quiet(&mut output(&tree, &folder.path().join("%Y-%m-%d"), &["--keep-size", "1MB"]));
+    let after = names(folder.path());
+    assert_eq!(after.iter().filter(|name| before.contains(name)).count(), before.len(), "{after:?}");
+    filled(&folder.path().join("2020-01-05"), 40, 600);
+    quiet(&mut output(&tree, &folder.path().join("%Y-%m-%d"), &["--keep-size", "1MB"]));
+    let gone: Vec<_> = after.iter().filter(|name| !names(folder.path()).contains(name)).cloned().collect();
+    assert_eq!(gone, ["2020-01-01"]);
 }
 
 /// The file of today stays, even if it was last written long ago. Old files of the day before and of the day after are
