@@ -14,6 +14,7 @@ mod docs;
 mod duckdb;
 mod endings;
 mod exec;
+mod exec_files;
 mod exec_lost;
 mod exec_runs;
 mod exec_stream;
