@@ -40,6 +40,7 @@ mod planted;
 mod plots;
 mod redact;
 mod requested;
+mod retention;
 mod rights;
 mod roots;
 mod schemas;
