@@ -28,6 +28,7 @@ use crate::record::selection::{by, select};
 use crate::run::{Interval, Schedule};
 use crate::sink::Destination;
 use crate::sink::file::Files;
+use crate::sink::retention::Keep;
 use crate::text::lossy;
 use crate::{disk, exec};
 
@@ -224,20 +225,22 @@ fn variable(name: &str) -> Option<OsString> {
 
 fn destination(asked: &OutputOptions, format: Format) -> Result<Destination, String> {
     let Some(OutputValue::Files(pattern)) = asked.output.clone() else {
-        if asked.keep.is_some() || asked.file_mode.is_some() {
-            return Err("--keep and --file-mode are for files, and --output - is standard output".into());
+        if asked.keep.is_some() || asked.keep_size.is_some() || asked.file_mode.is_some() {
+            return Err("--keep, --keep-size and --file-mode are for files, and --output - is standard output".into());
         }
         return Ok(Destination::Stdout);
     };
     if format == Format::Array {
         return Err("--format array cannot be used with --output, which appends; use --format json or csv".into());
     }
-    if asked.keep.is_some() && !pattern.is_dated() {
+    let keep = Keep { age: asked.keep, size: asked.keep_size };
+    if keep != Keep::default() && !pattern.is_dated() {
+        let option = if keep.age.is_some() { "--keep" } else { "--keep-size" };
         return Err(format!(
-            "--keep finds files by the date in their names; {pattern} has no full date, such as %Y-%m-%d, or %s"
+            "{option} finds files by the date in their names; {pattern} has no full date, such as %Y-%m-%d, or %s"
         ));
     }
-    Ok(Destination::File(Files { pattern, mode: asked.file_mode.unwrap_or(FILE_MODE), keep: asked.keep }))
+    Ok(Destination::File(Files { pattern, mode: asked.file_mode.unwrap_or(FILE_MODE), keep }))
 }
 
 fn schedule(time: &TimeOptions) -> Schedule {

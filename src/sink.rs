@@ -17,6 +17,7 @@ use chrono::{DateTime, Utc};
 
 use file::Files;
 use line_format::LineFormat;
+use retention::Keep;
 
 /// Where lines go.
 #[derive(Clone, Debug)]
@@ -49,13 +50,23 @@ impl Destination {
         Ok((time, Lines { to, max, batch: Vec::with_capacity(max) }))
     }
 
-    /// Removes the files of the same pattern that are older than the retention.
+    /// Which files of the same pattern are kept.
+    pub fn keep(&self) -> Keep {
+        match self {
+            Destination::Stdout => Keep::default(),
+            Destination::File(files) => files.keep,
+        }
+    }
+
+    /// Removes the files of the same pattern that are not kept.
     ///
     /// # Errors
     /// If one of them cannot be removed.
     pub fn remove_old(&self, now: DateTime<Utc>) -> anyhow::Result<()> {
         match self {
-            Destination::File(Files { pattern, keep: Some(keep), .. }) => retention::remove_old(pattern, *keep, now),
+            Destination::File(Files { pattern, keep, .. }) if *keep != Keep::default() => {
+                retention::remove_old(pattern, *keep, now)
+            }
             _ => Ok(()),
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, ValueHint};
+use clap::{Arg, Args, ValueHint};
 use glob::Pattern;
 
 use super::process::CommandOptions;
@@ -13,6 +13,7 @@ use crate::record::schema::Schema;
 
 /// The options of the exec records.
 #[derive(Args, Debug)]
+#[command(mut_arg("keep", keep))]
 pub struct ExecOptions {
     /// What a record has.
     #[command(flatten)]
@@ -41,6 +42,14 @@ pub struct ExecOptions {
     /// Which machine they are about.
     #[command(flatten)]
     pub roots: RootOptions,
+}
+
+/// The files of a stream may be large, and so may be kept for a shorter time than those of snapshots.
+fn keep(arg: Arg) -> Arg {
+    arg.value_parser(value::keep_stream).long_help(
+        "Remove files of the pattern older than this\n\nA file's age counts from its last change. At least 1h. The Azure \
+         Monitor Agent needs 2d to read a file. PATTERN must contain %s or a full date, such as %Y-%m-%d.",
+    )
 }
 
 /// What a record contains.

@@ -62,7 +62,7 @@ pub const EXEC_EXAMPLES: [(&str, &str); 5] = [
     ("procline exec --root --exits | jq 'select(.exit_code > 0)'", "programs that fail, of root too"),
     ("procline exec --user alice --name 'python*' --fields timestamp,command", "two fields, for some programs"),
     ("procline exec --env LOADEDMODULES,SLURM_JOB_ID", "with two variables of the environment"),
-    ("procline exec --output /var/log/procline-exec/%Y-%m-%d.jsonl --keep 7d", "a file per day, kept for a week"),
+    ("procline exec --output /var/log/procline-exec/%Y-%m-%dT%H.jsonl --keep-size 2GB", "a file per hour, 2 GB in all"),
 ];
 
 /// Exit codes, and what each means.

@@ -84,6 +84,14 @@ pub struct OutputOptions {
     #[arg(long, value_name = "DURATION", requires = "output", value_parser = value::keep)]
     #[arg(value_hint = ValueHint::Other)]
     pub keep: Option<Duration>,
+    /// Remove the oldest files if they take more
+    ///
+    /// A number of bytes, at least 1MB, such as 500MB, 2GB or 10GiB. What the files of the pattern take of the disk
+    /// counts, as with `du`. PATTERN must contain %s or a full date. The file that procline writes to is never
+    /// removed, so a file should take much less: %Y-%m-%dT%H%M begins one each minute.
+    #[arg(long, value_name = "BYTES", requires = "output", value_parser = value::keep_size)]
+    #[arg(value_hint = ValueHint::Other)]
+    pub keep_size: Option<u64>,
     /// Permissions of a new file [default: 0640]
     ///
     /// In octal, whatever the umask. If the directory is missing, procline creates it with the same mode and an x

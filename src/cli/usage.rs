@@ -29,7 +29,7 @@ const ELSEWHERE: [(&str, &str); 14] = [
 /// Options that others need, which clap does not name.
 const NEEDED: [(&str, &[&str]); 4] = [
     ("--interval", &["--count"]),
-    ("--output", &["--keep", "--file-mode"]),
+    ("--output", &["--keep", "--keep-size", "--file-mode"]),
     ("--top", &["--by"]),
     ("--depth", &["--all"]),
 ];
@@ -84,7 +84,8 @@ pub fn sentence(error: &Error) -> String {
         ErrorKind::MissingRequiredArgument => {
             let usage = usage(error);
             let needs_it = NEEDED.iter().filter(|(needed, _)| *needed == name).flat_map(|(_, others)| *others);
-            let given: Vec<_> = needs_it.filter(|other| usage.contains(**other)).copied().collect();
+            let given: Vec<_> =
+                needs_it.filter(|other| usage.split_whitespace().any(|word| word == **other)).copied().collect();
             match given[..] {
                 [] => format!("{argument} is missing"),
                 [one] => format!("{one} needs {argument}"),

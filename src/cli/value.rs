@@ -119,14 +119,48 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// The Azure Monitor Agent may need this long to read a file.
-const KEEP_LEAST: Duration = Duration::from_secs(2 * 24 * 60 * 60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// How long files are kept.
+/// How long files are kept. The Azure Monitor Agent may need two days to read a file.
 pub fn keep(text: &str) -> Result<Duration, String> {
     let expected = "expected at least 2d, so that readers have time to read the files, such as 7d or 4w";
-    let keep = span(text, "d for days", expected)?;
-    if keep < KEEP_LEAST { Err(expected.into()) } else { Ok(keep) }
+    at_least(48 * HOUR, text, "d for days", expected)
+}
+
+/// How long files of a stream are kept, which may be large.
+pub fn keep_stream(text: &str) -> Result<Duration, String> {
+    at_least(HOUR, text, "h for hours", "expected at least 1h, such as 12h, 2d or 4w")
+}
+
+fn at_least(least: Duration, text: &str, usual: &str, expected: &str) -> Result<Duration, String> {
+    let keep = span(text, usual, expected)?;
+    if keep < least { Err(expected.into()) } else { Ok(keep) }
+}
+
+/// How much files may take.
+pub fn keep_size(text: &str) -> Result<u64, String> {
+    const LEAST: u64 = 1_000_000;
+    let text = text.trim();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let unit: u64 = match text[digits..].trim_start().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1000,
+        "mb" => 1000 * 1000,
+        "gb" => 1000 * 1000 * 1000,
+        "tb" => 1000 * 1000 * 1000 * 1000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        "tib" => 1 << 40,
+        // Programs disagree about the size of these.
+        unit @ ("k" | "m" | "g" | "t") => {
+            let (number, unit) = (&text[..digits], unit.to_ascii_uppercase());
+            return Err(format!("write {number}{unit}B, or {number}{unit}iB for multiples of 1024"));
+        }
+        _ => 0,
+    };
+    let bytes = text[..digits].parse().ok().and_then(|number: u64| number.checked_mul(unit));
+    bytes.filter(|bytes| *bytes >= LEAST).ok_or_else(|| "expected at least 1MB, such as 500MB, 2GB or 10GiB".into())
 }
 
 /// Longer than anyone waits, and short enough for any clock to add.
@@ -199,5 +233,45 @@ mod tests {
         }
         assert_eq!(keep("2weeks"), Ok(Duration::from_secs(14 * 86_400)));
         assert!(keep("7").unwrap_err().contains("write 7d") && keep("47h").unwrap_err().contains("at least 2d"));
+        assert_eq!(keep_stream("1h"), Ok(HOUR));
+        assert!(keep_stream("59m").unwrap_err().contains("at least 1h") && keep_stream("2").is_err());
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [
+            ("1000000", 1_000_000),
+            ("1MB", 1_000_000),
+            ("2GB", 2_000_000_000),
+            ("500mb", 500_000_000),
+            (" 10 GiB ", 10 << 30),
+            ("1mib", 1 << 20),
+            ("3TB", 3_000_000_000_000),
+            ("1TiB", 1 << 40),
+            ("2000kB", 2_000_000),
+            ("2048KiB", 2 << 20),
+            ("1000000B", 1_000_000),
+            ("18446744073709551615", u64::MAX),
+        ] {
+            assert_eq!(keep_size(text), Ok(bytes), "{text}");
+        }
+        let least = "at least 1MB";
+        for (text, words) in [
+            ("2G", "write 2GB, or 2GiB"),
+            ("500m", "write 500MB, or 500MiB"),
+            ("999999", least),
+            ("2", least),
+            ("0", least),
+            ("", least),
+            ("GB", least),
+            ("-2GB", least),
+            ("1.5GB", least),
+            ("2GBs", least),
+            ("2é", least),
+            ("18446744073709551616", least),
+            ("18446744073709551615KB", least),
+        ] {
+            assert!(keep_size(text).unwrap_err().contains(words), "{text}: {:?}", keep_size(text));
+        }
     }
 }

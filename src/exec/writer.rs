@@ -29,6 +29,8 @@ const LOCK_PAUSE: Duration = Duration::from_millis(5);
 const LAST_WAIT: Duration = Duration::from_secs(1);
 /// How often old files are removed, and the machine's name is looked up.
 const RENEWAL: Duration = Duration::from_secs(60);
+/// Old files are also removed when this part of what they may take has been written.
+const KEEP_PART: u64 = 16;
 
 /// What the writer and the main thread tell each other about the end.
 #[derive(Default)]
@@ -47,6 +49,8 @@ pub struct Recorder<'a> {
     host: Host,
     renewed: Option<Instant>,
     cleaned: Option<Instant>,
+    /// About how many bytes were written since then.
+    written: u64,
     batch: VecDeque<(Happening, bool)>,
     is_first: bool,
     /// The kinds of failures that were reported.
@@ -66,6 +70,7 @@ impl<'a> Recorder<'a> {
             host,
             renewed: None,
             cleaned: None,
+            written: 0,
             batch,
             is_first: true,
             reported,
@@ -81,8 +86,11 @@ impl<'a> Recorder<'a> {
         let mut presenter = Presenter::new(self.view, Arc::clone(&self.request));
         self.renew()?;
         // A file that cannot be appended to is reported at once, and not only when a program starts.
-        if let Err(outcome) = self.open(SystemTime::now().into()) {
-            self.fail(outcome)?;
+        match self.open(SystemTime::now().into()) {
+            Ok(_) => self.remove_old(),
+            Err(outcome) => {
+                self.fail(outcome)?;
+            }
         }
         loop {
             let taken = queue.take();
@@ -118,13 +126,16 @@ impl<'a> Recorder<'a> {
         Ok(())
     }
 
-    /// Removes old files, after what was written: so the directory exists.
+    /// Removes old files, from time to time. A file was opened before, so the directory exists.
     fn remove_old(&mut self) {
-        if self.cleaned.is_some_and(|cleaned| cleaned.elapsed() < RENEWAL) {
+        let destination = &self.request.plan.output.destination;
+        let is_recent = self.cleaned.is_some_and(|cleaned| cleaned.elapsed() < RENEWAL);
+        let is_much = destination.keep().size.is_some_and(|size| self.written >= size / KEEP_PART);
+        if is_recent && !is_much {
             return;
         }
-        self.cleaned = Some(Instant::now());
-        if let Err(error) = self.request.plan.output.destination.remove_old(SystemTime::now().into()) {
+        (self.cleaned, self.written) = (Some(Instant::now()), 0);
+        if let Err(error) = destination.remove_old(SystemTime::now().into()) {
             self.report(Transient::Retention, &error);
         }
     }
@@ -138,7 +149,13 @@ impl<'a> Recorder<'a> {
                     self.remove_old();
                 }
                 Ok(false) => return Ok(false),
-                Err(outcome) => thread::sleep(self.fail(outcome)?),
+                Err(outcome) => {
+                    // Old files may be what fills the disk.
+                    if matches!(outcome, Outcome::Transient(Transient::NoSpace, _)) {
+                        self.remove_old();
+                    }
+                    thread::sleep(self.fail(outcome)?);
+                }
             }
         }
         Ok(true)
@@ -165,10 +182,12 @@ impl<'a> Recorder<'a> {
             written += 1;
             self.ending.progress.fetch_add(1, Ordering::Relaxed);
         }
+        let bytes = writer.held() as u64;
         if let Some(error) = unwritten.or_else(|| writer.finish(true).err()) {
             return writer.unwritten::<()>(error).map(|end| !end.reader_gone);
         }
         self.is_first = false;
+        self.written += bytes;
         self.batch.drain(..written);
         Ok(true)
     }

@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use chrono::{DateTime, Utc};
@@ -19,6 +18,7 @@ use rustix::process::{Resource, geteuid, getrlimit};
 use super::line_format::LineFormat;
 use super::pattern::Pattern;
 use super::planted;
+use super::retention::Keep;
 use super::stdout::write_all;
 
 /// The maximum size of a batch: 256 KiB, less the quote and the newline that may precede it.
@@ -31,8 +31,8 @@ pub struct Files {
     pub pattern: Pattern,
     /// The permissions of a new file.
     pub mode: u32,
-    /// The retention: how old a file may become.
-    pub keep: Option<Duration>,
+    /// Which of them are kept.
+    pub keep: Keep,
 }
 
 impl Files {

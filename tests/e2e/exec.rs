@@ -411,6 +411,10 @@ fn wrong_usage() {
         (&["--fields", "cpu"], "unknown field 'cpu'"),
         (&["--interval", "1s"], "unexpected argument '--interval'"),
         (&["--keep", "7d"], "--keep needs --output"),
+        (&["--output", "%F", "--keep", "59m"], "--keep '59m': expected at least 1h, such as 12h, 2d or 4w"),
+        (&["--output", "%F", "--keep", "2"], "write 2h for hours"),
+        (&["--output", "exec.jsonl", "--keep", "1h"], "exec.jsonl has no full date"),
+        (&["--output", "%F", "--keep-size", "2"], "at least 1MB"),
     ] {
         let (code, errors) = complaint(&procline(&["exec"]).args(arguments).output().unwrap());
         assert!(code == 2 && errors.contains(words), "{arguments:?}: {errors}");
@@ -442,6 +446,8 @@ fn every_example_subscribes() {
     assert!(examples.len() >= 5, "{examples:?}");
     for example in examples {
         let logs = tempfile::tempdir().unwrap();
+        // procline makes only the last directory of a path.
+        fs::create_dir(logs.path().join("procline")).unwrap();
         let options = example.split('|').next().unwrap().replace("/var/log/", &format!("{}/", logs.path().display()));
         let words = quiet(&mut command("sh", &["-c", &format!("for word in {options}; do echo \"$word\"; done")]));
         let words = String::from_utf8(words).unwrap();

@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::exec_stream::{Record, Stream, hold, parse, ready, word};
 use crate::limit::wait_for;
-use crate::support::{command, lacks, procline, quiet, state, with_default_signals};
+use crate::support::{PROCLINE, command, lacks, procline, quiet, skip, state, with_default_signals};
 
 const WAIT: [&str; 2] = ["-c", "read x"];
 
@@ -125,6 +126,72 @@ fn a_stopped_reader_loses_events_and_learns_how_many() {
     let lost = lost(&records);
     assert!(found < PROGRAMS && found as u64 + lost >= PROGRAMS as u64, "{found} found, {lost} lost");
     drop(held);
+}
+
+/// A disk that is full, and then has room again.
+#[test]
+fn a_full_disk_loses_events_and_the_file_says_how_many() {
+    const TEST: &str = "a_full_disk_loses_events_and_the_file_says_how_many";
+    const PROGRAMS: usize = 150;
+    if lacks(TEST, true, &["sh", "unshare", "nsenter", "mount"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let script = "mount -t tmpfs -o size=16m none \"$0\" && echo > \"$0/ready\" && read x";
+    let mut namespace = hold("unshare", &["--mount", "sh", "-c", script, path]);
+    let holder = namespace.0.id().to_string();
+    let seen = PathBuf::from(format!("/proc/{holder}/root{path}"));
+    let is_mounted = wait_for("the disk", || {
+        let ended = namespace.0.try_wait().unwrap().map(|_| false);
+        ended.or_else(|| seen.join("ready").exists().then_some(true))
+    });
+    if !is_mounted {
+        return skip(TEST, "cannot mount a tmpfs");
+    }
+    let inside = format!("--mount=/proc/{holder}/ns/mnt");
+    let output = format!("{path}/exec.jsonl");
+    let mut exec = command("nsenter", &[&inside, PROCLINE, "exec", "--root", "--output", &output]);
+    let Some(stream) = Stream::with(TEST, &mut exec) else { return };
+    let fill = |name: &str| {
+        let mut file = File::create(seen.join(name)).unwrap();
+        while file.write_all(&[0; 4096]).is_ok() {}
+    };
+    fill("room");
+    let word = word("full");
+    let long = "x".repeat(120_000);
+    let mut held: Vec<_> = Vec::new();
+    for place in 0..PROGRAMS {
+        held.push(hold("sh", &[WAIT[0], WAIT[1], &long, &word]));
+        if place == 0 {
+            wait_for("the report", || stream.errors().ends_with('\n').then_some(()));
+        }
+    }
+    let pids: BTreeSet<_> = held.iter().map(|held| held.0.id()).collect();
+    wait_for("all to run", || pids.iter().all(|pid| state(*pid) == Some('S')).then_some(()));
+    wait_for("all to be read", || (waiting(stream.running.0.id()) == 0).then_some(()));
+    let status = fs::read_to_string(format!("/proc/{}/status", stream.running.0.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let memory: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(memory < 64 << 10, "{memory} KiB");
+    // No line was torn.
+    let text = fs::read(seen.join("exec.jsonl")).unwrap();
+    assert!(parse(&text).iter().all(|record| !record.has(&word)));
+    fs::remove_file(seen.join("room")).unwrap();
+    let mut stream = stream.reads(&seen.join("exec.jsonl"));
+    stream.wait_for(|record| record.event == "lost");
+    let last = hold("sh", &[WAIT[0], WAIT[1], "last"]);
+    stream.program(last.0.id(), "last");
+    let (code, errors) = stream.end(Signal::TERM);
+    assert!(code == Some(1) && errors.lines().count() == 1, "{code:?}: {errors}");
+    assert!(errors.contains("no space for more lines in") && errors.contains("exec.jsonl"), "{errors}");
+    let found = stream.records.iter().filter(|record| record.event == "exec" && pids.contains(&record.pid.unwrap()));
+    let found = found.map(|record| record.pid).collect::<Vec<_>>();
+    assert_eq!(found.iter().collect::<BTreeSet<_>>().len(), found.len(), "a record twice");
+    let places: BTreeSet<_> = stream.records.iter().filter_map(|record| record.lost_in.as_deref()).collect();
+    assert_eq!(places, BTreeSet::from(["queue"]));
+    let (found, lost) = (found.len(), lost(&stream.records));
+    assert!(0 < found && found < PROGRAMS && found as u64 + lost >= PROGRAMS as u64, "{found} found, {lost} lost");
 }
 
 /// 25,000 programs that start and end: 50,000 events. Each has its record, or is counted.

@@ -1,5 +1,4 @@
-//! `--output`, `--keep` and `--file-mode`: which file is written, with which permissions, what is refused, and which
-//! old files are removed.
+//! `--output` and `--file-mode`: which file is written, with which permissions, and what is refused.
 
 use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader};
@@ -11,13 +10,9 @@ use std::time::{Duration, SystemTime};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{
-    Lock, PROCLINE, Tree, command, complaint, lacks, lines, make_fifo, procline, program_for_all, quiet,
-};
+use crate::support::{Tree, command, complaint, lacks, lines, make_fifo, procline, program_for_all, quiet};
 
-const DAY: u64 = 24 * 60 * 60;
-
-fn output(tree: &Tree, path: &Path, arguments: &[&str]) -> Command {
+pub fn output(tree: &Tree, path: &Path, arguments: &[&str]) -> Command {
     let mut command = tree.procline(&["--fields", "pid", "--pid", "1"]);
     command.args(arguments).arg("--output").arg(path);
     command
@@ -27,7 +22,7 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
-fn names(folder: &Path) -> Vec<String> {
+pub fn names(folder: &Path) -> Vec<String> {
     let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
     let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(name).collect();
     names.sort();
@@ -176,7 +171,7 @@ fn csv_with_another_header_is_not_appended() {
     }
     // Retention removes nothing in this case.
     let dated = folder.path().join("%Y-%m-%d");
-    aged(&folder.path().join("2020-01-01"), 8);
+    File::create(folder.path().join("2020-01-01")).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
     for name in ["2025-12-31", "2026-01-01"] {
         fs::write(folder.path().join(name), "a,b\n").unwrap();
     }
@@ -268,19 +263,24 @@ fn what_makes_no_sense_is_told() {
         (&["--output", "x", "--file-mode", "0440"], "owner"),
         (&["--output", "%F", "--keep", "47h"], "at least 2d"),
         (&["--output", "%F", "--keep", "soon"], "at least 2d"),
-        (&["--output", "x", "--keep", "2d"], "no full date"),
+        (&["--output", "x", "--keep", "2d"], "--keep finds files by the date in their names; x has no full date"),
+        (&["--output", "x", "--keep-size", "1MB"], "--keep-size finds files by the date in their names; x has no"),
+        (&["--output", "x", "--keep-size", "1MB", "--keep", "2d"], "--keep finds files"),
+        (&["--output", "%F", "--keep-size", "1kB"], "at least 1MB"),
         (&["--output", "100%%", "--keep", "2d"], "no full date"),
         (&["--output", "%m", "--keep", "2d"], "no full date"),
         (&["--output", "%H.jsonl", "--keep", "2d"], "no full date"),
         (&["--output", "%Y-%m", "--keep", "2d"], "no full date"),
         (&["--output", "%Y%-m%-d%H", "--keep", "2d"], "no full date"),
         (&["--output", "-", "--keep", "2d"], "--output - is standard output"),
+        (&["--output", "-", "--keep-size", "2GB"], "--output - is standard output"),
         (&["--output", "-", "--file-mode", "0640"], "--output - is standard output"),
         (&["--output", "/dev/stdout"], "use `-`, or omit --output"),
         (&["--output", "/dev/stderr"], "use `-`, or omit --output"),
         (&["--output", "/dev/fd/1"], "use `-`, or omit --output"),
         (&["--output", "/proc/self/fd/1"], "use `-`, or omit --output"),
         (&["--keep", "2d"], "--output"),
+        (&["--keep-size", "2GB"], "--output"),
         (&["--file-mode", "0644"], "--output"),
     ] {
         let output: Output = procline(arguments).current_dir(folder.path()).output().unwrap();
@@ -289,129 +289,6 @@ fn what_makes_no_sense_is_told() {
         assert!(output.stdout.is_empty());
     }
     assert!(names(folder.path()).is_empty());
-}
-
-/// Makes a file that was last written this many days ago.
-fn aged(path: &Path, days: u64) {
-    let file = File::create(path).unwrap();
-    file.set_modified(SystemTime::now() - Duration::from_secs(days * DAY + 60)).unwrap();
-}
-
-#[test]
-fn old_files_of_the_pattern_go_and_nothing_else() {
-    let tree = Tree::copy();
-    let folder = tempfile::tempdir().unwrap();
-    let place = folder.path().join("place");
-    fs::create_dir(&place).unwrap();
-    let old = ["p-2020-01-01.jsonl", "p-2020-02-29.jsonl", "p-1970-12-31.jsonl", "p-2026-01-01.jsonl"];
-    let lookalikes = [
-        "p--2020-01-01.jsonl",
-        "p-+2020-01-01.jsonl",
-        "p-1969-12-31.jsonl",
-        "p-0020-01-01.jsonl",
-        "p-2021-02-29.jsonl",
-        "p-2020-1-1.jsonl",
-        "p-2020-01-01.jsonl.gz",
-        "p-2020-01-01.jsonl~",
-        "P-2020-01-01.jsonl",
-        "p-2020-01-01.json",
-        "p-.jsonl",
-        "p-%Y-%m-%d.jsonl",
-        "p- 2020-01-01.jsonl",
-        ".p-2020-01-01.jsonl",
-        "q",
-    ];
-    for name in old.iter().chain(&lookalikes) {
-        aged(&place.join(name), 8);
-    }
-    aged(&place.join("p-2020-01-02.jsonl"), 6);
-    aged(&folder.path().join("p-2020-01-01.jsonl"), 8);
-    symlink("q", place.join("p-2020-01-03.jsonl")).unwrap();
-    fs::create_dir(place.join("p-2020-01-04.jsonl")).unwrap();
-    make_fifo(&place.join("p-2020-01-05.jsonl"));
-    for name in ["p-2020-01-04.jsonl", "p-2020-01-05.jsonl"] {
-        quiet(&mut command("touch", &["-d", "8 days ago", place.join(name).to_str().unwrap()]));
-    }
-    quiet(&mut command("touch", &["-h", "-d", "8 days ago", place.join("p-2020-01-03.jsonl").to_str().unwrap()]));
-    // Another run is writing to this file.
-    let in_use = place.join("p-2020-01-06.jsonl");
-    aged(&in_use, 8);
-    let lock = Lock::take(&in_use);
-
-    let before = names(&place);
-    quiet(&mut output(&tree, &place.join("p-%Y-%m-%d.jsonl"), &["--keep", "7d"]));
-    let mut expected: Vec<_> = before.into_iter().filter(|name| !old.contains(&name.as_str())).collect();
-    let after = names(&place);
-    let new: Vec<_> = after.iter().filter(|name| !expected.contains(name)).cloned().collect();
-    assert_eq!(new.len(), 1, "{new:?}");
-    assert_eq!(fs::read(place.join(&new[0])).unwrap(), b"{\"pid\":1}\n");
-    expected.extend(new);
-    expected.sort();
-    assert_eq!(after, expected);
-    assert_eq!(names(folder.path()), ["p-2020-01-01.jsonl", "place"]);
-    drop(lock);
-    quiet(&mut output(&tree, &place.join("p-%Y-%m-%d.jsonl"), &["--keep", "7d"]));
-    assert!(!in_use.exists());
-}
-
-/// The file of today stays, even if it was last written long ago. Old files of the day before and of the day after are
-/// removed.
-#[test]
-fn the_file_of_today_is_not_removed() {
-    if lacks("the_file_of_today_is_not_removed", false, &["faketime"]) {
-        return;
-    }
-    let tree = Tree::copy();
-    let folder = tempfile::tempdir().unwrap();
-    for name in ["2036-03-09.jsonl", "2036-03-11.jsonl", "2036-13-11.jsonl", "-2036-03-09.jsonl"] {
-        aged(&folder.path().join(name), 400);
-    }
-    let today = folder.path().join("2036-03-10.jsonl");
-    fs::write(&today, "{\"pid\":7}\n").unwrap();
-    File::options().append(true).open(&today).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
-    let inner = output(&tree, &folder.path().join("%Y-%m-%d.jsonl"), &["--keep", "2d"]);
-    let mut command = command("faketime", &["-f", "@2036-03-10 12:00:00"]);
-    quiet(command.arg(inner.get_program()).args(inner.get_args()));
-    assert_eq!(names(folder.path()), ["-2036-03-09.jsonl", "2036-03-10.jsonl", "2036-13-11.jsonl"]);
-    assert_eq!(fs::read(today).unwrap(), b"{\"pid\":7}\n{\"pid\":1}\n");
-}
-
-/// A disk that old files have filled must have space again for the records.
-#[test]
-fn old_files_are_removed_before_records_are_written() {
-    if lacks("old_files_are_removed_before_records_are_written", true, &["unshare", "mount", "sh", "dd"]) {
-        return;
-    }
-    let tree = Tree::copy();
-    let script = "mount -t tmpfs -o size=1m none \"$1\" && cd \"$1\" || exit 77
-        dd if=/dev/zero of=2020-01-01 2> /dev/null; touch -d '3 days ago' 2020-01-01
-        shift; \"$0\" \"$@\" && exec tail *";
-    let folder = tempfile::tempdir().unwrap();
-    let inner = output(&tree, Path::new("%Y-%m-%d"), &["--keep", "2d"]);
-    let mut command = command("unshare", &["--mount", "sh", "-c", script, PROCLINE]);
-    assert_eq!(quiet(command.arg(folder.path()).args(inner.get_args())), b"{\"pid\":1}\n");
-}
-
-#[test]
-fn an_old_file_that_cannot_be_removed_is_reported_after_the_records() {
-    const TEST: &str = "an_old_file_that_cannot_be_removed_is_reported_after_the_records";
-    if lacks(TEST, true, &["unshare", "mount", "sh"]) {
-        return;
-    }
-    let tree = Tree::copy();
-    let folder = tempfile::tempdir().unwrap();
-    for name in ["2020-01-01", "2020-01-02", "2020-01-03"] {
-        aged(&folder.path().join(name), 3);
-    }
-    // A mount point cannot be removed.
-    let script = "cd \"$1\" && mount --bind 2020-01-02 2020-01-02 || exit 77; shift; exec \"$0\" \"$@\"";
-    let inner = output(&tree, &folder.path().join("%Y-%m-%d"), &["--keep", "2d"]);
-    let mut command = command("unshare", &["--mount", "sh", "-c", script, PROCLINE]);
-    let (code, errors) = complaint(&command.arg(folder.path()).args(inner.get_args()).output().unwrap());
-    assert!(code == 1 && errors.contains("cannot remove the old file") && errors.contains("2020-01-02: "), "{errors}");
-    let [old, new] = names(folder.path()).try_into().unwrap();
-    assert_eq!(old, "2020-01-02");
-    assert_eq!(fs::read(folder.path().join(new)).unwrap(), b"{\"pid\":1}\n");
 }
 
 /// As in other programs, `-` is standard output. A file of that name needs a directory before it.

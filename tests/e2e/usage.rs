@@ -53,6 +53,7 @@ fn an_option_without_its_value_or_its_companion() {
         (&["--count", "2"], "--count needs --interval <DURATION>"),
         (&["--by", "rss"], "--by needs --top <N>"),
         (&["--keep", "7d"], "--keep needs --output <PATTERN>"),
+        (&["--keep-size", "2GB"], "--keep-size needs --output <PATTERN>"),
         (&["--keep", "7d", "--file-mode", "0600"], "--keep and --file-mode need --output <PATTERN>"),
         (&["--no-redact", "--redact-word", "pin"], "--no-redact cannot be used with --redact-word <WORD>"),
     ]);
@@ -97,6 +98,8 @@ fn an_invalid_value() {
         (["--timeout", "1000000000w"], "expected at most 36500d"),
         (["--keep", "soon"], keep),
         (["--keep", "47h"], keep),
+        (["--keep-size", "2"], "expected at least 1MB, such as 500MB, 2GB or 10GiB"),
+        (["--keep-size", "2G"], "write 2GB, or 2GiB for multiples of 1024"),
         (["--max-record-bytes", "1023"], bytes),
         (["--max-record-bytes", "-1"], bytes),
         (["--max-record-bytes", "32k"], bytes),
