@@ -89,7 +89,9 @@ fn expected(packager: &[&str]) -> BTreeSet<String> {
     }
     let mut found = BTreeSet::from(["-rwxr-xr-x root/root /usr/bin/procline".to_owned()]);
     let own = ["ansible", "kubernetes", "openrc", "sysv"].map(|name| format!("packaging/{name}"));
-    for folder in ["ama", "contrib", "docs", "fluent-bit", "fluentd"].iter().copied().chain(own.iter().map(String::as_str)) {
+    for folder in
+        ["ama", "contrib", "docs", "fluent-bit", "fluentd"].iter().copied().chain(own.iter().map(String::as_str))
+    {
         walk(&checkout(folder), &mut found);
     }
     let common = [

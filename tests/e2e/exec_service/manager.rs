@@ -32,6 +32,8 @@ impl Manager {
         let manager = Manager(Overlay::make(test, &[], &["systemd"])?);
         let is_up = "systemctl --user is-system-running";
         wait_for("systemd", || manager.output(is_up).status.success().then_some(()));
+        // As the system's manager makes it: everybody may write to it.
+        manager.run("chmod 777 /run/manager/systemd/notify");
         manager.run(&format!("cat >/var/systemd/user/{UNIT} <<'END'\n{}END\n", shipped()));
         manager.edit("");
         Some(manager)
@@ -47,13 +49,13 @@ impl Manager {
         self.property("MainPID").parse().unwrap()
     }
 
-    /// Changes the unit as an administrator does, after what an earlier call has changed. There is no journal, so the errors
+    /// Changes the unit as an administrator does, in place of what an earlier call has changed. There is no journal, so the errors
     /// go to a file.
     pub fn edit(&self, lines: &str) {
         self.run(&format!(
             "mkdir -p /var/systemd/user/{UNIT}.d
             printf '[Service]\\nStandardError=append:/run/errors\\n' >/var/systemd/user/{UNIT}.d/a.conf
-            cat >/var/systemd/user/{UNIT}.d/own.conf <<'END'\n{lines}\nEND
+            cat >/var/systemd/user/{UNIT}.d/own.conf <<'END'\n[Service]\n{lines}\nEND
             systemctl --user daemon-reload"
         ));
     }

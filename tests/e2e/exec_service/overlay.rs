@@ -56,7 +56,7 @@ impl Overlay {
         let script = format!(
             "group=$(cat /run/group 2>/dev/null) && [ -d \"$group\" ] && echo $$ >\"$group/cgroup.procs\" || exit 1
             cd /srv
-            export PATH=/usr/sbin:/usr/bin:/sbin:/bin XDG_RUNTIME_DIR=/run/user/0
+            export PATH=/usr/sbin:/usr/bin:/sbin:/bin XDG_RUNTIME_DIR=/run/manager
             {script}"
         );
         command("nsenter", &["--target", &pid, "--mount", "--root", "--wd", "sh", "-ec", &script]).output().unwrap()

@@ -24,8 +24,9 @@ mount -t cgroup2 cgroup2 sys/fs/cgroup
 mount -t tmpfs tmpfs run
 mount -t tmpfs tmpfs tmp
 mount --rbind /dev dev
-# Nothing of procline is installed, and no unit of the machine's.
-rm -rf var/log/procline* usr/bin/procline etc/init.d/procline* var/systemd etc/systemd/user usr/lib/systemd/user usr/lib/systemd/user-*
+# Nothing of procline is installed, and nothing of the machine's runs.
+rm -rf var/log/procline* usr/bin/procline etc/init.d/procline* var/systemd
+rm -rf etc/systemd/user usr/lib/systemd/user/*.wants usr/lib/systemd/user-*generators
 rm -rf srv
 cp -r "$1/files" srv
 chmod 755 srv
@@ -49,14 +50,15 @@ exec 3<&0
 # A process that enters looks for this file, so as not to act on the machine itself.
 echo "$group" >/run/group
 if [ "${2-}" = systemd ]; then
-    # What the system's manager makes, and this one expects. A service of another user must reach its socket.
-    mkdir -p /run/systemd/system /run/systemd/inaccessible/dir /run/user/0 /var/systemd/user
+    # What the system's manager makes, and this one expects. A service of another user must reach its socket, which is not in
+    # /run/user: ProtectHome= hides that.
+    mkdir -p /run/systemd/system /run/systemd/inaccessible/dir /run/manager /var/systemd/user
     touch /run/systemd/inaccessible/reg
     mkfifo /run/systemd/inaccessible/fifo
     mknod /run/systemd/inaccessible/chr c 0 0
-    chmod 755 /run /run/user /run/user/0
+    chmod 755 /run /run/manager
     printf '[Unit]\nDescription=nothing\n' >/var/systemd/user/test.target
-    sh -c 'echo $$ >"$0/cgroup.procs" && exec env -i PATH="$PATH" HOME=/root LC_ALL=C XDG_RUNTIME_DIR=/run/user/0 \
+    sh -c 'echo $$ >"$0/cgroup.procs" && exec env -i PATH="$PATH" HOME=/root LC_ALL=C XDG_RUNTIME_DIR=/run/manager \
         XDG_CONFIG_HOME=/var /lib/systemd/systemd --user --unit=test.target' "$group" </dev/null &
 fi
 wait
