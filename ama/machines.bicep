@@ -25,6 +25,10 @@ param layout string = 'procline'
 @allowed(['Analytics', 'Basic', 'Auxiliary'])
 param plan string = 'Analytics'
 
+@description('Plan of the table of programs as they start. The alert for missing events needs the plan Analytics.')
+@allowed(['Analytics', 'Basic', 'Auxiliary'])
+param execPlan string = 'Analytics'
+
 @description('Days for which queries of the Analytics plan see the rows; -1 for the retention of the workspace.')
 param retentionInDays int = -1
 
@@ -99,6 +103,13 @@ var kinds = [
     columns: columns.tables.resources
     transform: loadTextContent('transform-resources.kql')
   }
+  {
+    name: 'procline-exec'
+    stream: 'Custom-ProclineExec'
+    table: 'ProclineExec_CL'
+    columns: columns.tables.exec
+    transform: loadTextContent('transform-exec.kql')
+  }
 ]
 
 resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
@@ -106,7 +117,7 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' existin
   scope: resourceGroup(workspaceSubscription, workspaceResourceGroup)
 }
 
-// Only the table of processes has a choice of plan: the alerts and the queries need the plan Analytics.
+// The tables with the most rows have a choice of plan: the alerts and the queries need the plan Analytics.
 module tables 'table.bicep' = [
   for kind in kinds: {
     name: '${kind.name}-table'
@@ -115,7 +126,7 @@ module tables 'table.bicep' = [
       workspaceName: workspaceName
       tableName: kind.table
       columns: kind.columns
-      plan: kind.name == 'procline' ? plan : 'Analytics'
+      plan: kind.name == 'procline' ? plan : (kind.name == 'procline-exec' ? execPlan : 'Analytics')
       retentionInDays: retentionInDays
       totalRetentionInDays: totalRetentionInDays
     }

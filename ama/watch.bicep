@@ -1,5 +1,6 @@
-// An alert for a program that should run on a machine but does not, an alert for a machine that has gone silent, and a workbook
-// page. Deploy it into the workspace's resource group. The table must have procline's field names.
+// An alert for a program that should run on a machine but does not, an alert for a machine that has gone silent, one for events of
+// programs that are missing, and a workbook page. Deploy it into the workspace's resource group. The table must have procline's field
+// names.
 
 @description('The Log Analytics workspace, in this resource group.')
 param workspaceName string
@@ -22,10 +23,14 @@ param name string = 'procline'
 @maxValue(300)
 param silentMinutes int = 15
 
+@description('Whether to alert when events of procline exec are missing.')
+param withExec bool = false
+
 param location string = resourceGroup().location
 
 var alertQuery = replace(loadTextContent('alert.kql'), '[\'myapp\']', string(programNames))
 var silenceQuery = loadTextContent('alert-host.kql')
+var lossQuery = loadTextContent('alert-exec.kql')
 
 resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspaceName
@@ -115,6 +120,52 @@ resource silence 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
           operator: 'GreaterThan'
           threshold: silentMinutes
           // The last row of a machine is in one period only, so two periods can never both fail. The minutes are the patience.
+          failingPeriods: {
+            numberOfEvaluationPeriods: 1
+            minFailingPeriodsToAlert: 1
+          }
+        }
+      ]
+    }
+    autoMitigate: true
+    actions: {
+      actionGroups: actionGroupIds
+    }
+    // The query service may not know the table until some minutes after its creation.
+    skipQueryValidation: true
+  }
+}
+
+// The unit procline-exec.service writes such a row when the kernel's queue or its own was full.
+resource loss 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = if (withExec) {
+  name: '${name}-missing-events'
+  location: location
+  kind: 'LogAlert'
+  properties: {
+    displayName: '${name}: events of programs are missing'
+    description: 'Programs started or ended on the machine, and they have no rows. The value says how many'
+    severity: 2
+    enabled: true
+    scopes: [workspace.id]
+    evaluationFrequency: 'PT15M'
+    windowSize: 'PT15M'
+    criteria: {
+      allOf: [
+        {
+          query: replace(lossQuery, '.*', machinePattern)
+          timeAggregation: 'Total'
+          metricMeasureColumn: 'Missing'
+          resourceIdColumn: '_ResourceId'
+          // One alert for each machine.
+          dimensions: [
+            {
+              name: 'Computer'
+              operator: 'Include'
+              values: ['*']
+            }
+          ]
+          operator: 'GreaterThan'
+          threshold: 0
           failingPeriods: {
             numberOfEvaluationPeriods: 1
             minFailingPeriodsToAlert: 1

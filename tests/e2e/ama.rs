@@ -2,6 +2,7 @@
 //! are not written in Rust into target/tools.
 
 mod azure;
+mod exec;
 mod kinds;
 mod layouts;
 pub(crate) mod machine;
@@ -100,6 +101,11 @@ pub(crate) fn parse(test: &str, language: &str, text: &str) -> Option<Result<Val
 /// The keys that the records of a unit can have.
 fn keys(kind: &Kind) -> Vec<String> {
     let mut arguments = selection(&kind.service());
+    if kind.record == "exec" {
+        // It needs rights, and runs until it is stopped.
+        assert_eq!(arguments, ["exec", "--exits"], "no option that selects fields");
+        return default_fields(kind.record);
+    }
     if arguments.iter().any(|word| word == "--interval") {
         arguments.extend(["--count", "1"].map(str::to_owned));
     }
@@ -112,8 +118,17 @@ fn keys(kind: &Kind) -> Vec<String> {
     output.lines().next().expect("a header").split(',').map(str::to_owned).collect()
 }
 
+/// The names of a record's fields without `--fields`.
+fn default_fields(record: &str) -> Vec<String> {
+    let output = quiet(&mut procline(&["fields", record, "--format", "json"]));
+    let fields = lines(&output).into_iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let default = fields.filter(|field| field["default"] == true);
+    default.map(|field| field["name"].as_str().unwrap().to_owned()).collect()
+}
+
 /// What `columns.json` must be: the columns of a stream are the keys that the unit writes, with the types of the field table, and
-/// TimeGenerated, as Microsoft's documentation of JSON logs requires. The table has all of them, with times as datetime.
+/// TimeGenerated, as Microsoft's documentation of JSON logs requires. The table has all of them that the transform keeps, with times as
+/// datetime.
 fn expected_columns() -> String {
     let list = |columns: &[Column], indent: &str| -> String {
         let lines: Vec<_> = columns
@@ -130,7 +145,8 @@ fn expected_columns() -> String {
             [column("TimeGenerated", "datetime")].into_iter().chain(keys(kind).into_iter().map(of_key)).collect();
         let is_time = |name: &str| name == "timestamp" || kind.times.contains(&name);
         let of_table = |key: &Column| if is_time(&key.name) { column(&key.name, "datetime") } else { key.clone() };
-        let table: Vec<_> = stream.iter().map(of_table).collect();
+        let kept = stream.iter().filter(|key| !kind.dropped.contains(&key.name.as_str()));
+        let table: Vec<_> = kept.map(of_table).collect();
         let columns = list(&stream, "      ");
         streams.push(format!("    \"{}\": {{\n      \"columns\": {columns}\n    }}", kind.stream()));
         tables.push(format!("    \"{}\": {}", kind.list, list(&table, "    ")));
@@ -192,7 +208,8 @@ fn fields(record: &str) -> Vec<Column> {
 #[test]
 fn one_command_everywhere() {
     for kind in &KINDS {
-        assert_eq!(written(&kind.service()), format!("/var/log/{}/2026-01-31.jsonl", kind.name));
+        let hour = if kind.record == "exec" { "T23" } else { "" };
+        assert_eq!(written(&kind.service()), format!("/var/log/{}/2026-01-31{hour}.jsonl", kind.name));
         let Start::Timer { .. } = kind.start else { continue };
         let text = file(&format!("{}.cron", kind.name));
         let line = text.lines().find(|line| !line.starts_with('#')).unwrap();
@@ -204,7 +221,7 @@ fn one_command_everywhere() {
     }
     let fields = arguments("procline.service").join(" ");
     let (fields, _) = fields.split_once(" --output").unwrap();
-    for line in file("README.md").lines().filter(|line| line.starts_with("$ procline")) {
+    for line in file("README.md").lines().filter(|line| line.starts_with("$ procline ")) {
         assert!(line.starts_with(&format!("$ procline {fields}")), "{line}");
     }
 }
@@ -218,7 +235,8 @@ fn the_commands_about_cost_work() {
     }
     let folder = Path::new(crate::support::PROCLINE).parent().unwrap().display();
     let readme = file("README.md");
-    let commands: Vec<_> = readme.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
+    let lines = readme.lines().filter(|line| line.starts_with("$ procline "));
+    let commands: Vec<_> = lines.filter_map(|line| line.strip_prefix("$ ")).collect();
     assert_eq!(commands.len(), 3);
     let printed = |line: &str| -> [f64; 2] {
         let output = quiet(&mut command("sh", &["-c", &format!("PATH={folder}:$PATH; {line}")]));

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use crate::support::{PROCLINE, Tree, fixture, lines, quiet, skip};
 
+mod exec;
 mod fluent_bit;
 mod fluentd;
 mod jq;

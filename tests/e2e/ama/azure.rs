@@ -252,16 +252,20 @@ fn the_rule_reads_what_the_units_write() {
 fn the_names_in_bicep_exist() {
     let test = "the_names_in_bicep_exist";
     let Some(template) = bicep(test, "watch.bicep") else { return };
-    let criterion = |alert: &str| &template["resources"][alert]["config"]["properties"]["criteria"]["allOf"][0];
+    let criterion = |alert: &str| &config(&template["resources"][alert])["properties"]["criteria"]["allOf"][0];
     let loaded = |text: &Value| text["function"]["parameters"]["file_path"].clone();
     let programs = &template["variables"]["alertQuery"]["value"]["function"]["parameters"];
     assert_eq!(loaded(&programs["original_string"]), "alert.kql");
     assert_eq!(programs["new_string"]["function"]["parameters"]["value_to_convert"], "programNames");
     assert_eq!(loaded(&template["variables"]["silenceQuery"]["value"]), "alert-host.kql");
+    assert_eq!(loaded(&template["variables"]["lossQuery"]["value"]), "alert-exec.kql");
     let word = programs["old_string"].as_str().unwrap().replace('\\', "");
     let mut queries = BTreeMap::new();
-    for (alert, name, variable) in [("alert", "alert.kql", "alertQuery"), ("silence", "alert-host.kql", "silenceQuery")]
-    {
+    for (alert, name, variable) in [
+        ("alert", "alert.kql", "alertQuery"),
+        ("silence", "alert-host.kql", "silenceQuery"),
+        ("loss", "alert-exec.kql", "lossQuery"),
+    ] {
         let replaced = &criterion(alert)["query"]["function"]["parameters"];
         assert_eq!(replaced["original_string"], variable);
         assert_eq!(replaced["new_string"], "machinePattern");

@@ -5,13 +5,15 @@ use std::fs;
 use super::{file, path};
 
 /// A kind of record: the name of its service and of its folder in /var/log, its name in `procline fields`, its table, the
-/// columns of the table in `columns.json`, the fields that are times besides `timestamp`, and how it starts.
+/// columns of the table in `columns.json`, the fields that are times besides `timestamp`, the fields that the table lacks, and how it
+/// starts.
 pub struct Kind {
     pub name: &'static str,
     pub record: &'static str,
     pub table: &'static str,
     pub list: &'static str,
     pub times: &'static [&'static str],
+    pub dropped: &'static [&'static str],
     pub start: Start,
 }
 
@@ -21,13 +23,14 @@ pub enum Start {
     Always,
 }
 
-pub const KINDS: [Kind; 5] = [
+pub const KINDS: [Kind; 6] = [
     Kind {
         name: "procline",
         record: "process",
         table: "ProcessMonitor_CL",
         list: "procline",
         times: &["start"],
+        dropped: &[],
         start: Start::Timer { cron: "procline" },
     },
     Kind {
@@ -36,6 +39,7 @@ pub const KINDS: [Kind; 5] = [
         table: "ProclineHost_CL",
         list: "host",
         times: &["boot_time"],
+        dropped: &[],
         start: Start::Timer { cron: "procline" },
     },
     Kind {
@@ -44,6 +48,7 @@ pub const KINDS: [Kind; 5] = [
         table: "ProclineGroups_CL",
         list: "groups",
         times: &["oldest_start", "newest_start"],
+        dropped: &[],
         start: Start::Timer { cron: "root" },
     },
     Kind {
@@ -52,6 +57,7 @@ pub const KINDS: [Kind; 5] = [
         table: "ProclineDisk_CL",
         list: "disk",
         times: &["modified", "accessed", "changed", "born", "newest_modified", "oldest_modified"],
+        dropped: &[],
         start: Start::Timer { cron: "root" },
     },
     Kind {
@@ -60,6 +66,18 @@ pub const KINDS: [Kind; 5] = [
         table: "ProclineResources_CL",
         list: "resources",
         times: &["start"],
+        dropped: &[],
+        start: Start::Always,
+    },
+    Kind {
+        name: "procline-exec",
+        record: "exec",
+        table: "ProclineExec_CL",
+        list: "exec",
+        times: &[],
+        // The rows are many, and TimeGenerated is equal: the service keeps its files for two days, and until then Azure does not
+        // replace that time.
+        dropped: &["timestamp"],
         start: Start::Always,
     },
 ];
@@ -79,6 +97,11 @@ impl Kind {
 
     pub fn stream(&self) -> String {
         format!("Custom-{}", self.table.trim_end_matches("_CL"))
+    }
+
+    /// Whether procline-compress.service may compress its files. Those of exec are removed when they are old enough for it.
+    pub fn is_compressed(&self) -> bool {
+        self.record != "exec"
     }
 
     pub fn transform(&self) -> String {
@@ -130,7 +153,7 @@ pub fn selection(unit: &str) -> Vec<String> {
 pub fn written(unit: &str) -> String {
     let arguments = arguments(unit);
     let output = &arguments[arguments.iter().position(|word| word == "--output").expect("--output") + 1];
-    let written = output.replace("%Y", "2026").replace("%m", "01").replace("%d", "31");
+    let written = output.replace("%Y", "2026").replace("%m", "01").replace("%d", "31").replace("%H", "23");
     assert!(!written.contains('%'), "{written}");
     written
 }

@@ -57,7 +57,11 @@ pub(super) fn ask(test: &str, queries: &BTreeMap<String, String>) -> Option<BTre
 }
 
 /// The same, where `source` has the columns of this stream.
-fn ask_with_source(test: &str, stream: &str, queries: &BTreeMap<String, String>) -> Option<BTreeMap<String, Answer>> {
+pub(super) fn ask_with_source(
+    test: &str,
+    stream: &str,
+    queries: &BTreeMap<String, String>,
+) -> Option<BTreeMap<String, Answer>> {
     if lacks(test, false, &["node"]) {
         return None;
     }
@@ -92,7 +96,8 @@ fn ask_with_source(test: &str, stream: &str, queries: &BTreeMap<String, String>)
 
 /// The queries that people and Azure run, each with the name of its file.
 fn queries() -> BTreeMap<String, String> {
-    let mut queries: BTreeMap<_, _> = ["alert.kql", "alert-host.kql"].map(|name| (name.to_owned(), file(name))).into();
+    let alerts = ["alert.kql", "alert-host.kql", "alert-exec.kql"];
+    let mut queries: BTreeMap<_, _> = alerts.map(|name| (name.to_owned(), file(name))).into();
     // A blank line separates queries, as in the editor of Log Analytics.
     let text = file("queries.kql");
     queries.extend(text.split("\n\n").enumerate().map(|(n, text)| (format!("queries.kql {n}"), text.to_owned())));
@@ -171,7 +176,7 @@ fn the_queries_of_the_old_table_fit() {
 }
 
 /// What a transform uses although Azure Monitor would refuse it.
-fn foreign(answer: &Answer) -> Vec<&str> {
+pub(super) fn foreign(answer: &Answer) -> Vec<&str> {
     let operators = answer.operators.iter().filter(|name| !OPERATORS.contains(&name.as_str()));
     let functions = answer.functions.iter().filter(|name| !FUNCTIONS.contains(&name.as_str()));
     operators.chain(functions).map(String::as_str).collect()

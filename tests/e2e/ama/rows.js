@@ -36,7 +36,13 @@ const functions = {
   tolong: (value) => (number(value) === null ? null : Math.trunc(number(value))),
   toint: (value) => (number(value) === null ? null : Math.trunc(number(value))),
   round: (value) => (value === null ? null : Math.round(value)),
-  todatetime: (value) => (Number.isNaN(Date.parse(value)) ? null : new Date(value).toISOString()),
+  // A Date has three digits of a second, and a datetime of Kusto has seven.
+  todatetime: (value) => {
+    if (Number.isNaN(Date.parse(value))) return null;
+    const [, digits] = /\.(\d{4,7})Z$/.exec(value) ?? [];
+    const time = new Date(value).toISOString();
+    return digits ? time.replace(/\d{3}Z$/, `${digits}Z`) : time;
+  },
   isnull: (value) => value === null,
   isempty: (value) => value === null || value === '',
 };
@@ -84,6 +90,8 @@ function named(expressions, row) {
 function run(node, row) {
   if (kind(node) === 'NameReference') return row;
   const before = run(node.Expression, row);
+  // The columns of the whole result say what is left.
+  if (kind(node.Operator) === 'ProjectAwayOperator') return before;
   const after = named(node.Operator.Expressions, before);
   return kind(node.Operator) === 'ProjectOperator' ? after : { ...before, ...after };
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::exec::Follower;
 use super::{Agent, Event, KINDS, Shipped, assert_carried, consumer, hard_tree, printed, shipped, text};
 use crate::support::{PROCLINE, command};
 
@@ -65,6 +66,32 @@ fn fluentd_emits_the_other_records() {
             assert_without_complaint(&agent);
         }
     }
+}
+
+/// The files of `procline exec`, of which a new one appears each hour.
+#[test]
+fn fluentd_emits_every_program() {
+    const TEST: &str = "fluentd_emits_every_program";
+    let Some(program) = consumer(TEST, "FLUENTD", "fluentd") else {
+        return;
+    };
+    dry_run(&program, &[], &shipped("fluentd/exec.conf"));
+    let follower = Follower {
+        program: &program,
+        config: |own, files| {
+            let config = own.path().join("exec.conf");
+            Shipped::read("fluentd/exec.conf")
+                .with("/var/log/procline-exec/", &format!("{}/", files.display()))
+                .with("/var/log/fluent/", &format!("{}/", own.path().display()))
+                .with("refresh_interval 5s", "refresh_interval 1s")
+                .write(&config);
+            config
+        },
+        events: |log| events(log, "procline.exec"),
+        is_at: |time, timestamp| time == zoned(timestamp),
+        without_complaint: assert_without_complaint,
+    };
+    follower.follows(TEST);
 }
 
 /// The configs of the other kinds differ in the tag, the command and the interval. This test does not need Fluentd.
