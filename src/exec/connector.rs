@@ -184,8 +184,8 @@ pub fn monotonic() -> u64 {
 fn refused(error: Errno) -> anyhow::Error {
     match error {
         Errno::PERM | Errno::ACCESS => anyhow!(
-            "the kernel's process events need the capability CAP_NET_ADMIN: run this as root, from a systemd unit with \
-             AmbientCapabilities=CAP_NET_ADMIN, or after setcap cap_net_admin,cap_sys_ptrace+ep on procline"
+            "the kernel's process events need the capability CAP_NET_ADMIN: run this as root, start procline-exec.service \
+             instead, or run `setcap cap_net_admin,cap_sys_ptrace,cap_sys_nice+ep` on the program"
         ),
         error => anyhow!(error).context("cannot subscribe to the kernel's process events"),
     }
