@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 
-NUMBERS = {"DAC_READ_SEARCH": 2, "SYS_PTRACE": 19}
+NUMBERS = {"DAC_READ_SEARCH": 2, "NET_ADMIN": 12, "SYS_PTRACE": 19, "SYS_NICE": 23}
 PR_CAPBSET_DROP = 24
 PR_SET_NO_NEW_PRIVS = 38
 

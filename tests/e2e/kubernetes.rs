@@ -10,9 +10,10 @@ use std::process::Command;
 use serde_json::{Map, Value};
 
 use crate::container::{assert_sees_this_machine, parsed};
+use crate::exec_stream::{Stream, hold_as_user, word};
 use crate::limit::wait_for;
 use crate::static_build::program;
-use crate::support::{Running, TestProcess, command, lacks, quiet, skip};
+use crate::support::{Running, TestProcess, command, complaint, lacks, quiet, skip};
 
 const FOLDER: &str = "packaging/kubernetes";
 
@@ -118,9 +119,21 @@ struct Rights<'a> {
 
 /// The program in a container's namespaces. The cgroup namespace is private, too, as the runtimes make it.
 fn contained(program: &str, root: &Path, rights: &Rights<'_>, mounts: &[String], arguments: &[String]) -> Command {
+    within(&["--pid", "--fork", "--kill-child", "--net"], program, root, rights, mounts, arguments)
+}
+
+/// The same with these namespaces, and those that every container has.
+fn within(
+    namespaces: &[&str],
+    program: &str,
+    root: &Path,
+    rights: &Rights<'_>,
+    mounts: &[String],
+    arguments: &[String],
+) -> Command {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/container.py");
-    let namespaces = ["--mount", "--pid", "--fork", "--kill-child", "--net", "--ipc", "--uts", "--cgroup"];
-    let mut command = command("unshare", &namespaces);
+    let mut command = command("unshare", namespaces);
+    command.args(["--mount", "--ipc", "--uts", "--cgroup"]);
     let group = rights.group.map(|group| format!(":{group}")).unwrap_or_default();
     command.args(["python3", "-IS", script]).arg(root);
     command.args([format!("{}{group}", rights.uid), rights.capabilities.join(",")]);
@@ -315,6 +328,34 @@ fn which_fields_need_which_capabilities() {
                 assert!(missing.iter().all(|field| named.contains(field.as_str())), "{uid}: {missing:?}");
             }
         }
+    }
+}
+
+/// What the README says of `procline exec`: it runs with the node's network and PID namespaces, and not without one of them.
+#[test]
+fn programs_as_they_start_on_the_node() {
+    const TEST: &str = "programs_as_they_start_on_the_node";
+    if lacks_namespaces(TEST) {
+        return;
+    }
+    let Some(program) = program(TEST) else { return };
+    let (root, folder) = (tempfile::tempdir().unwrap(), std::env::temp_dir());
+    // The test's own socket, which tells it when procline is ready.
+    let mounts = [format!("{0}:{0}:rw", folder.display())];
+    let exec = |namespaces: &[&str]| {
+        let rights = Rights { uid: 0, group: None, capabilities: &["NET_ADMIN", "SYS_PTRACE", "SYS_NICE"] };
+        let arguments = ["exec", "--exits"].map(str::to_owned);
+        within(namespaces, &program, root.path(), &rights, &mounts, &arguments)
+    };
+    let Some(mut stream) = Stream::with(TEST, &mut exec(&[])) else { return };
+    let word = word("node");
+    let held = hold_as_user(&["sh", "-c", "read x", &word]);
+    let record = stream.program(held.0.id(), &word);
+    assert!(record.exe.is_some() && record.cwd.is_some() && record.incomplete.is_none(), "{record:?}");
+    stream.finish();
+    for namespaces in [&["--net"][..], &["--pid", "--fork", "--kill-child"]] {
+        let (code, errors) = complaint(&exec(namespaces).output().unwrap());
+        assert!(code == 1 && errors.contains("no process events here"), "{code} {errors}");
     }
 }
 
