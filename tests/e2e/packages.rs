@@ -81,12 +81,17 @@ fn expected(packager: &[&str]) -> BTreeSet<String> {
                 walk(&path, found);
             } else {
                 let name = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap().to_str().unwrap();
-                found.insert(format!("-rw-r--r-- root/root /usr/share/procline/{name}"));
+                // A script that starts a service.
+                let mode = if name.ends_with("/procline-exec") { "-rwxr-xr-x" } else { "-rw-r--r--" };
+                found.insert(format!("{mode} root/root /usr/share/procline/{name}"));
             }
         }
     }
     let mut found = BTreeSet::from(["-rwxr-xr-x root/root /usr/bin/procline".to_owned()]);
-    for folder in ["ama", "contrib", "docs", "fluent-bit", "fluentd", "packaging/ansible", "packaging/kubernetes"] {
+    let own = ["ansible", "kubernetes", "openrc", "sysv"].map(|name| format!("packaging/{name}"));
+    for folder in
+        ["ama", "contrib", "docs", "fluent-bit", "fluentd"].iter().copied().chain(own.iter().map(String::as_str))
+    {
         walk(&checkout(folder), &mut found);
     }
     let common = [
