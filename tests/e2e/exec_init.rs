@@ -14,10 +14,10 @@ const SYSV: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/sysv/procline
 const OPENRC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/openrc/procline-exec");
 const SERVICE: &str = "/etc/init.d/procline-exec";
 
-/// A view in which the script is installed with these settings. `None` if the test must be skipped.
-fn installed(test: &str, script: &str, settings: &str) -> Option<Overlay> {
+/// A view in which the script is installed. `None` if the test must be skipped.
+fn installed(test: &str, script: &str) -> Option<Overlay> {
     let overlay = Overlay::make(test, &[script], &[])?;
-    overlay.run(&format!("mkdir -p /etc/init.d /etc/conf.d; cp procline-exec {SERVICE}; {settings}"));
+    overlay.run(&format!("mkdir -p /etc/init.d /etc/conf.d; cp procline-exec {SERVICE}"));
     Some(overlay)
 }
 
@@ -91,8 +91,7 @@ fn the_sysv_script_starts_restarts_and_stops() {
     if lacks(TEST, true, &["start-stop-daemon"]) {
         return;
     }
-    let settings = "mkdir -p /etc/default; echo \"KEEP='--keep 2d'\" >/etc/default/procline-exec";
-    let Some(overlay) = installed(TEST, SYSV, settings) else { return };
+    let Some(overlay) = installed(TEST, SYSV) else { return };
     assert_eq!(code(&overlay, "status"), Some(3));
     // `start` returns when procline has subscribed.
     if !starts(TEST, &overlay) {
@@ -148,8 +147,7 @@ fn openrc_starts_supervises_and_stops() {
         cd /srv
         printf '#!/sbin/openrc-run\\nstart() {{ :; }}\\n' >/etc/init.d/localmount
         chmod 755 /etc/init.d/localmount
-        cp procline-exec {SERVICE}
-        echo 'keep=\"--keep 2d\"' >/etc/conf.d/procline-exec"
+        cp procline-exec {SERVICE}"
     ));
     if !starts(TEST, &overlay) {
         return;

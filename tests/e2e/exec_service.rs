@@ -18,11 +18,6 @@ use overlay::{assert_has_the_rights, is_realtime, status};
 /// The unit.
 const UNIT: &str = "procline-exec.service";
 
-/// The unit as it ships.
-fn shipped() -> String {
-    file(UNIT).replace(" --keep-size 2GB", "")
-}
-
 /// The lines of a unit that say something.
 fn settings(unit: &str) -> BTreeSet<String> {
     let text = file(unit);
@@ -172,7 +167,7 @@ fn a_machine_without_events_learns_why() {
     machine.run(&format!(
         "cp target/release/procline /usr/bin/; systemd-sysusers /srv/ama/procline.sysusers
         cat >/usr/lib/systemd/system/{UNIT} <<'END'\n{}\nEND\nsystemctl daemon-reload",
-        shipped()
+        file(UNIT)
     ));
     assert!(!machine.succeeds(&format!("systemctl enable --now {UNIT}")));
     let show = |name: &str| machine.run(&format!("systemctl show --value -p {name} {UNIT}")).trim().to_owned();

@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::path::Path;
 
 use super::overlay::Overlay;
-use super::{UNIT, shipped};
+use super::{UNIT, file};
 use crate::limit::wait_for;
 use crate::support::{lacks, skip};
 
@@ -34,7 +34,7 @@ impl Manager {
         wait_for("systemd", || manager.output(is_up).status.success().then_some(()));
         // As the system's manager makes it: everybody may write to it.
         manager.run("chmod 777 /run/manager/systemd/notify");
-        manager.run(&format!("cat >/var/systemd/user/{UNIT} <<'END'\n{}END\n", shipped()));
+        manager.run(&format!("cat >/var/systemd/user/{UNIT} <<'END'\n{}END\n", file(UNIT)));
         manager.edit("");
         Some(manager)
     }

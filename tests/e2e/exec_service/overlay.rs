@@ -14,7 +14,7 @@ use crate::support::{PROCLINE, command, lacks, quiet, skip};
 /// The view.
 pub struct Overlay {
     process: Child,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Overlay {
@@ -33,13 +33,13 @@ impl Overlay {
         let mut process = command("unshare", &["--mount", "sh", script]);
         let process = process.arg(folder.path()).args(arguments);
         let process = process.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(complaints).spawn().unwrap();
-        let mut overlay = Overlay { process, _folder: folder };
+        let mut overlay = Overlay { process, folder };
         let end = wait_for("the copy-on-write view", || match overlay.process.try_wait().unwrap() {
             Some(status) => Some(Some(status)),
             None => overlay.output("true").status.success().then_some(None),
         });
         if let Some(status) = end {
-            let complaints = fs::read_to_string(overlay._folder.path().join("complaints")).unwrap();
+            let complaints = fs::read_to_string(overlay.folder.path().join("complaints")).unwrap();
             assert_eq!(status.code(), Some(77), "{complaints}");
             skip(test, &format!("no copy-on-write view can be made here: {}", complaints.trim()));
             return None;
