@@ -21,13 +21,14 @@ struct Rsyslog {
 }
 
 impl Rsyslog {
-    /// It follows the files in `folder`, as if that were /var/log/procline.
+    /// It follows the files in `folder`, as if that were /var/log/procline, and in its folder `exec`.
     fn start(program: &Path, folder: &TempDir, tree: &Tree) -> Self {
         let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         let collector = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = collector.local_addr().unwrap().port().to_string();
         Shipped::read("contrib/rsyslog.conf")
             .with("/var/log/procline/", &path(""))
+            .with("/var/log/procline-exec/", &path("exec/"))
             .with("\"logs.example.com\"", "\"127.0.0.1\"")
             .with("\"514\"", &format!("{port:?}"))
             .write(path("procline.conf").as_ref());
