@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::exec_stream::{Record, Stream, hold, parse, word};
+use crate::exec_stream::{Record, Stream, hold, hold_long, parse, word};
 use crate::limit::wait_for;
 use crate::support::{Running, command, lacks, quiet};
 
@@ -60,18 +60,19 @@ fn files_that_take_too_much_are_removed_soon() {
     let folder = tempfile::tempdir().unwrap();
     let (_place, name, program) = program();
     let pattern = folder.path().join("%Y-%m-%dT%H%M%S.jsonl");
-    let arguments = ["--root", "--name", &name, "--output", pattern.to_str().unwrap(), "--keep-size", "1MB"];
+    let pattern = pattern.to_str().unwrap();
+    let arguments = ["--root", "--env", "LONG", "--name", &name, "--output", pattern, "--keep-size", "1MB"];
     let Some(mut stream) = Stream::start(TEST, &arguments) else { return };
-    let long = "x".repeat(60_000);
-    let (mut all, mut held) = (BTreeSet::new(), Vec::new());
+    let (mut all, mut pids) = (BTreeSet::new(), BTreeSet::new());
     for _ in 0..PROGRAMS {
-        let word = word("size");
-        held.push(hold(&program, &[WAIT[0], WAIT[1], &long, &word]));
+        let held = hold_long(&program, &WAIT);
+        let record = format!("\"pid\":{},", held.0.id());
+        pids.insert(held.0.id());
         wait_for("the record", || {
             let found = files(folder.path());
-            let newest = found.iter().rev().take(2).map(|path| fs::read(path).unwrap_or_default());
             all.extend(found.iter().cloned());
-            newest.into_iter().any(|text| String::from_utf8_lossy(&text).contains(&word)).then_some(())
+            let mut texts = found.iter().rev().map(|path| fs::read(path).unwrap_or_default());
+            texts.any(|text| String::from_utf8_lossy(&text).contains(&record)).then_some(())
         });
         let sizes = files(folder.path()).into_iter().filter_map(|path| fs::metadata(path).ok());
         let taken: u64 = sizes.map(|metadata| metadata.blocks() * 512).sum();
@@ -83,7 +84,7 @@ fn files_that_take_too_much_are_removed_soon() {
     all.extend(left.iter().cloned());
     assert!(left.len() < all.len() && all.iter().rev().zip(left.iter().rev()).all(|(one, other)| one == other));
     let records: Vec<Record> = left.iter().flat_map(|path| parse(&fs::read(path).unwrap())).collect();
-    let whole = records.iter().filter(|record| held.iter().any(|held| record.is_of("exec", held.0.id()))).count();
+    let whole = records.iter().filter(|record| pids.iter().any(|pid| record.is_of("exec", *pid))).count();
     assert!((10..PROGRAMS).contains(&whole), "{whole}");
 }
 
@@ -117,7 +118,7 @@ fn logrotate_loses_no_event() {
     let (_place, name, program) = program();
     let arguments = ["--root", "--name", &name, "--output", file.to_str().unwrap()];
     let Some(mut stream) = Stream::start(TEST, &arguments) else { return };
-    let long = "x".repeat(60_000);
+    let long = "x".repeat(33_000);
     let start = || -> Vec<(String, Running)> {
         let one = |place: usize| {
             let word = word("rotated");

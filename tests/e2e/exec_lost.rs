@@ -8,7 +8,7 @@ use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::exec_stream::{Record, Stream, hold, parse, ready, word};
+use crate::exec_stream::{Record, Stream, hold, hold_long, parse, ready, word};
 use crate::limit::wait_for;
 use crate::support::{PROCLINE, command, lacks, procline, quiet, skip, state, with_default_signals};
 
@@ -85,11 +85,10 @@ fn a_stopped_reader_loses_events_and_learns_how_many() {
     let folder = tempfile::tempdir().unwrap();
     let errors = folder.path().join("errors");
     let word = word("stopped");
-    let mut exec = with_default_signals(&procline(&["exec", "--root"]));
+    let mut exec = with_default_signals(&procline(&["exec", "--root", "--env", "LONG"]));
     exec.stdout(Stdio::piped()).stderr(File::create(&errors).unwrap());
     let Some((mut running, _notices)) = ready(TEST, &mut exec, &errors) else { return };
-    let long = "x".repeat(120_000);
-    let held: Vec<_> = (0..PROGRAMS).map(|_| hold("sh", &[WAIT[0], WAIT[1], &long, &word])).collect();
+    let held: Vec<_> = (0..PROGRAMS).map(|_| hold_long("sh", &[WAIT[0], WAIT[1], &word])).collect();
     let pids: BTreeSet<_> = held.iter().map(|held| held.0.id()).collect();
     // Each waits for its input, so the kernel has told of it. It reads what it is told, whether or not it can write.
     wait_for("all to run", || pids.iter().all(|pid| state(*pid) == Some('S')).then_some(()));
@@ -151,7 +150,7 @@ fn a_full_disk_loses_events_and_the_file_says_how_many() {
     }
     let inside = format!("--mount=/proc/{holder}/ns/mnt");
     let output = format!("{path}/exec.jsonl");
-    let mut exec = command("nsenter", &[&inside, PROCLINE, "exec", "--root", "--output", &output]);
+    let mut exec = command("nsenter", &[&inside, PROCLINE, "exec", "--root", "--env", "LONG", "--output", &output]);
     let Some(stream) = Stream::with(TEST, &mut exec) else { return };
     let fill = |name: &str| {
         let mut file = File::create(seen.join(name)).unwrap();
@@ -159,10 +158,9 @@ fn a_full_disk_loses_events_and_the_file_says_how_many() {
     };
     fill("room");
     let word = word("full");
-    let long = "x".repeat(120_000);
     let mut held: Vec<_> = Vec::new();
     for place in 0..PROGRAMS {
-        held.push(hold("sh", &[WAIT[0], WAIT[1], &long, &word]));
+        held.push(hold_long("sh", &[WAIT[0], WAIT[1], &word]));
         if place == 0 {
             wait_for("the report", || stream.errors().ends_with('\n').then_some(()));
         }

@@ -235,6 +235,12 @@ pub fn hold(program: &str, arguments: &[&str]) -> Running {
     Running::start(command(program, arguments).stdin(Stdio::piped()).stdout(Stdio::null()))
 }
 
+/// The same with a long variable, `LONG`. A long command line would use up what a snapshot of another test may mask.
+pub fn hold_long(program: &str, arguments: &[&str]) -> Running {
+    let mut command = command(program, arguments);
+    Running::start(command.env("LONG", "x".repeat(120_000)).stdin(Stdio::piped()).stdout(Stdio::null()))
+}
+
 /// The same as [`USER`].
 pub fn hold_as_user(arguments: &[&str]) -> Running {
     hold("setpriv", &as_user(arguments))
