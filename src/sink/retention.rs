@@ -25,7 +25,7 @@ pub struct Keep {
     pub size: Option<u64>,
 }
 
-/// A file that may be removed to make room.
+/// A file that may be removed to free space.
 struct Candidate {
     /// When it was last written.
     written: (i64, u64),

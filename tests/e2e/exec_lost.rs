@@ -127,7 +127,7 @@ fn a_stopped_reader_loses_events_and_learns_how_many() {
     drop(held);
 }
 
-/// A disk that is full, and then has room again.
+/// A disk that is full, and then has free space again.
 #[test]
 fn a_full_disk_loses_events_and_the_file_says_how_many() {
     const TEST: &str = "a_full_disk_loses_events_and_the_file_says_how_many";
@@ -156,7 +156,7 @@ fn a_full_disk_loses_events_and_the_file_says_how_many() {
         let mut file = File::create(seen.join(name)).unwrap();
         while file.write_all(&[0; 4096]).is_ok() {}
     };
-    fill("room");
+    fill("filler");
     let word = word("full");
     let mut held: Vec<_> = Vec::new();
     for place in 0..PROGRAMS {
@@ -175,7 +175,7 @@ fn a_full_disk_loses_events_and_the_file_says_how_many() {
     // No line was torn.
     let text = fs::read(seen.join("exec.jsonl")).unwrap();
     assert!(parse(&text).iter().all(|record| !record.has(&word)));
-    fs::remove_file(seen.join("room")).unwrap();
+    fs::remove_file(seen.join("filler")).unwrap();
     let mut stream = stream.reads(&seen.join("exec.jsonl"));
     stream.wait_for(|record| record.event == "lost");
     let last = hold("sh", &[WAIT[0], WAIT[1], "last"]);

@@ -114,18 +114,18 @@ fn the_oldest_files_go_until_the_others_fit() {
             left.dedup();
             left
         };
-        let room = |count: usize| (sizes[..count].iter().sum::<u64>()).to_string();
+        let size_of = |count: usize| (sizes[..count].iter().sum::<u64>()).to_string();
         // The four fit. The new file is still empty when they are counted.
-        let new = run(&["--keep-size", &room(4)]);
+        let new = run(&["--keep-size", &size_of(4)]);
         assert_eq!(names(folder.path()), left(&[], &[&new]), "{kind:?}");
         // They and one more do not.
         fs::remove_file(folder.path().join(&new)).unwrap();
         filled(&folder.path().join(&new), 10, 4);
-        let newer = run(&["--keep-size", &room(4)]);
+        let newer = run(&["--keep-size", &size_of(4)]);
         assert_eq!(names(folder.path()), left(&old[..1], &[&new, &newer]), "{kind:?}");
         // One is too old, and without it the others still do not fit.
         quiet(command("touch", &["-d", "3 days ago"]).arg(folder.path().join(old[1])));
-        let last = run(&["--keep-size", &room(2), "--keep", "2d"]);
+        let last = run(&["--keep-size", &size_of(2), "--keep", "2d"]);
         assert!(last >= newer, "{last}");
         // Of the small ones, at least the last is younger than `old[3]`.
         let found = names(folder.path());
@@ -160,7 +160,7 @@ fn files_in_use_are_not_removed_for_their_size() {
     assert!(fs::read(folder.path().join("2036-03-10")).unwrap().ends_with(b"\n{\"pid\":1}\n{\"pid\":1}\n"));
 }
 
-/// In a shared directory, another user's file neither counts nor goes: it would make room for what they write.
+/// In a shared directory, another user's file is neither counted nor removed. Otherwise that user could displace our files.
 #[test]
 fn files_that_others_put_there_do_not_count() {
     if lacks("files_that_others_put_there_do_not_count", true, &[]) {
