@@ -44,6 +44,12 @@ impl Stat {
     pub fn cpu_ticks(&self) -> u64 {
         self.utime.saturating_add(self.stime)
     }
+
+    /// Whether the kernel is removing the process: it has taken its relations, and prints 0 or -1 for most numbers
+    /// (`do_task_stat` in fs/proc/array.c). No process that is there has the group -1.
+    pub fn is_removed(&self) -> bool {
+        self.pgrp == -1
+    }
 }
 
 /// Parses /proc/PID/stat into its `comm` and its numbers. None if the text has another form.
@@ -314,6 +320,14 @@ mod tests {
         format!(
             "42 ({comm}) S 1 43 44 34817 45 4194304 1 2 3 4 500 600 7 8 20 -5 3 0 9000 1048576 99 18446744073709551615 1"
         )
+    }
+
+    /// This is what a kernel prints of a process between its removal and the end of its entry.
+    #[test]
+    fn a_process_that_is_removed() {
+        let text = "42 (true) X 0 -1 -1 0 -1 4228108 0 0 0 0 0 0 0 0 20 0 0 0 9000 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 17 0";
+        assert!(stat(text.as_bytes()).unwrap().1.is_removed());
+        assert!(!stat(line("cat").as_bytes()).unwrap().1.is_removed());
     }
 
     #[test]

@@ -210,7 +210,8 @@ impl Capturer {
         let Event { pid, at, .. } = event;
         let read = self.procfs.process(pid).read("stat", &mut self.scratch, STAT_MAX);
         // Its id may belong to another process by now.
-        let stat = read.ok().and_then(|()| Some(parse::stat(&self.scratch)?.1)).filter(has_ended);
+        let stat = read.ok().and_then(|()| Some(parse::stat(&self.scratch)?.1));
+        let stat = stat.filter(|stat| has_ended(stat) && !stat.is_removed());
         Content::Exit { pid, at, status, stat }
     }
 }

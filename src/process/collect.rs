@@ -121,6 +121,9 @@ impl<'a> Collector<'a> {
         let Some((comm, stat)) = parse::stat(&process.stat_text) else {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "not of the kernel's form"));
         };
+        if stat.is_removed() {
+            return Ok(false);
+        }
         process.pid = pid;
         self.may_be_gone = false;
         process.comm.clear();

@@ -61,7 +61,9 @@ impl Glimpse {
         match files.read("stat", scratch, STAT_MAX) {
             Ok(()) => {
                 if let Some((comm, stat)) = parse::stat(scratch) {
-                    (self.comm, self.stat) = (comm.into(), Some(stat));
+                    self.comm = comm.into();
+                    self.stat = Some(stat).filter(|stat| !stat.is_removed());
+                    self.is_incomplete |= stat.is_removed();
                 }
             }
             Err(error) => self.is_incomplete |= is_gone(&error),

@@ -106,6 +106,17 @@ proptest! {
     }
 }
 
+/// The kernel prints -1 as the group of a process that it is removing, and 0 as its parent: such a process is gone.
+#[test]
+fn a_process_that_is_removed_has_no_record() {
+    let tree = Tree::copy();
+    let before = records(&quiet(&mut tree.procline(&[])));
+    tree.write("proc/1200/stat", b"1200 (sh) X 0 -1 -1 0 -1 4228108 0 0 0 0 0 0 0 0 20 0 0 0 9000 0 0 0");
+    let after = records(&quiet(&mut tree.procline(&[])));
+    assert_eq!(after.len(), before.len() - 1);
+    assert!(after.iter().all(|record| record.pid != 1200));
+}
+
 #[test]
 fn secrets_are_masked_in_command_and_args_alike() {
     let tree = Tree::copy();
