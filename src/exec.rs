@@ -1,7 +1,8 @@
 //! The exec records: programs as they start, and as they end. `fields` is the table of the record, `request` what a run is asked
-//! for. `connector` gets the kernel's events, and `decode` decodes them. A thread takes each event and reads the process at once
-//! (`capture`); `running` lists the processes that run already. What they read goes through a bounded `queue` to the `writer`'s
-//! thread, where `present` makes records of it and `filter` selects. `stream` starts the threads and watches them.
+//! for. `connector` gets the kernel's events, and `decode` decodes them. On each CPU, a thread takes its `share` of the events, and
+//! reads each process at once (`capture`). Another one reads the processes that run already. What they read goes through a bounded
+//! `queue` to the `writer`'s thread, where `present` makes records of it and `filter` selects. `stream` starts the threads and
+//! watches them.
 
 mod capture;
 mod connector;
@@ -11,6 +12,7 @@ pub mod filter;
 mod present;
 mod queue;
 pub mod request;
+pub mod share;
 mod started;
 pub mod stream;
 mod writer;

@@ -26,6 +26,8 @@ const KERNEL_THREAD: u64 = 0x0020_0000;
 pub struct Capture {
     /// When it happened, in nanoseconds since 1970.
     pub at: i64,
+    /// When it happened, in nanoseconds of `CLOCK_MONOTONIC`.
+    pub monotonic: u64,
     /// What was read.
     pub content: Content,
 }
@@ -36,8 +38,6 @@ pub enum Content {
     Program {
         /// Which of the two.
         action: Action,
-        /// When it happened, in nanoseconds of `CLOCK_MONOTONIC`.
-        since: u64,
         /// The process.
         glimpse: Box<Glimpse>,
         /// The parent's name. Empty if unknown.
@@ -49,8 +49,6 @@ pub enum Content {
     Exit {
         /// The process.
         pid: u32,
-        /// When it ended, in nanoseconds of `CLOCK_MONOTONIC`.
-        at: u64,
         /// The wait status.
         status: u32,
         /// None if the process's parent was faster.
@@ -61,29 +59,32 @@ pub enum Content {
 }
 
 impl Capture {
+    fn new(monotonic: u64, content: Content) -> Self {
+        Capture { at: realtime(monotonic), monotonic, content }
+    }
+
     /// Events that the kernel's queue had no room for.
     pub fn lost(count: u64) -> Self {
-        Capture { at: realtime(monotonic()), content: Content::Lost(Lost { count, place: Place::Kernel }) }
+        Self::new(monotonic(), Content::Lost(Lost { count, place: Place::Kernel }))
     }
 
     /// Events that the queue had no room for.
     pub fn dropped(count: u64) -> Self {
-        Capture { at: realtime(monotonic()), content: Content::Lost(Lost { count, place: Place::Queue }) }
+        Self::new(monotonic(), Content::Lost(Lost { count, place: Place::Queue }))
     }
 
     /// An event whose process nothing could be read of.
     pub fn nothing(event: Event) -> Self {
         let content = match event.what {
-            What::Exit(status) => Content::Exit { pid: event.pid, at: event.at, status, stat: None },
+            What::Exit(status) => Content::Exit { pid: event.pid, status, stat: None },
             _ => Content::Program {
                 action: action(event.what),
-                since: event.at,
                 glimpse: Box::new(Glimpse::nothing(event.pid)),
                 parent: Vec::new(),
                 environment: Vec::new(),
             },
         };
-        Capture { at: realtime(event.at), content }
+        Self::new(event.at, content)
     }
 
     /// How many events it stands for.
@@ -148,14 +149,14 @@ impl Capturer {
     /// Reads the process of an event. None if the event is left out.
     pub fn capture(&mut self, event: Event) -> Option<Capture> {
         let content = match event.what {
-            What::Exit(status) => self.exit(event, status),
+            What::Exit(status) => self.exit(event.pid, status),
             _ => self.program(event)?,
         };
-        Some(Capture { at: realtime(event.at), content })
+        Some(Capture::new(event.at, content))
     }
 
     fn program(&mut self, event: Event) -> Option<Content> {
-        let Event { what, pid, at } = event;
+        let Event { what, pid, .. } = event;
         let filter = &self.request.filter;
         let scratch = &mut self.scratch;
         let mut files = self.procfs.process(pid);
@@ -203,16 +204,15 @@ impl Capturer {
         // One long text must not be kept for ever.
         scratch.clear();
         scratch.shrink_to(64 * 1024);
-        Some(Content::Program { action: action(what), since: at, glimpse: Box::new(glimpse), parent, environment })
+        Some(Content::Program { action: action(what), glimpse: Box::new(glimpse), parent, environment })
     }
 
-    fn exit(&mut self, event: Event, status: u32) -> Content {
-        let Event { pid, at, .. } = event;
+    fn exit(&mut self, pid: u32, status: u32) -> Content {
         let read = self.procfs.process(pid).read("stat", &mut self.scratch, STAT_MAX);
         // Its id may belong to another process by now.
         let stat = read.ok().and_then(|()| Some(parse::stat(&self.scratch)?.1));
         let stat = stat.filter(|stat| has_ended(stat) && !stat.is_removed());
-        Content::Exit { pid, at, status, stat }
+        Content::Exit { pid, status, stat }
     }
 }
 

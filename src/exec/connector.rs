@@ -13,6 +13,7 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 use rustix::time::{ClockId, clock_gettime};
 
 use super::decode::{self, Event, Message};
+use super::share::Share;
 use crate::sys;
 
 /// How long the kernel may take to answer a subscription. It answers at once, or never.
@@ -21,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// More than any message has.
 const MESSAGE_MAX: usize = 512;
 
-/// A subscription to the kernel's events.
+/// A subscription to a share of the kernel's events.
 pub struct Connector {
     socket: OwnedFd,
     /// What it has counted so far of messages without room.
@@ -62,17 +63,18 @@ impl Stop {
 }
 
 impl Connector {
-    /// Subscribes. The kernel queues events in `buffer` bytes, and those of processes that end only if `exits`.
+    /// Subscribes to a share of the events. The kernel queues them in `buffer` bytes, and those of processes that end only if
+    /// `exits`.
     ///
     /// # Errors
     /// A sentence that says what is missing, and how to grant it.
-    pub fn subscribe(buffer: usize, exits: bool) -> anyhow::Result<Self> {
+    pub fn subscribe(share: &Share, buffer: usize, exits: bool) -> anyhow::Result<Self> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let family = AddressFamily::NETLINK;
         let socket = rustix::net::socket_with(family, SocketType::DGRAM, flags, Some(netlink::CONNECTOR))
             .context("this kernel has no process events: it lacks CONFIG_PROC_EVENTS")?;
         let filter = |answers| {
-            let mut program = decode::filter(exits, answers);
+            let mut program = decode::filter(exits, answers, share);
             sys::attach_filter(&socket, &mut program).context("cannot filter the kernel's events")
         };
         filter(true)?;

@@ -2,6 +2,7 @@
 //! make it panic. The formats are those of the kernel's include/uapi/linux: `nlmsghdr` of netlink.h, `cn_msg` of connector.h,
 //! `proc_event` of cn_proc.h, one after the other.
 
+use super::share::Share;
 use crate::sys::Instruction;
 
 /// The connector that tells of processes, `CN_IDX_PROC`. It is also its multicast group.
@@ -16,6 +17,7 @@ const EXIT: u32 = 0x8000_0000;
 const IDENTIFIER: usize = 16;
 const ACKNOWLEDGEMENT: usize = 28;
 const EVENT: usize = 36;
+const CPU: usize = EVENT + 4;
 const TIME: usize = EVENT + 8;
 const DATA: usize = EVENT + 16;
 
@@ -98,7 +100,7 @@ pub fn subscription(begins: bool, number: u32) -> Vec<u8> {
 
 /// The program of the socket's filter. It accepts programs that start and, if `exits`, processes that end: their first threads. So
 /// no other event wakes procline. Answers are accepted only if `answers`: those to others would be counted as lost events.
-pub fn filter(exits: bool, answers: bool) -> Vec<Instruction> {
+pub fn filter(exits: bool, answers: bool, share: &Share) -> Vec<Instruction> {
     // Codes of bpf(4): load a word, jump if equal, copy to X, return.
     const LOAD: u16 = 0x20;
     const EQUAL: u16 = 0x15;
@@ -108,20 +110,25 @@ pub fn filter(exits: bool, answers: bool) -> Vec<Instruction> {
     let step = |code, jt, jf, k| Instruction { code, jt, jf, k };
     let load = |place: usize| step(LOAD, 0, 0, place as u32);
     let accept = step(RETURN, 0, 0, u32::MAX);
+    let refuse = step(RETURN, 0, 0, 0);
     // A load takes the bytes as big-endian. What is not equal goes on after the next instruction.
-    let equal = |what: u32| step(EQUAL, 0, 1, what.to_be());
-    let mut program = vec![load(EVENT), equal(EXEC), accept];
+    let equal = |number: u32| step(EQUAL, 0, 1, number.to_be());
+    let unequal = |number: u32| step(EQUAL, 1, 0, number.to_be());
+    let mut program = vec![load(EVENT)];
     if answers {
         program.extend([equal(NONE), accept]);
     }
+    program.push(load(CPU));
+    match share {
+        Share::Cpu(cpu) => program.extend([unequal(*cpu), refuse]),
+        Share::Others(cpus) => program.extend(cpus.iter().flat_map(|cpu| [equal(*cpu), refuse])),
+    }
+    program.extend([load(EVENT), equal(EXEC), accept]);
     if exits {
-        let refuse_unless = |code, k| [step(code, 1, 0, k), step(RETURN, 0, 0, 0)];
-        program.extend(refuse_unless(EQUAL, EXIT.to_be()));
-        program.extend([load(DATA), step(COPY, 0, 0, 0), load(DATA + 4)]);
-        program.extend(refuse_unless(EQUAL_X, 0));
-        program.push(accept);
+        program.extend([unequal(EXIT), refuse]);
+        program.extend([load(DATA), step(COPY, 0, 0, 0), load(DATA + 4), step(EQUAL_X, 1, 0, 0), refuse, accept]);
     } else {
-        program.push(step(RETURN, 0, 0, 0));
+        program.push(refuse);
     }
     program
 }
@@ -176,6 +183,7 @@ mod tests {
                 }
             }
         };
+        let shares = [Share::Cpu(3), Share::Cpu(4), Share::Others(vec![]), Share::Others(vec![1, 3])];
         for (what, data, is_accepted) in [
             (NONE, [0; 5], [false, false, true, true]),
             (EXEC, [7, 7, 0, 0, 0], [true; 4]),
@@ -185,8 +193,12 @@ mod tests {
         ] {
             let text = bytes(what, data);
             let filters = [(false, false), (true, false), (false, true), (true, true)];
-            let accepted = filters.map(|(exits, answers)| run(&filter(exits, answers), &text));
-            assert_eq!(accepted, is_accepted, "{what}");
+            for (share, has_cpu) in shares.iter().zip([true, false, true, false]) {
+                let accepted = filters.map(|(exits, answers)| run(&filter(exits, answers, share), &text));
+                // An answer comes from no CPU.
+                let expected = is_accepted.map(|accepted| accepted && (has_cpu || what == NONE));
+                assert_eq!(accepted, expected, "{what} {share:?}");
+            }
         }
     }
 

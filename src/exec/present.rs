@@ -50,16 +50,16 @@ impl<'a> Presenter<'a> {
         }
     }
 
-    /// The record of what was read. None if it is left out.
-    pub fn record(&mut self, capture: Capture) -> Option<Happening> {
-        let Capture { at, content } = capture;
+    /// The records of what was read. None if it is left out, and two for a program that has ended already.
+    pub fn records(&mut self, capture: Capture) -> [Option<Happening>; 2] {
+        let Capture { at, monotonic, content } = capture;
         match content {
             Content::Lost(lost) => {
                 self.started.forget_ended(&self.view.procfs);
-                Some(Happening { action: Action::Lost, at, lost: Some(lost), ..Happening::default() })
+                [Some(Happening { action: Action::Lost, at, lost: Some(lost), ..Happening::default() }), None]
             }
-            Content::Exit { .. } => self.started.end(at, &content),
-            Content::Program { action, since, mut glimpse, parent, environment } => {
+            Content::Exit { .. } => [self.started.end(Capture { at, monotonic, content }), None],
+            Content::Program { action, mut glimpse, parent, environment } => {
                 let is_incomplete = glimpse.is_incomplete;
                 let ids = glimpse.status.take().map(|status| (status.ruid, status.euid)).unwrap_or_default();
                 let (uid, effective_uid) = (ids.0, ids.1.filter(|effective| ids.0 != Some(*effective)));
@@ -83,12 +83,10 @@ impl<'a> Presenter<'a> {
                     environment,
                 };
                 if !self.request.filter.matches(&program) {
-                    return None;
+                    return [None, None];
                 }
-                if self.request.exits {
-                    self.started.add(action, since, &program);
-                }
-                Some(Happening { action, at, program: Some(program), end: None, lost: None, is_incomplete })
+                let end = if self.request.exits { self.started.add(action, monotonic, &program) } else { None };
+                [Some(Happening { action, at, program: Some(program), end: None, lost: None, is_incomplete }), end]
             }
         }
     }

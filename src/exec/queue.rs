@@ -18,14 +18,35 @@ const TAKEN_MAX: usize = 64 * 1024;
 const HOLD: Duration = Duration::from_millis(100);
 /// With so much, no event waits.
 const FULL: usize = 48 * 1024;
+/// The places of the queue.
+const RUNNING: usize = 0;
+const EVENTS: usize = 1;
 
-/// The kinds of readers. Each has its place in the queue.
+/// The kinds of readers. Each kind has its place in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Reads programs that run already.
+    /// Reads programs that run already. There is one such reader.
     Running,
-    /// Reads programs as they start.
-    Events,
+    /// Reads a share of the programs as they start.
+    Events(usize),
+}
+
+impl Role {
+    /// Its place in the queue.
+    fn place(self) -> usize {
+        match self {
+            Role::Running => RUNNING,
+            Role::Events(_) => EVENTS,
+        }
+    }
+
+    /// Its place among all readers.
+    fn index(self) -> usize {
+        match self {
+            Role::Running => 0,
+            Role::Events(share) => share + 1,
+        }
+    }
 }
 
 /// Which reader it is: a number is greater than the numbers of those that it replaces.
@@ -60,44 +81,59 @@ pub struct Taken {
 }
 
 /// The queue.
-#[derive(Default)]
 pub struct Queue {
     inner: Mutex<Inner>,
     filled: Condvar,
+    /// What each reader has in hand. A reader that begins must not wait for the writer: a program may end meanwhile.
+    hands: Vec<Mutex<Hand>>,
 }
 
-#[derive(Default)]
 struct Inner {
     places: [VecDeque<Capture>; 2],
-    hands: [Hand; 2],
-    has_ended: [bool; 2],
+    /// How many readers have not ended.
+    readers: [usize; 2],
     /// How much each place has.
     bytes: [usize; 2],
     dropped: u64,
 }
 
 impl Inner {
-    /// How much the writer may take now.
-    fn takeable(&self) -> usize {
-        let [running, events] = self.bytes;
-        running + if self.has_ended[Role::Running as usize] { events } else { 0 }
+    fn have_ended(&self) -> bool {
+        self.readers == [0; 2]
     }
 
-    /// What the writer may take now: no event before the last program that ran already.
+    /// Whether the writer may take events: none comes before the last program that ran already.
+    fn may_take_events(&self) -> bool {
+        self.readers[RUNNING] == 0
+    }
+
+    /// How much the writer may take now.
+    fn takeable(&self) -> usize {
+        self.bytes[RUNNING] + if self.may_take_events() { self.bytes[EVENTS] } else { 0 }
+    }
+
+    /// Whether the writer may take anything now.
     fn has_some(&self) -> bool {
         let [running, events] = &self.places;
-        !running.is_empty() || self.has_ended[Role::Running as usize] && (!events.is_empty() || self.dropped > 0)
+        !running.is_empty() || self.may_take_events() && (!events.is_empty() || self.dropped > 0)
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Queue {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The queue of so many readers of events, and one of programs that run already.
+    pub fn new(shares: usize) -> Self {
+        let inner = Inner { places: Default::default(), readers: [1, shares], bytes: [0; 2], dropped: 0 };
+        let hands = (0..=shares).map(|_| Mutex::default()).collect();
+        Queue { inner: Mutex::new(inner), filled: Condvar::new(), hands }
     }
 
     /// Notes what a reader takes in hand. False if it was replaced, and must end.
     pub fn begin(&self, reader: Reader, event: Event) -> bool {
-        let hand = &mut self.lock().hands[reader.role as usize];
+        let mut hand = lock(&self.hands[reader.role.index()]);
         let is_current = hand.number == reader.number;
         if is_current {
             (hand.event, hand.count) = (Some(event), hand.count + 1);
@@ -107,18 +143,19 @@ impl Queue {
 
     /// Adds what a reader made of what it had in hand, if anything. False if it was replaced, and must end.
     pub fn put(&self, reader: Reader, capture: Option<Capture>) -> bool {
-        let mut inner = self.lock();
-        let hand = &mut inner.hands[reader.role as usize];
+        let mut hand = lock(&self.hands[reader.role.index()]);
         if hand.number != reader.number {
             return false;
         }
         hand.event = None;
+        drop(hand);
         let Some(capture) = capture else { return true };
+        let mut inner = lock(&self.inner);
         // Programs that run already can wait to be read.
-        while reader.role == Role::Running && inner.bytes[reader.role as usize] > MAX / 2 {
+        while reader.role == Role::Running && inner.bytes[RUNNING] > MAX / 2 {
             drop(inner);
             thread::sleep(Duration::from_millis(5));
-            inner = self.lock();
+            inner = lock(&self.inner);
         }
         self.add(inner, reader.role, capture);
         true
@@ -126,15 +163,18 @@ impl Queue {
 
     fn add(&self, mut inner: MutexGuard<'_, Inner>, role: Role, capture: Capture) {
         let was_empty = !inner.has_some();
-        let size = capture.size();
+        let (place, size) = (role.place(), capture.size());
         // One must not use up the room of the other: events wait until the programs that ran already are written.
-        if inner.bytes[role as usize] + size > MAX {
+        if inner.bytes[place] + size > MAX {
             inner.dropped += capture.count();
             return;
         }
         let was_short = inner.takeable() < FULL;
-        inner.bytes[role as usize] += size;
-        inner.places[role as usize].push_back(capture);
+        inner.bytes[place] += size;
+        // Readers on several CPUs read several events at once. The last ones may come in another order.
+        let captures = &mut inner.places[place];
+        let later = captures.iter().rev().take_while(|other| other.monotonic > capture.monotonic).count();
+        captures.insert(captures.len() - later, capture);
         // The writer sleeps until there is something, and then until there is much.
         if was_empty || was_short && inner.takeable() >= FULL {
             self.filled.notify_one();
@@ -143,36 +183,38 @@ impl Queue {
 
     /// A reader of this kind has no more.
     pub fn end(&self, role: Role) {
-        self.lock().has_ended[role as usize] = true;
+        let mut inner = lock(&self.inner);
+        let readers = &mut inner.readers[role.place()];
+        *readers = readers.saturating_sub(1);
         self.filled.notify_one();
     }
 
     /// What the current reader of this kind has in hand.
     pub fn hand(&self, role: Role) -> Hand {
-        self.lock().hands[role as usize]
+        *lock(&self.hands[role.index()])
     }
 
     /// Replaces the reader that is stuck with what it has in hand, if it still is. Adds what `make` makes of that event.
     /// Returns the next reader.
     pub fn replace(&self, role: Role, stuck: Hand, make: impl FnOnce(Event) -> Capture) -> Option<Reader> {
-        let mut inner = self.lock();
-        let hand = &mut inner.hands[role as usize];
+        let mut hand = lock(&self.hands[role.index()]);
         let event = hand.event.filter(|_| hand.count == stuck.count)?;
         hand.event = None;
         hand.number += 1;
         let number = hand.number;
-        self.add(inner, role, make(event));
+        drop(hand);
+        self.add(lock(&self.inner), role, make(event));
         Some(Reader { role, number })
     }
 
     /// Waits for something to write, and then a little for more.
     pub fn take(&self) -> Taken {
-        let mut inner = self.lock();
-        while !inner.has_some() && inner.has_ended != [true; 2] {
+        let mut inner = lock(&self.inner);
+        while !inner.has_some() && !inner.have_ended() {
             inner = self.filled.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
         let since = Instant::now();
-        while inner.takeable() < FULL && inner.dropped == 0 && inner.has_ended != [true; 2] {
+        while inner.takeable() < FULL && inner.dropped == 0 && !inner.have_ended() {
             let left = HOLD.saturating_sub(since.elapsed());
             if left.is_zero() {
                 break;
@@ -180,10 +222,10 @@ impl Queue {
             inner = self.filled.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         let mut taken = Taken::default();
-        let (mut bytes, may_take_events) = ([0; 2], inner.has_ended[Role::Running as usize]);
-        while bytes[0] + bytes[1] < TAKEN_MAX {
+        let (mut bytes, may_take_events) = ([0; 2], inner.may_take_events());
+        while bytes[RUNNING] + bytes[EVENTS] < TAKEN_MAX {
             let [running, events] = &mut inner.places;
-            let place = usize::from(running.is_empty());
+            let place = if running.is_empty() { EVENTS } else { RUNNING };
             let next = running.pop_front().or_else(|| if may_take_events { events.pop_front() } else { None });
             let Some(capture) = next else { break };
             bytes[place] += capture.size();
@@ -196,8 +238,30 @@ impl Queue {
         // What had no room came after what had.
         if is_empty {
             taken.dropped = std::mem::take(&mut inner.dropped);
-            taken.is_last = inner.has_ended == [true; 2];
+            taken.is_last = inner.have_ended();
         }
         taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exec::decode::What;
+
+    #[test]
+    fn what_waits_is_in_the_order_of_its_time() {
+        let queue = Queue::new(2);
+        queue.end(Role::Running);
+        for (share, at) in [(0, 10), (0, 30), (1, 20), (1, 40)] {
+            let event = Event { what: What::Exec, pid: 1, at };
+            let reader = Reader { role: Role::Events(share), number: 0 };
+            assert!(queue.begin(reader, event) && queue.put(reader, Some(Capture::nothing(event))));
+        }
+        queue.end(Role::Events(0));
+        queue.end(Role::Events(1));
+        let taken = queue.take();
+        let times: Vec<u64> = taken.captures.iter().map(|capture| capture.monotonic).collect();
+        assert_eq!((times, taken.is_last), (vec![10, 20, 30, 40], true));
     }
 }

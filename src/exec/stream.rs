@@ -16,6 +16,7 @@ use super::connector::{Connector, Next, Stop, monotonic};
 use super::decode::{Event, What};
 use super::queue::{Hand, Queue, Reader, Role};
 use super::request::Request;
+use super::share::Share;
 use super::writer::{Ending, Recorder};
 use crate::exit::Outcome;
 use crate::procfs::{self, Pids, Procfs};
@@ -30,7 +31,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How long all lines may take at the end.
 const GRACE_MAX: Duration = Duration::from_secs(20);
 /// How many readers may be stuck at once.
-const STUCK_MAX: usize = 64;
+const STUCK_MAX: usize = 128;
 /// The stack of a reader. Its buffers are on the heap.
 const STACK: usize = 256 * 1024;
 
@@ -41,22 +42,25 @@ const STACK: usize = 256 * 1024;
 pub fn run(request: Request) -> Result<(), Outcome> {
     let signals = Signals::register()?;
     let view = request.plan.roots.open()?;
-    let connector = Connector::subscribe(request.buffer, request.exits)?;
+    let shares = Share::all();
+    let connect = |share| Connector::subscribe(share, request.buffer, request.exits).map(|it| Mutex::new(Some(it)));
+    let connectors = shares.iter().map(connect).collect::<anyhow::Result<_>>()?;
     let stream = Arc::new(Stream {
-        queue: Queue::default(),
+        queue: Queue::new(shares.len()),
         procfs: Arc::new(request.plan.roots.open()?.procfs),
-        connector: Mutex::new(Some(connector)),
+        connectors,
         running: Mutex::new(request.start_snapshot.then(|| view.procfs.pids()).transpose()?),
         stop: Stop::new()?,
         failure: Mutex::default(),
         request: Arc::new(request),
+        shares,
     });
     let ending = Arc::new(Ending::default());
     let (of_writer, its_ending) = (Arc::clone(&stream), Arc::clone(&ending));
     let write = move || Recorder::new(&view, Arc::clone(&of_writer.request), &its_ending).run(&of_writer.queue);
     let writer = thread::Builder::new().spawn(write).context("cannot start a thread")?;
-    let mut watched = Vec::new();
-    for role in [Role::Events, Role::Running] {
+    let (mut watched, mut stuck) = (Vec::new(), Vec::new());
+    for role in (0..stream.shares.len()).map(Role::Events).chain([Role::Running]) {
         watched.push(Watched::start(&stream, Reader { role, number: 0 })?);
     }
     // No manager is no failure.
@@ -71,7 +75,7 @@ pub fn run(request: Request) -> Result<(), Outcome> {
         }
         let mut all_read = true;
         for watched in &mut watched {
-            all_read &= watched.replace_if_stuck(&stream)?;
+            all_read &= watched.replace_if_stuck(&stream, &mut stuck)?;
         }
         if all_read {
             alive.tell();
@@ -80,7 +84,7 @@ pub fn run(request: Request) -> Result<(), Outcome> {
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
     ending.is_stopped.store(true, Ordering::Relaxed);
     stream.stop.stop();
-    // The connector unsubscribes when its reader ends.
+    // A connector unsubscribes when its reader ends.
     let (begin, mut seen) = (Instant::now(), (0, Instant::now()));
     let have_ended = || writer.is_finished() && watched.iter().all(|watched| watched.thread.is_finished());
     while !have_ended() && seen.1.elapsed() < GRACE && begin.elapsed() < GRACE_MAX {
@@ -106,8 +110,9 @@ struct Stream {
     request: Arc<Request>,
     queue: Queue,
     procfs: Arc<Procfs>,
-    /// None once its reader has ended.
-    connector: Mutex<Option<Connector>>,
+    shares: Vec<Share>,
+    /// One for each share. None once its reader has ended.
+    connectors: Vec<Mutex<Option<Connector>>>,
     /// What remains of the programs that ran already.
     running: Mutex<Option<Pids>>,
     stop: Stop,
@@ -117,8 +122,11 @@ struct Stream {
 impl Stream {
     /// Reads the processes of one event after the other, until there are no more, or until it is replaced.
     fn read(&self, reader: Reader) {
-        if reader.role == Role::Events && !(self.request.realtime && sys::run_realtime()) {
-            sys::run_soon();
+        if let Role::Events(share) = reader.role {
+            self.shares[share].move_there();
+            if !(self.request.realtime && sys::run_realtime()) {
+                sys::run_soon();
+            }
         }
         let mut capturer = Capturer::new(Arc::clone(&self.procfs), Arc::clone(&self.request));
         loop {
@@ -134,6 +142,8 @@ impl Stream {
                 Err(error) => {
                     let error = error.context("cannot receive the kernel's events");
                     *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    // Without a share of the events, the others are not worth much.
+                    self.stop.stop();
                     break;
                 }
             };
@@ -141,16 +151,16 @@ impl Stream {
                 return;
             }
         }
-        if reader.role == Role::Events {
+        if let Role::Events(share) = reader.role {
             // Unsubscribe.
-            drop(self.connector.lock().unwrap_or_else(PoisonError::into_inner).take());
+            drop(self.connectors[share].lock().unwrap_or_else(PoisonError::into_inner).take());
         }
         self.queue.end(reader.role);
     }
 
     fn next(&self, role: Role) -> anyhow::Result<Next> {
         match role {
-            Role::Events => match &mut *self.connector.lock().unwrap_or_else(PoisonError::into_inner) {
+            Role::Events(share) => match &mut *self.connectors[share].lock().unwrap_or_else(PoisonError::into_inner) {
                 Some(connector) => Ok(connector.next(&self.stop)?),
                 None => Ok(Next::End),
             },
@@ -183,8 +193,6 @@ struct Watched {
     thread: JoinHandle<()>,
     id: Arc<AtomicI32>,
     seen: Hand,
-    /// Readers that were replaced.
-    stuck: Vec<JoinHandle<()>>,
 }
 
 impl Watched {
@@ -196,12 +204,12 @@ impl Watched {
             stream.read(reader);
         };
         let thread = thread::Builder::new().stack_size(STACK).spawn(read).context("cannot start a thread")?;
-        Ok(Watched { role: reader.role, thread, id, seen: Hand::default(), stuck: Vec::new() })
+        Ok(Watched { role: reader.role, thread, id, seen: Hand::default() })
     }
 
-    /// Replaces the reader if it has had the same process in hand since the last look, and waits. False if too many readers
-    /// are stuck.
-    fn replace_if_stuck(&mut self, stream: &Arc<Stream>) -> anyhow::Result<bool> {
+    /// Replaces the reader if it has had the same process in hand since the last look, and waits. It is then among those that
+    /// are `stuck`. False if these are too many.
+    fn replace_if_stuck(&mut self, stream: &Arc<Stream>, stuck: &mut Vec<JoinHandle<()>>) -> anyhow::Result<bool> {
         let hand = stream.queue.hand(self.role);
         let is_same = hand.event.is_some() && hand.count == self.seen.count;
         self.seen = hand;
@@ -209,15 +217,14 @@ impl Watched {
         if !is_same || procfs::is_running(self.id.load(Ordering::Relaxed)) {
             return Ok(true);
         }
-        self.stuck.retain(|thread| !thread.is_finished());
-        if self.stuck.len() == STUCK_MAX {
+        stuck.retain(|thread| !thread.is_finished());
+        if stuck.len() == STUCK_MAX {
             return Ok(false);
         }
         if let Some(reader) = stream.queue.replace(self.role, hand, Capture::nothing) {
             let next = Watched::start(stream, reader)?;
-            let stuck = std::mem::replace(&mut self.thread, next.thread);
+            stuck.push(std::mem::replace(&mut self.thread, next.thread));
             self.id = next.id;
-            self.stuck.push(stuck);
         }
         Ok(true)
     }

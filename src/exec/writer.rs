@@ -98,10 +98,10 @@ impl<'a> Recorder<'a> {
             presenter.begin();
             let dropped = (taken.dropped > 0).then(|| Capture::dropped(taken.dropped));
             for capture in taken.captures.into_iter().chain(dropped) {
-                let record = presenter.record(capture);
+                let records = presenter.records(capture);
                 self.ending.progress.fetch_add(1, Ordering::Relaxed);
                 let is_cut = |record: &Happening| record.program.as_ref().is_some_and(|it| it.process.command_is_cut());
-                self.batch.extend(record.map(|record| {
+                self.batch.extend(records.into_iter().flatten().map(|record| {
                     let is_cut = is_cut(&record);
                     (record, is_cut)
                 }));
