@@ -1,6 +1,8 @@
 //! The files of `procline exec`: which old ones are removed, and that logrotate with the shipped config loses no event.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -8,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::exec_stream::{Record, Stream, hold, parse, word};
+use crate::exec_stream::{Record, Stream, hold, hold_long, parse, variable, word};
 use crate::limit::wait_for;
 use crate::support::{Running, command, lacks, quiet};
 
@@ -124,4 +126,45 @@ fn logrotate_loses_no_event() {
     // On a busy machine, an event may be lost before it is written. It is counted.
     let lost: u64 = found.iter().filter_map(|record| record.lost).sum();
     assert!(missing <= lost, "{missing} missing, {lost} lost");
+}
+
+/// A stream can write much within a minute, and never takes much more than it may.
+#[test]
+fn files_that_take_too_much_are_removed_soon() {
+    const TEST: &str = "files_that_take_too_much_are_removed_soon";
+    /// The record of each has 32,000 bytes.
+    const PROGRAMS: usize = 80;
+    const MAX: u64 = 1_000_000;
+    /// A sixteenth and one batch would do, but files change while the test adds up their sizes.
+    const MORE: u64 = MAX;
+    let folder = tempfile::tempdir().unwrap();
+    let (_place, name, program) = program();
+    let long = variable();
+    let pattern = folder.path().join("%Y-%m-%dT%H%M%S.jsonl");
+    let pattern = pattern.to_str().unwrap();
+    let arguments = ["--root", "--env", &long, "--name", &name, "--output", pattern, "--keep-size", "1MB"];
+    let Some(mut stream) = Stream::start(TEST, &arguments) else { return };
+    let (mut all, mut pids) = (BTreeSet::new(), BTreeSet::new());
+    for _ in 0..PROGRAMS {
+        let held = hold_long(&long, &program, &WAIT);
+        let record = format!("\"pid\":{},", held.0.id());
+        pids.insert(held.0.id());
+        wait_for("the record", || {
+            let found = files(folder.path());
+            all.extend(found.iter().cloned());
+            let mut texts = found.iter().rev().map(|path| fs::read(path).unwrap_or_default());
+            texts.any(|text| String::from_utf8_lossy(&text).contains(&record)).then_some(())
+        });
+        let sizes = files(folder.path()).into_iter().filter_map(|path| fs::metadata(path).ok());
+        let taken: u64 = sizes.map(|metadata| metadata.blocks() * 512).sum();
+        assert!(taken <= MAX + MORE, "{taken}");
+    }
+    assert_eq!(stream.end(Signal::TERM), (Some(0), String::new()));
+    // The first ones are gone. No other is.
+    let left = files(folder.path());
+    all.extend(left.iter().cloned());
+    assert!(left.len() < all.len() && all.iter().rev().zip(left.iter().rev()).all(|(one, other)| one == other));
+    let records: Vec<Record> = left.iter().flat_map(|path| parse(&fs::read(path).unwrap())).collect();
+    let whole = records.iter().filter(|record| pids.iter().any(|pid| record.is_of("exec", *pid))).count();
+    assert!((10..PROGRAMS).contains(&whole), "{whole}");
 }

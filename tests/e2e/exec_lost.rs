@@ -8,7 +8,7 @@ use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::exec_stream::{Record, Stream, hold, hold_long, parse, ready, word};
+use crate::exec_stream::{Record, Stream, hold, hold_long, parse, ready, variable, word};
 use crate::limit::wait_for;
 use crate::support::{PROCLINE, command, lacks, procline, quiet, skip, state, with_default_signals};
 
@@ -64,14 +64,51 @@ fn a_tiny_buffer_loses_events_and_says_how_many() {
     assert!(counted + received <= at_most, "{counted} counted, {received} records, at most {at_most}");
 }
 
-/// How many bytes of events the kernel has queued for a process: `Rmem` of /proc/net/netlink.
+/// How many bytes of events the kernel has queued for a process: `Rmem` of /proc/net/netlink, for each of its sockets.
 fn waiting(pid: u32) -> u64 {
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let links = descriptors.filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
+    let sockets: BTreeSet<String> = links.map(|link| link.to_string_lossy().into_owned()).collect();
     let text = fs::read_to_string("/proc/net/netlink").unwrap();
-    // The connector's protocol is number 11. A socket's id is its process's.
-    let start = ["11".to_owned(), pid.to_string()];
     let rows = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let mut rows = rows.filter(|row| row.get(1..3).is_some_and(|row| row == start));
-    rows.next().expect("the socket of the connector")[4].parse().unwrap()
+    let sizes = rows.filter(|row| sockets.contains(&format!("socket:[{}]", row[9]))).map(|row| row[4].parse::<u64>());
+    sizes.map(Result::unwrap).reduce(|one, other| one + other).expect("the sockets of the connector")
+}
+
+/// Each CPU that procline may use has a reader, which reads its events at once. The other CPUs share one.
+#[test]
+fn the_programs_of_each_cpu_have_their_records_once() {
+    const TEST: &str = "the_programs_of_each_cpu_have_their_records_once";
+    if lacks(TEST, true, &["sh", "taskset"]) {
+        return;
+    }
+    let allowed = rustix::thread::sched_getaffinity(None).unwrap();
+    let cpus: Vec<String> = (0..1024).filter(|cpu| allowed.is_set(*cpu)).map(|cpu| cpu.to_string()).collect();
+    for own in [cpus.clone(), cpus[..1].to_vec()] {
+        let words = ["-c", &own.join(","), PROCLINE, "exec", "--root"];
+        let Some(mut stream) = Stream::with(TEST, &mut command("taskset", &words)) else { return };
+        let pid = stream.running.0.id();
+        let tasks = || fs::read_dir(format!("/proc/{pid}/task")).unwrap().map(|task| task.unwrap().path());
+        let status = |task: PathBuf| fs::read_to_string(task.join("status")).unwrap_or_default();
+        let cpus_of =
+            |task| status(task).lines().find_map(|line| Some(line.strip_prefix("Cpus_allowed_list:\t")?.to_owned()));
+        wait_for("a reader on each CPU", || {
+            let readers: Vec<_> = tasks().filter_map(cpus_of).collect();
+            own.iter().all(|cpu| readers.contains(cpu)).then_some(())
+        });
+        let mut held = Vec::new();
+        for cpu in cpus.iter().take(8) {
+            let word = word("cpu");
+            held.push(hold("taskset", &["-c", cpu, "sh", "-c", "read x", &word]));
+            let (pid, sh) = (held.last().unwrap().0.id(), format!("sh -c read x {word}"));
+            stream.wait_for(|record| record.is_of("exec", pid) && record.command.as_ref() == Some(&sh));
+        }
+        stream.finish();
+        // One is that of taskset. It may be shown with the command line of sh.
+        for pid in held.iter().map(|held| held.0.id()) {
+            assert_eq!(stream.records.iter().filter(|record| record.is_of("exec", pid)).count(), 2);
+        }
+    }
 }
 
 /// Nobody reads the pipe. Events wait in memory that is bounded, and then they are counted.
@@ -85,10 +122,11 @@ fn a_stopped_reader_loses_events_and_learns_how_many() {
     let folder = tempfile::tempdir().unwrap();
     let errors = folder.path().join("errors");
     let word = word("stopped");
-    let mut exec = with_default_signals(&procline(&["exec", "--root", "--env", "LONG"]));
+    let long = variable();
+    let mut exec = with_default_signals(&procline(&["exec", "--root", "--env", &long]));
     exec.stdout(Stdio::piped()).stderr(File::create(&errors).unwrap());
     let Some((mut running, _notices)) = ready(TEST, &mut exec, &errors) else { return };
-    let held: Vec<_> = (0..PROGRAMS).map(|_| hold_long("sh", &[WAIT[0], WAIT[1], &word])).collect();
+    let held: Vec<_> = (0..PROGRAMS).map(|_| hold_long(&long, "sh", &[WAIT[0], WAIT[1], &word])).collect();
     let pids: BTreeSet<_> = held.iter().map(|held| held.0.id()).collect();
     // Each waits for its input, so the kernel has told of it. It reads what it is told, whether or not it can write.
     wait_for("all to run", || pids.iter().all(|pid| state(*pid) == Some('S')).then_some(()));
@@ -150,7 +188,8 @@ fn a_full_disk_loses_events_and_the_file_says_how_many() {
     }
     let inside = format!("--mount=/proc/{holder}/ns/mnt");
     let output = format!("{path}/exec.jsonl");
-    let mut exec = command("nsenter", &[&inside, PROCLINE, "exec", "--root", "--env", "LONG", "--output", &output]);
+    let long = variable();
+    let mut exec = command("nsenter", &[&inside, PROCLINE, "exec", "--root", "--env", &long, "--output", &output]);
     let Some(stream) = Stream::with(TEST, &mut exec) else { return };
     let fill = |name: &str| {
         let mut file = File::create(seen.join(name)).unwrap();
@@ -160,7 +199,7 @@ fn a_full_disk_loses_events_and_the_file_says_how_many() {
     let word = word("full");
     let mut held: Vec<_> = Vec::new();
     for place in 0..PROGRAMS {
-        held.push(hold_long("sh", &[WAIT[0], WAIT[1], &word]));
+        held.push(hold_long(&long, "sh", &[WAIT[0], WAIT[1], &word]));
         if place == 0 {
             wait_for("the report", || stream.errors().ends_with('\n').then_some(()));
         }

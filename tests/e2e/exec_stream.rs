@@ -235,10 +235,15 @@ pub fn hold(program: &str, arguments: &[&str]) -> Running {
     Running::start(command(program, arguments).stdin(Stdio::piped()).stdout(Stdio::null()))
 }
 
-/// The same with a long variable, `LONG`. A long command line would use up what a snapshot of another test may mask.
-pub fn hold_long(program: &str, arguments: &[&str]) -> Running {
+/// The name of a variable that no other test has: what it reads of other tests' programs would fill its queue.
+pub fn variable() -> String {
+    word("LONG").replace('-', "_")
+}
+
+/// The same with a long variable. A long command line would use up what a snapshot of another test may mask.
+pub fn hold_long(variable: &str, program: &str, arguments: &[&str]) -> Running {
     let mut command = command(program, arguments);
-    Running::start(command.env("LONG", "x".repeat(120_000)).stdin(Stdio::piped()).stdout(Stdio::null()))
+    Running::start(command.env(variable, "x".repeat(120_000)).stdin(Stdio::piped()).stdout(Stdio::null()))
 }
 
 /// The same as [`USER`].
