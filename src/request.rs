@@ -1,19 +1,22 @@
 //! What was typed, made into what a run needs. The checks that go across options, or need a kind's table, are here.
 
-use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Instant;
+use std::{env, fs};
 
 use crate::cli::disk::DiskOptions;
 use crate::cli::exec::{ExecFilterOptions, ExecOptions};
 use crate::cli::groups::{ByOption, GroupOptions};
 use crate::cli::host::HostOptions;
 use crate::cli::process::{CommandOptions, FilterOptions, ProcessOptions};
-use crate::cli::shared::{Format, KindOptions, OutputOptions, SampleOption, SharedOptions, TimeOptions};
+use crate::cli::shared::{
+    Format, ForwardOptions, KindOptions, OutputOptions, SampleOption, SharedOptions, TimeOptions,
+};
 use crate::cli::value::OutputValue;
 use crate::encode::Encoding;
 use crate::groups::{self, Group, Groups};
-use crate::host::Roots;
+use crate::host::{Roots, hostname};
 use crate::machine::{self, Heartbeat, Machine};
 use crate::output::Output;
 use crate::plan::Plan;
@@ -28,6 +31,7 @@ use crate::record::selection::{by, select};
 use crate::run::{Interval, Schedule};
 use crate::sink::Destination;
 use crate::sink::file::Files;
+use crate::sink::forward::{Address, Open, Patience, Receiver, SharedKey};
 use crate::sink::retention::Keep;
 use crate::text::lossy;
 use crate::{disk, exec};
@@ -141,7 +145,11 @@ pub fn exec(options: ExecOptions) -> Result<exec::request::Request, String> {
     let time = TimeOptions { interval: None, count: None, timeout };
     let shared = SharedOptions { line, output, time, roots };
     let labels = labels(&command, &shared);
-    let plan = plan(&exec::fields::KIND, record.schema, record.fields.as_deref(), &labels, &shared)?;
+    let mut plan = plan(&exec::fields::KIND, record.schema, record.fields.as_deref(), &labels, &shared)?;
+    if let Destination::Forward(receiver) = &mut plan.output.destination {
+        // It has no end.
+        receiver.patience = Patience::Each(timeout);
+    }
     let ExecFilterOptions { root, user, name, exclude, kernel_helpers } = filter;
     Ok(exec::request::Request {
         plan,
@@ -183,7 +191,12 @@ fn plan<R>(
         Format::Array => Encoding::Array,
         Format::Csv => Encoding::csv(layout.columns(line.max_record_bytes > 0)),
     };
-    let destination = destination(&shared.output, line.format)?;
+    let destination = match &shared.output.forward.forward {
+        Some(address) => {
+            Destination::Forward(Box::new(receiver(address, kind.name, &shared.output.forward, &shared.time)?))
+        }
+        None => destination(&shared.output, line.format)?,
+    };
     let roots = Roots {
         procfs: shared.roots.procfs.clone().or_else(|| variable("HOST_PROC").map(PathBuf::from)),
         rootfs: shared.roots.rootfs.clone().or_else(|| variable("HOST_ROOT").map(PathBuf::from)),
@@ -241,6 +254,31 @@ fn destination(asked: &OutputOptions, format: Format) -> Result<Destination, Str
         ));
     }
     Ok(Destination::File(Files { pattern, mode: asked.file_mode.unwrap_or(FILE_MODE), keep }))
+}
+
+fn receiver(address: &Address, kind: &str, asked: &ForwardOptions, time: &TimeOptions) -> Result<Receiver, String> {
+    let key = |path: &PathBuf| {
+        let text = fs::read(path).map_err(|error| format!("--shared-key-file {}: {error}", path.display()))?;
+        let key = text.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
+        if key.is_empty() {
+            Err(format!("--shared-key-file {}: its first line is empty", path.display()))
+        } else {
+            Ok(SharedKey(key.into()))
+        }
+    };
+    Ok(Receiver {
+        address: address.clone(),
+        tag: asked.tag.clone().unwrap_or_else(|| format!("procline.{kind}")),
+        key: asked.shared_key_file.as_ref().map(key).transpose()?,
+        hostname: hostname(),
+        acknowledges: !asked.no_ack,
+        patience: match time.interval {
+            // The rest is for the end of the run, so that it ends with a sentence of its own.
+            None => Patience::Until(Instant::now() + time.timeout * 9 / 10),
+            Some(_) => Patience::Each(time.timeout),
+        },
+        connection: Open::default(),
+    })
 }
 
 fn schedule(time: &TimeOptions) -> Schedule {
