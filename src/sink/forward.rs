@@ -98,7 +98,8 @@ impl Receiver {
             let Err(error) = self.attempt(&mut open, &batch, &chunk, attempt) else { return Ok(()) };
             *open = None;
             if error.is::<Refused>() || Instant::now() + pause >= deadline {
-                return Err(error.context(anyhow!("cannot forward {count} records to {}", self.address)));
+                let plural = if count == 1 { "" } else { "s" };
+                return Err(error.context(anyhow!("cannot forward {count} record{plural} to {}", self.address)));
             }
             thread::sleep(pause);
             pause = PAUSE_MAX.min(pause * 2);

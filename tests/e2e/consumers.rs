@@ -25,7 +25,7 @@ mod telegraf;
 mod vector;
 
 /// A record as parsed by the consumer or by serde_json.
-type Record = Map<String, Value>;
+pub type Record = Map<String, Value>;
 
 /// A test gives up if nothing arrives for this long. It does not measure speed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const ZONE: &str = "JST-9";
 
 /// The fixture tree with processes whose command lines are hard to carry.
-fn hard_tree() -> Tree {
+pub fn hard_tree() -> Tree {
     let tree = Tree::copy();
     let long = format!("java\0-cp\0{}\0com.example.Main\0", "/opt/lib/some.jar:".repeat(1710));
     let longer = format!("java\0-cp\0{}\0com.example.Main\0", "/opt/lib/some.jar:".repeat(4000));
@@ -60,7 +60,7 @@ fn hard_tree() -> Tree {
 }
 
 /// What procline itself prints of the tree, without the timestamp, which differs in each run.
-fn printed(tree: &Tree, arguments: &[&str]) -> Vec<Record> {
+pub fn printed(tree: &Tree, arguments: &[&str]) -> Vec<Record> {
     let output = quiet(tree.procline(arguments).env("TZ", ZONE));
     let mut records: Vec<Record> = lines(&output).into_iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     let command = |record: &Record| record["command"].as_str().unwrap().to_owned();
