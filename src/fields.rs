@@ -5,14 +5,23 @@ use serde::Serialize;
 use crate::cli::FieldsFormat;
 use crate::encode::json;
 use crate::exit::Outcome;
+use crate::inventory::{files, services, software};
 use crate::record::schema::{Column, Schema};
 use crate::record::{Kind, Type};
 use crate::text::lossy;
 use crate::{disk, exec, groups, machine, process, sink};
 
 /// Every kind of record.
-const KINDS: &[&dyn Table] =
-    &[&process::fields::KIND, &groups::fields::KIND, &machine::fields::KIND, &disk::fields::KIND, &exec::fields::KIND];
+const KINDS: &[&dyn Table] = &[
+    &process::fields::KIND,
+    &groups::fields::KIND,
+    &machine::fields::KIND,
+    &disk::fields::KIND,
+    &exec::fields::KIND,
+    &services::fields::KIND,
+    &software::fields::KIND,
+    &files::fields::KIND,
+];
 
 /// Prints the tables, or that of one kind, as `schema` has them, on standard output.
 ///
@@ -206,5 +215,8 @@ mod tests {
         check(&groups::fields::KIND);
         check(&machine::fields::KIND);
         check(&exec::fields::KIND);
+        check(&services::fields::KIND);
+        check(&software::fields::KIND);
+        check(&files::fields::KIND);
     }
 }

@@ -9,6 +9,7 @@ pub mod exit;
 pub mod fields;
 pub mod groups;
 pub mod host;
+pub mod inventory;
 pub mod machine;
 pub mod output;
 pub mod parse;

@@ -8,12 +8,14 @@ use crate::cli::disk::DiskOptions;
 use crate::cli::exec::{ExecFilterOptions, ExecOptions};
 use crate::cli::groups::{ByOption, GroupOptions};
 use crate::cli::host::HostOptions;
+use crate::cli::inventory::ServicesOptions;
 use crate::cli::process::{CommandOptions, FilterOptions, ProcessOptions};
 use crate::cli::shared::{Format, KindOptions, OutputOptions, SampleOption, SharedOptions, TimeOptions};
 use crate::cli::value::OutputValue;
 use crate::encode::Encoding;
 use crate::groups::{self, Group, Groups};
 use crate::host::Roots;
+use crate::inventory::services::{self, Service, Services};
 use crate::machine::{self, Heartbeat, Machine};
 use crate::output::Output;
 use crate::plan::Plan;
@@ -155,6 +157,15 @@ pub fn exec(options: ExecOptions) -> Result<exec::request::Request, String> {
         buffer: events.buffer,
         timeout,
     })
+}
+
+/// What a run of `procline inventory services` needs.
+///
+/// # Errors
+/// Likewise.
+pub fn services(options: ServicesOptions) -> Result<(Services, Plan<Service>, Schedule), String> {
+    let (plan, schedule) = kind(&services::fields::KIND, &options.kind)?;
+    Ok((Services, plan, schedule))
 }
 
 /// What a run of a kind without options of its own needs.

@@ -29,7 +29,8 @@ pub trait Source: Send + Sync + 'static {
     /// Yields the subject of each record, until `put` returns false. Returns what the next snapshot compares with.
     ///
     /// # Errors
-    /// What makes the rest of the snapshot impossible. What was yielded before is written.
+    /// What makes the rest of the snapshot impossible. What was yielded before is written. With an interval, only an
+    /// [`Outcome::Transient`] lets the run continue.
     fn records(
         &self,
         view: &View,
@@ -37,7 +38,7 @@ pub trait Source: Send + Sync + 'static {
         needs: u32,
         earlier: &Self::Carry,
         put: &mut dyn FnMut(&Self::Subject) -> bool,
-    ) -> anyhow::Result<Self::Carry>;
+    ) -> Result<Self::Carry, Outcome>;
 }
 
 /// Writes the records of `source`, once or at an interval.
@@ -103,7 +104,7 @@ impl<S: Source> Snapshot<S> {
             Err(error) => {
                 // Write what was read before. This error matters more than an error of the write.
                 let _ = writer.flush();
-                return Err(error.into());
+                return Err(error);
             }
         };
         if let Err(error) = writer.finish(true) {

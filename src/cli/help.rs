@@ -65,6 +65,15 @@ pub const EXEC_EXAMPLES: [(&str, &str); 5] = [
     ("procline exec --output /var/log/procline-exec/%Y-%m-%dT%H.jsonl --keep-size 2GB", "a file per hour, 2 GB in all"),
 ];
 
+/// The same for `procline inventory services`.
+pub const SERVICES_EXAMPLES: [(&str, &str); 1] = [("procline inventory services", "the services of systemd")];
+
+/// The same for `procline inventory software`.
+pub const SOFTWARE_EXAMPLES: [(&str, &str); 1] = [("procline inventory software", "the installed packages")];
+
+/// The same for `procline inventory files`.
+pub const FILES_EXAMPLES: [(&str, &str); 1] = [("procline inventory files /etc", "the files in a directory")];
+
 /// Exit codes, and what each means.
 pub const EXIT_STATUS: [(&str, &str); 4] = [
     ("0", "the records were written, or the reader closed the pipe"),
@@ -98,6 +107,15 @@ pub const SHORT_DISK: &str = "`procline disk --help` explains each option and sh
 
 /// The end of `procline exec -h`.
 pub const SHORT_EXEC: &str = "`procline exec --help` explains each option and shows examples.";
+
+/// The end of `procline inventory services -h`.
+pub const SHORT_SERVICES: &str = "`procline inventory services --help` explains each option and shows examples.";
+
+/// The end of `procline inventory software -h`.
+pub const SHORT_SOFTWARE: &str = "`procline inventory software --help` explains each option and shows examples.";
+
+/// The end of `procline inventory files -h`.
+pub const SHORT_FILES: &str = "`procline inventory files --help` explains each option and shows examples.";
 
 /// The end of `--help`.
 pub fn long() -> String {
@@ -135,6 +153,21 @@ pub fn long_disk() -> String {
 /// The end of `procline exec --help`.
 pub fn long_exec() -> String {
     examples(&EXEC_EXAMPLES)
+}
+
+/// The end of `procline inventory services --help`.
+pub fn long_services() -> String {
+    examples(&SERVICES_EXAMPLES)
+}
+
+/// The end of `procline inventory software --help`.
+pub fn long_software() -> String {
+    examples(&SOFTWARE_EXAMPLES)
+}
+
+/// The end of `procline inventory files --help`.
+pub fn long_files() -> String {
+    examples(&FILES_EXAMPLES)
 }
 
 fn examples(examples: &[(&str, &str)]) -> String {

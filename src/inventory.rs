@@ -1,0 +1,6 @@
+//! The inventory: what is installed on a machine. `services` are the services of systemd, `software` the installed packages,
+//! and `files` the files of a path. None of them knows another one.
+
+pub mod files;
+pub mod services;
+pub mod software;
