@@ -7,6 +7,7 @@ pub mod encode;
 pub mod exec;
 pub mod exit;
 pub mod fields;
+mod fs;
 pub mod groups;
 pub mod host;
 pub mod inventory;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use rustix::io::Errno;
 
 use super::filesystem::Filesystem;
-use super::stat::Place;
+use crate::fs::stat::Place;
 use super::tree::Tree;
 
 /// Which parts of a path are walked, and which have a record.

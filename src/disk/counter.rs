@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use super::common::{Common, lock};
 use super::filesystem::Filesystem;
-use super::stat::{Ask, Place, Stat};
+use crate::fs::stat::{Ask, Place, Stat};
 use super::tree::{Node, Sums};
 
 /// After how many files the walk hears of them.

@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat};
 
 use super::filesystem::{Mount, Space};
 use super::needs::{DATED, MOUNT};
-use super::stat::{FileKind, Time, Times};
+use crate::fs::stat::{FileKind, Time, Times};
 use super::tree::{Dated, Entry};
 use crate::record::Type::{Float, Int, String as Text, Token};
 use crate::record::schema::{Conversion, Schema};

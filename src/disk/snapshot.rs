@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use super::common::complaint;
 use super::filesystem::{Filesystem, Mount, mount};
 use super::needs::MOUNT;
-use super::progress::Progress;
+use crate::fs::progress::Progress;
 use super::request::Request;
 use super::walk::{Found, Wait, Walk};
 use crate::exit::{self, Outcome};
