@@ -6,8 +6,8 @@ use crate::cli::FieldsFormat;
 use crate::encode::json;
 use crate::exit::Outcome;
 use crate::inventory::{files, services, software};
-use crate::record::schema::{Column, Schema};
-use crate::record::{Kind, Type};
+use crate::record::schema::{Column, Role, Schema};
+use crate::record::{Kind, Type, change};
 use crate::text::lossy;
 use crate::{disk, exec, groups, machine, process, sink};
 
@@ -69,6 +69,9 @@ struct Row {
     r#type: &'static str,
     unit: &'static str,
     default: bool,
+    /// What it is for `--changes`, in a kind that has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<&'static str>,
     meaning: &'static str,
 }
 
@@ -89,7 +92,23 @@ impl<R> Table for Kind<R> {
             r#type: column.kind().name(),
             unit: column.unit(),
             default: default.contains(&column.field.name),
+            changes: match column.field.role {
+                Role::Key => Some("key"),
+                Role::Compared(_) => Some("compared"),
+                Role::None => None,
+            },
             meaning: column.doc(),
+        });
+        let has_changes = schema == Schema::Procline && self.fields.iter().any(|field| matches!(field.role, Role::Key));
+        let of_changes = change::FIELDS.iter().filter(|_| has_changes).map(|(name, kind, meaning)| Row {
+            record: self.name,
+            name,
+            field: None,
+            r#type: kind.name(),
+            unit: "",
+            default: true,
+            changes: None,
+            meaning,
         });
         // Nobody can request it, but a table needs a column for it.
         let of_the_mark = Row {
@@ -99,9 +118,10 @@ impl<R> Table for Kind<R> {
             r#type: Type::Bool.name(),
             unit: "",
             default: true,
+            changes: None,
             meaning: self.truncation.doc,
         };
-        Ok(of_columns.chain([of_the_mark]).collect())
+        Ok(of_columns.chain(of_changes).chain([of_the_mark]).collect())
     }
 }
 

@@ -1,8 +1,9 @@
-//! Files, whatever a record says of them: `stat` is what the kernel says of one file, `list` what is in a directory, and
-//! `progress` the line on a terminal while a walk takes long.
+//! Files, whatever a record says of them: `stat` is what the kernel says of one file, `list` what is in a directory, `pulse`
+//! what is known of a walk meanwhile, and `progress` the line on a terminal while it takes long.
 
 pub mod list;
 pub mod progress;
+pub mod pulse;
 pub mod stat;
 
 use std::ffi::CStr;

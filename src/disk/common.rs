@@ -4,12 +4,13 @@
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use rustix::io::Errno;
 
 use super::filesystem::Filesystem;
+use crate::fs::pulse::{Pulse, lock};
 use crate::fs::stat::Place;
 use super::tree::Tree;
 
@@ -24,41 +25,6 @@ pub struct Extent {
     pub crosses: bool,
     /// Whether the newest and the oldest file are wanted.
     pub is_dated: bool,
-}
-
-/// What whoever waits for a walk knows of it meanwhile.
-#[derive(Default)]
-pub struct Pulse {
-    is_cancelled: AtomicBool,
-    /// How many files it has seen, about.
-    seen: AtomicU64,
-}
-
-impl Pulse {
-    /// Asks the walk to end soon.
-    pub fn cancel(&self) {
-        self.is_cancelled.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether it was asked to.
-    pub fn is_cancelled(&self) -> bool {
-        self.is_cancelled.load(Ordering::Relaxed)
-    }
-
-    /// Counts files that a walker has seen.
-    pub fn see(&self, files: u64) {
-        self.seen.fetch_add(files, Ordering::Relaxed);
-    }
-
-    /// How many files the walk has seen, about.
-    pub fn seen(&self) -> u64 {
-        self.seen.load(Ordering::Relaxed)
-    }
-}
-
-/// The content of a lock. Nothing that holds one can fail halfway.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A directory to walk.

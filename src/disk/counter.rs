@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::common::{Common, lock};
+use super::common::Common;
 use super::filesystem::Filesystem;
+use crate::fs::pulse::lock;
 use crate::fs::stat::{Ask, Place, Stat};
 use super::tree::{Node, Sums};
 

@@ -14,8 +14,9 @@ use anyhow::Context;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::{Errno, retry_on_intr};
 
-use super::common::{Common, Directory, Extent, Pulse, WALKERS, lock};
+use super::common::{Common, Directory, Extent, WALKERS};
 use super::filesystem::Filesystem;
+use crate::fs::pulse::{Pulse, lock};
 use crate::fs::stat::{Ask, Stat};
 use super::tree::{Entry, Node, Sums, Tree};
 use super::walker::Walker;

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
 
-use super::common::{Common, Directory, lock};
+use super::common::{Common, Directory};
 use super::counter::{Counter, join};
 use super::filesystem::Filesystem;
 use crate::fs::list::List;
+use crate::fs::pulse::lock;
 use crate::fs::stat::{Ask, Place, Stat};
 use crate::{fs, sys};
 

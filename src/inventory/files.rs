@@ -1,35 +1,24 @@
-//! The file records. `fields` is the table of the record.
+//! The file records: what the kernel says of each file, and the checksum of its content. `fields` is the table of the record,
+//! `needs` what is read for which fields, and `request` what is requested. `snapshot` writes the records. It waits for one `scan`
+//! per path, whose threads `find` files in an order that does not change, and `read` them. `pattern` is a path with `*`, pure.
 
 pub mod fields;
+mod find;
+mod names;
+mod needs;
+mod pattern;
+mod read;
+pub mod request;
+mod scan;
+pub mod snapshot;
 
-use crate::exit::Outcome;
-use crate::host::{Host, View};
-use crate::source::Source;
+use std::rc::Rc;
+
+use read::Found;
 
 /// One file.
-#[derive(Debug, Default)]
 pub struct File {
-    /// Its path.
-    pub path: Vec<u8>,
-}
-
-/// What the records are asked for, in addition to what every record is.
-pub struct Files;
-
-impl Source for Files {
-    type Subject = File;
-    type Carry = ();
-
-    const DOING: &'static str = "reading files";
-
-    fn records(
-        &self,
-        _view: &View,
-        _host: &Host,
-        _needs: u32,
-        _earlier: &(),
-        _put: &mut dyn FnMut(&File) -> bool,
-    ) -> Result<(), Outcome> {
-        Ok(())
-    }
+    found: Found,
+    owner: Rc<str>,
+    group: Rc<str>,
 }
