@@ -62,6 +62,7 @@ pub enum Command {
     #[command(after_help = help::SHORT_EXEC, after_long_help = help::long_exec())]
     Exec(Box<ExecOptions>),
     /// Print what the machine has: services, packages or files
+    #[command(arg_required_else_help = false, disable_help_subcommand = true)]
     Inventory {
         /// Which of them.
         #[command(subcommand)]

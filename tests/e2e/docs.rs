@@ -87,8 +87,12 @@ fn the_manual_and_the_completions() {
     assert!(written("procline-fields.1").contains("markdown"));
     let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let pages: BTreeSet<_> = names.filter(|name| name.ends_with(".1")).collect();
-    let expected = ["", "-disk", "-exec", "-fields", "-groups", "-host", "-redact"].map(|of| format!("procline{of}.1"));
-    assert_eq!(pages, BTreeSet::from(expected));
+    let expected =
+        ["", "-disk", "-exec", "-fields", "-groups", "-host", "-inventory", "-inventory-files", "-inventory-services"]
+            .into_iter()
+            .chain(["-inventory-software", "-redact"])
+            .map(|of| format!("procline{of}.1"));
+    assert_eq!(pages, expected.collect());
     for page in &pages {
         let title = written(page).lines().find(|line| line.starts_with(".TH")).map(str::to_owned).unwrap();
         assert!(title.contains(" 2026-01-02 "), "{title}");
