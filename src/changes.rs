@@ -108,6 +108,11 @@ pub struct Comparison<'a, R: 'static> {
 }
 
 impl<R> Comparison<'_, R> {
+    /// Whether there is no last snapshot.
+    pub fn is_first(&self) -> bool {
+        self.old.is_none()
+    }
+
     /// Writes the record of a subject if it has changed.
     ///
     /// # Errors

@@ -6,8 +6,9 @@ pub mod progress;
 pub mod pulse;
 pub mod stat;
 
-use std::ffi::CStr;
+use std::ffi::{CStr, OsStr};
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::{Errno, retry_on_intr};
@@ -35,4 +36,10 @@ fn open(above: BorrowedFd<'_>, name: &CStr, more: OFlags) -> Result<OwnedFd, Err
         Err(Errno::PERM) => open(flags),
         opened => opened,
     }
+}
+
+/// The sentence for a path that cannot be read.
+pub fn complaint(path: &[u8], error: Errno) -> String {
+    let reason = std::io::Error::from(error);
+    format!("cannot read {}: {reason}", OsStr::from_bytes(path).display())
 }

@@ -1,6 +1,7 @@
 //! The modules of procline. The program is `main.rs`; this library exists for its tests, benchmarks and fuzz targets,
 //! and promises nothing to others.
 
+mod changes;
 pub mod cli;
 pub mod disk;
 pub mod encode;

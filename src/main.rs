@@ -51,8 +51,8 @@ fn run() -> Result<(), Outcome> {
             source::run(software::Software, plan, schedule)
         }
         Some(Command::Inventory { of: Inventory::Files(options) }) => {
-            let (plan, schedule) = request::kind(&files::fields::KIND, &options.kind).map_err(Outcome::Usage)?;
-            source::run(files::Files, plan, schedule)
+            let (request, schedule) = request::files(*options).map_err(Outcome::Usage)?;
+            files::snapshot::run(request, schedule)
         }
         Some(Command::Redact { redact_word, command }) => {
             let command: Vec<_> = command.into_iter().map(OsStringExt::into_vec).collect();

@@ -10,8 +10,6 @@ pub mod selection;
 pub mod truncate;
 mod value;
 
-use std::borrow::Cow;
-
 use change::of_host;
 pub use kind::{Kind, Truncation};
 pub use layout::Record;

@@ -1,15 +1,14 @@
 //! What the walkers of one walk share: what to walk, what they have found, and the directory that one gives to the other when
 //! that has nothing to do. There is no list of what is still to do, so memory does not grow with the number of files.
 
-use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use rustix::io::Errno;
 
 use super::filesystem::Filesystem;
+use crate::fs::complaint;
 use crate::fs::pulse::{Pulse, lock};
 use crate::fs::stat::Place;
 use super::tree::Tree;
@@ -139,10 +138,4 @@ impl<'a> Common<'a> {
             complaints.push(complaint(path, error));
         }
     }
-}
-
-/// The sentence for a path that cannot be read.
-pub fn complaint(path: &[u8], error: Errno) -> String {
-    let reason = std::io::Error::from(error);
-    format!("cannot read {}: {reason}", OsStr::from_bytes(path).display())
 }

@@ -9,9 +9,9 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use rustix::io::Errno;
 
-use super::common::complaint;
 use super::filesystem::{Filesystem, Mount, mount};
 use super::needs::MOUNT;
+use crate::fs::complaint;
 use crate::fs::progress::Progress;
 use super::request::Request;
 use super::walk::{Found, Wait, Walk};

@@ -129,22 +129,22 @@ impl<R> Layout<R> {
     }
 
     /// The same with a change. The layout must be one [`of_changes`](Self::of_changes).
-    pub fn changed<T>(
-        &self,
-        subject: &R,
-        host: &Host,
-        change: &Change<'_>,
+    pub fn changed<'a, T>(
+        &'a self,
+        subject: &'a R,
+        host: &'a Host,
+        change: &Change<'a>,
         write: impl FnOnce(&mut Record<'_>) -> T,
     ) -> T {
         self.with_change(&|column| column.value(subject, host), change, write)
     }
 
     /// The same for a subject that is gone. `key` tells the values of its key.
-    pub fn removed<T>(
-        &self,
-        key: &dyn Fn(&'static str) -> Value<'_>,
-        host: &Host,
-        change: &Change<'_>,
+    pub fn removed<'a, T>(
+        &'a self,
+        key: &dyn Fn(&'static str) -> Value<'a>,
+        host: &'a Host,
+        change: &Change<'a>,
         write: impl FnOnce(&mut Record<'_>) -> T,
     ) -> T {
         let value = |column: &Column<R>| match column.field.role {
@@ -158,7 +158,7 @@ impl<R> Layout<R> {
         &'a self,
         value: &dyn Fn(&'a Column<R>) -> Value<'a>,
         change: &Change<'a>,
-        write: impl FnOnce(&mut Record<'a>) -> T,
+        write: impl FnOnce(&mut Record<'_>) -> T,
     ) -> T {
         let more = change.values();
         let value = |place: usize| match self.columns.get(place) {

@@ -9,15 +9,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
+use rustix::io::Errno;
 use serde_json::{Map, Value as Json};
 
 use super::File;
 use super::find::Failures;
 use super::needs::{CONTENT, GROUP, OWNER};
+use super::pattern::PathPattern;
 use super::read::Found;
 use super::request::Request;
 use super::scan::{Order, Scan, Wait};
 use crate::exit::{self, Outcome};
+use crate::fs::complaint;
 use crate::fs::progress::Progress;
 use crate::host::{Host, View};
 use crate::plan::Records;
@@ -263,7 +266,7 @@ impl<'a> Scans<'a> {
 
     fn named(&mut self, found: Found) -> File {
         let (uid, gid) = found.stat.owners();
-        let mut name = |need, names: &mut Names<'_>, id| if self.needs & need != 0 { names.name(id) } else { "".into() };
+        let name = |need, names: &mut Names<'_>, id| if self.needs & need != 0 { names.name(id) } else { "".into() };
         let owner = name(OWNER, &mut self.users, uid);
         let group = name(GROUP, &mut self.groups, gid);
         File { found, owner, group }
@@ -274,9 +277,9 @@ impl<'a> Scans<'a> {
         let Failures { complaints, unknown, is_missing } = failures;
         if is_missing && unknown.is_empty() && self.must_exist {
             let path = self.snapshot.request.paths[place].as_os_str().as_bytes();
-            let sentence = match super::pattern::PathPattern::parse(path) {
+            let sentence = match PathPattern::parse(path) {
                 Some(_) => format!("no file matches {}", OsStr::from_bytes(path).display()),
-                None => complaint(path, rustix::io::Errno::NOENT),
+                None => complaint(path, Errno::NOENT),
             };
             self.fail(place, Some(sentence));
         }
@@ -289,7 +292,7 @@ impl<'a> Scans<'a> {
     /// Notes that a path could not be looked at.
     fn lose(&mut self, place: usize) {
         let path = self.snapshot.request.paths[place].as_os_str().as_bytes();
-        let base = super::pattern::PathPattern::parse(path).map_or_else(|| path.to_vec(), |pattern| pattern.base);
+        let base = PathPattern::parse(path).map_or_else(|| path.to_vec(), |pattern| pattern.base);
         self.unknown.insert(base);
     }
 
@@ -302,9 +305,4 @@ impl<'a> Scans<'a> {
             self.carry.reported.push(place);
         }
     }
-}
-
-/// The sentence for a path that cannot be read.
-fn complaint(path: &[u8], error: rustix::io::Errno) -> String {
-    format!("cannot read {}: {}", OsStr::from_bytes(path).display(), std::io::Error::from(error))
 }
