@@ -117,13 +117,7 @@ impl<R> Comparison<'_, R> {
     ///
     /// # Errors
     /// If the record cannot be written, or FILE cannot be read.
-    pub fn write(
-        &mut self,
-        subject: &R,
-        host: &Host,
-        layout: &Layout<R>,
-        writer: &mut Writer,
-    ) -> anyhow::Result<()> {
+    pub fn write(&mut self, subject: &R, host: &Host, layout: &Layout<R>, writer: &mut Writer) -> anyhow::Result<()> {
         let changes = self.changes;
         self.line.clear();
         changes.layout.record(subject, host, |record| json::record(&mut self.line, record));

@@ -19,11 +19,9 @@ pub use value::{Type, Value};
 
 /// The field `Computer`, of every record kind.
 pub const fn computer<R>() -> Field<R> {
-    Field::new("Computer", Type::String, "", 0, "this machine: its hostname", |_, host| {
-        of_host("Computer", host)
-    })
-    .ecs("host.name", Conversion::SAME)
-    .otel("host.name", Conversion::SAME)
+    Field::new("Computer", Type::String, "", 0, "this machine: its hostname", |_, host| of_host("Computer", host))
+        .ecs("host.name", Conversion::SAME)
+        .otel("host.name", Conversion::SAME)
 }
 
 /// The field `timestamp`, of every record kind.

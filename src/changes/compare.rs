@@ -46,8 +46,7 @@ mod tests {
         let new = map(json!({"name": "a", "size": 2, "tags": ["x", "y"], "new": 0.5, "moves": 2}));
         let change = differences(&old, &new, &["name", "size", "tags", "gone", "new"]);
         assert_eq!(change.fields, ["size", "tags", "gone", "new"]);
-        let previous =
-            vec![("size", Value::Int(1)), ("tags", Value::List(vec![b"x"])), ("gone", Value::Bool(true))];
+        let previous = vec![("size", Value::Int(1)), ("tags", Value::List(vec![b"x"])), ("gone", Value::Bool(true))];
         assert_eq!(change.previous, previous);
         assert!(differences(&old, &old, &["name", "size", "tags"]).fields.is_empty());
     }

@@ -34,7 +34,8 @@ impl Header {
     pub fn line(&self, records: u64) -> Vec<u8> {
         let Header { kind, key, compared, selection } = self;
         let (key, compared) = (json::text(key), json::text(compared));
-        let mut line = format!("{{\"procline\":\"changes\",\"version\":{VERSION},\"kind\":\"{kind}\",\"key\":").into_bytes();
+        let mut line =
+            format!("{{\"procline\":\"changes\",\"version\":{VERSION},\"kind\":\"{kind}\",\"key\":").into_bytes();
         for part in [&key[..], b",\"compared\":", &compared, b",\"selection\":", &json::text(selection)] {
             line.extend_from_slice(part);
         }
@@ -45,8 +46,7 @@ impl Header {
     /// Checks the first line of a FILE. Returns how many records it has.
     fn check(&self, line: &[u8], path: &Path) -> anyhow::Result<u64> {
         let shown = path.display();
-        const REMEDY: &str =
-            "name another file, or remove it: the next run then reports everything as added, or with --baseline nothing";
+        const REMEDY: &str = "name another file, or remove it: the next run then reports everything as added, or with --baseline nothing";
         let found: Map<String, Json> = serde_json::from_slice(line).unwrap_or_default();
         let records = found.get("records").and_then(Json::as_u64);
         let (Some("changes"), Some(records)) = (found.get("procline").and_then(Json::as_str), records) else {
@@ -190,7 +190,8 @@ impl Stored {
                 return Ok(line);
             }
             let mut part = vec![0; size];
-            let length = read_at(&self.file, &mut part, position).with_context(|| format!("cannot read {}", self.path))?;
+            let length =
+                read_at(&self.file, &mut part, position).with_context(|| format!("cannot read {}", self.path))?;
             part.truncate(length);
             self.window = (position, part);
             if length < size {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 
-use super::{help, value};
 use super::shared::KindOptions;
+use super::{help, value};
 
 /// What a machine has.
 #[derive(Debug, Subcommand)]

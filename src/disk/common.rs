@@ -8,10 +8,10 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use rustix::io::Errno;
 
 use super::filesystem::Filesystem;
+use super::tree::Tree;
 use crate::fs::complaint;
 use crate::fs::pulse::{Pulse, lock};
 use crate::fs::stat::Place;
-use super::tree::Tree;
 
 /// Which parts of a path are walked, and which have a record.
 #[derive(Clone, Copy, Debug)]

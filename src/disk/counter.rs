@@ -8,9 +8,9 @@ use rustix::io::Errno;
 
 use super::common::Common;
 use super::filesystem::Filesystem;
+use super::tree::{Node, Sums};
 use crate::fs::pulse::lock;
 use crate::fs::stat::{Ask, Place, Stat};
-use super::tree::{Node, Sums};
 
 /// After how many files the walk hears of them.
 const SEEN: u64 = 16;

@@ -2,8 +2,8 @@
 
 use super::filesystem::{Mount, Space};
 use super::needs::{DATED, MOUNT};
-use crate::fs::stat::{FileKind, Time, Times};
 use super::tree::{Dated, Entry};
+use crate::fs::stat::{FileKind, Time, Times};
 use crate::record::Type::{Float, Int, String as Text, Token};
 use crate::record::schema::{Conversion, Schema};
 use crate::record::{Field, Kind, Truncation, Value, computer, timestamp};

@@ -11,11 +11,11 @@ use rustix::io::Errno;
 
 use super::filesystem::{Filesystem, Mount, mount};
 use super::needs::MOUNT;
-use crate::fs::complaint;
-use crate::fs::progress::Progress;
 use super::request::Request;
 use super::walk::{Found, Wait, Walk};
 use crate::exit::{self, Outcome};
+use crate::fs::complaint;
+use crate::fs::progress::Progress;
 use crate::host::{Host, View};
 use crate::output::Writer;
 use crate::run::steps::{FIRST, Step, WRITING};

@@ -16,11 +16,11 @@ use rustix::io::{Errno, retry_on_intr};
 
 use super::common::{Common, Directory, Extent, WALKERS};
 use super::filesystem::Filesystem;
-use crate::fs::pulse::{Pulse, lock};
-use crate::fs::stat::{Ask, Stat};
 use super::tree::{Entry, Node, Sums, Tree};
 use super::walker::Walker;
 use crate::fs;
+use crate::fs::pulse::{Pulse, lock};
+use crate::fs::stat::{Ask, Stat};
 use crate::rootfs::Rootfs;
 
 /// What a walk has found.

@@ -11,7 +11,11 @@ use crate::host::Host;
 pub const FIELDS: [(&str, Type, &str); 3] = [
     ("change", Type::Token, "with --changes: added, removed or modified"),
     ("fields_changed", Type::List, "with --changes: the names of the fields that were modified"),
-    ("previous", Type::Object, "with --changes: earlier values of what was modified, or of all compared fields if removed"),
+    (
+        "previous",
+        Type::Object,
+        "with --changes: earlier values of what was modified, or of all compared fields if removed",
+    ),
 ];
 
 /// A change of one record.

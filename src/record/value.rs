@@ -71,9 +71,8 @@ impl Value<'_> {
 
     /// A time as text: RFC 3339, UTC, milliseconds. Absent if no calendar has it.
     pub fn time(seconds: i64, nanoseconds: u32) -> Self {
-        DateTime::from_timestamp(seconds, nanoseconds).map_or(Value::Absent, |time| {
-            Value::Str(Cow::Owned(time.to_rfc3339_opts(SecondsFormat::Millis, true)))
-        })
+        DateTime::from_timestamp(seconds, nanoseconds)
+            .map_or(Value::Absent, |time| Value::Str(Cow::Owned(time.to_rfc3339_opts(SecondsFormat::Millis, true))))
     }
 
     /// The text of a string value.

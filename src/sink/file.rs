@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow, bail};
 use chrono::{DateTime, Utc};
 use rustix::fs::{
-    FallocateFlags, FileType, FlockOperation, Mode, OFlags, Stat, fallocate, fchmod, flock, fstat, fsync, lstat, mkdir, open,
-    openat,
+    FallocateFlags, FileType, FlockOperation, Mode, OFlags, Stat, fallocate, fchmod, flock, fstat, fsync, lstat, mkdir,
+    open, openat,
 };
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Resource, geteuid, getrlimit};
@@ -272,7 +272,9 @@ impl Appender {
     pub fn sync(&self) -> anyhow::Result<()> {
         let cannot = || format!("cannot secure {} on the disk", self.path.display());
         retry_on_intr(|| fsync(&self.file)).with_context(cannot)?;
-        if self.is_new && let Some(directory) = self.path.parent() {
+        if self.is_new
+            && let Some(directory) = self.path.parent()
+        {
             // Its name is new, too. A directory that this user cannot read is left to the kernel.
             let above = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
             if let Ok(above) = open(above, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {

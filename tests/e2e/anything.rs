@@ -11,7 +11,7 @@ use procline::parse::{self, machine};
 use procline::process::redact::Redactor;
 use procline::process::{command, tty};
 use procline::record::layout::Layout;
-use procline::record::schema::{Aliases, Column, Schema};
+use procline::record::schema::{Column, Schema};
 use procline::record::{Field, Kind, Truncation, Type, Value, truncate};
 use procline::users;
 
@@ -34,7 +34,7 @@ const fn field(
     kind: Type,
     get: for<'a> fn(&'a Anything, &'a Host) -> Value<'a>,
 ) -> Field<Anything> {
-    Field { name, kind, unit: "", doc: "", needs: 0, get, aliases: Aliases::NONE }
+    Field::new(name, kind, "", 0, "", get)
 }
 
 static FIELDS: [Field<Anything>; 4] = [

@@ -52,14 +52,9 @@ const FIELDS: &[Field<File>] = &[
     .key()
     .ecs("file.path", SAME)
     .otel("file.path", SAME),
-    Row::new(
-        "kind",
-        Token,
-        "",
-        0,
-        "file, directory, symlink, fifo, socket, block_device or char_device",
-        |file, _| Value::Str(file.found.stat.kind().name().into()),
-    )
+    Row::new("kind", Token, "", 0, "file, directory, symlink, fifo, socket, block_device or char_device", |file, _| {
+        Value::Str(file.found.stat.kind().name().into())
+    })
     .compared()
     .ecs("file.type", TYPE_OF_ECS),
     Row::new("size", Int, "bytes", 0, "size, as `stat`: of a link, the length of its target", |file, _| {
@@ -121,12 +116,17 @@ const FIELDS: &[Field<File>] = &[
     .compared()
     .ecs("file.target_path", SAME)
     .otel("file.symbolic_link.target_path", SAME),
-    Row::new("sha256", Token, "", CONTENT, "SHA-256 of a regular file's content, as `sha256sum`", |file, _| {
-        match &file.found.checksum {
+    Row::new(
+        "sha256",
+        Token,
+        "",
+        CONTENT,
+        "SHA-256 of a regular file's content, as `sha256sum`",
+        |file, _| match &file.found.checksum {
             Some(Ok(checksum)) => Value::Str(hex(checksum).into()),
             _ => Value::Absent,
-        }
-    })
+        },
+    )
     .compared_unless(has_unread_content)
     .ecs("file.hash.sha256", SAME),
     Row::new(
@@ -148,9 +148,14 @@ const FIELDS: &[Field<File>] = &[
     Row::new("gid", Int, "", 0, "group id of the group", |file, _| Value::Int(file.found.stat.owners().1.into()))
         .ecs("file.gid", Conversion::TEXT)
         .otel("file.group.id", Conversion::TEXT),
-    Row::new("accessed", Token, "", 0, "when it was last read, as far as the mount options let the kernel note it", |file, _| {
-        time(file, |times| times.accessed)
-    })
+    Row::new(
+        "accessed",
+        Token,
+        "",
+        0,
+        "when it was last read, as far as the mount options let the kernel note it",
+        |file, _| time(file, |times| times.accessed),
+    )
     .ecs("file.accessed", SAME)
     .otel("file.accessed", SAME),
     Row::new("inode", Int, "", 0, "number of its inode", |file, _| Value::count(file.found.stat.inode()))

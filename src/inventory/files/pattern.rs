@@ -68,11 +68,8 @@ fn step(part: &[u8]) -> Step {
 impl Step {
     /// Whether a name in a directory matches. As in a shell, a wildcard at the beginning does not match a dot.
     pub fn matches(&self, name: &[u8]) -> bool {
-        const OPTIONS: MatchOptions = MatchOptions {
-            case_sensitive: true,
-            require_literal_separator: true,
-            require_literal_leading_dot: true,
-        };
+        const OPTIONS: MatchOptions =
+            MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
         match self {
             Step::Name(own) => own == name,
             Step::Matching(pattern) => pattern.matches_with(&lossy(name), OPTIONS),

@@ -70,7 +70,8 @@ impl<'a> Reader<'a> {
         let mut found = Found { path, stat, target: None, checksum: None };
         match (found.stat.kind(), self.max) {
             (FileKind::Link, _) => {
-                found.target = retry_on_intr(|| readlinkat(directory, name, Vec::new())).ok().map(std::ffi::CString::into_bytes);
+                found.target =
+                    retry_on_intr(|| readlinkat(directory, name, Vec::new())).ok().map(std::ffi::CString::into_bytes);
             }
             (FileKind::File, Some(max)) => {
                 found.checksum = Some(self.checksum(directory, name, &mut found.stat, max));

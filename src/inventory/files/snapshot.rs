@@ -173,7 +173,8 @@ impl<'a> Scans<'a> {
         let Request { paths, plan, extent, max_hash_size } = &*snapshot.request;
         let mut late = Vec::new();
         for (place, path) in paths.iter().enumerate() {
-            if let Some(stuck) = snapshot.earlier.stuck.iter().find(|(other, scan)| *other == place && !scan.has_ended())
+            if let Some(stuck) =
+                snapshot.earlier.stuck.iter().find(|(other, scan)| *other == place && !scan.has_ended())
             {
                 self.carry.stuck.push(stuck.clone());
                 self.lose(place);
