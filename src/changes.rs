@@ -9,6 +9,7 @@ mod compare;
 mod replacement;
 mod stored;
 
+use std::mem;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
@@ -44,7 +45,7 @@ impl<R> Changes<R> {
     /// selection must not be compared with them.
     ///
     /// # Errors
-    /// A sentence for the user, if the kind has no key.
+    /// Those of [`Layout::new`].
     pub fn new(
         kind: &'static Kind<R>,
         selected: &[Column<R>],
@@ -79,9 +80,13 @@ impl<R> Changes<R> {
     /// # Errors
     /// If FILE cannot be read or replaced, or if it is not what an earlier run with the same options wrote.
     pub fn begin(&self, worker: &Worker<'_>) -> Result<Option<Comparison<'_, R>>, Outcome> {
+        let mut is_waiting = false;
         let waits = |lock: &Path| {
-            worker.control.set_destination(lock.display().to_string());
-            worker.steps.enter(LOCKING);
+            // The watchdog counts from the first time.
+            if !mem::replace(&mut is_waiting, true) {
+                worker.control.set_destination(lock.display().to_string());
+                worker.steps.enter(LOCKING);
+            }
             !worker.control.is_stopped()
         };
         let of_file = |error| Outcome::Transient(Transient::of_file(&error), error);

@@ -20,7 +20,7 @@ fn skipped_unless_asked_for_or_named() {
         mount -t tmpfs tmpfs top/mounted
         : >top/mounted/file
         mount --bind source top/file
-        show() { "$0" inventory files --timeout=5m --format csv --fields path "$@" | sed 1d | tr '\n' ' '; echo; }
+        show() { "$0" inventory files --timeout=5m --format csv --fields path "$@" | sed '1d; s/,$//' | tr '\n' ' '; echo; }
         show top --recursive
         show top --recursive --cross-filesystems
         show 'top/**/file'
