@@ -15,7 +15,8 @@ use crate::cli::value::OutputValue;
 use crate::encode::Encoding;
 use crate::groups::{self, Group, Groups};
 use crate::host::Roots;
-use crate::inventory::services::{self, Service, Services};
+use crate::inventory::services::{self, Service};
+use crate::inventory::software::{self, Package};
 use crate::machine::{self, Heartbeat, Machine};
 use crate::output::Output;
 use crate::plan::Plan;
@@ -163,9 +164,22 @@ pub fn exec(options: ExecOptions) -> Result<exec::request::Request, String> {
 ///
 /// # Errors
 /// Likewise.
-pub fn services(options: ServicesOptions) -> Result<(Services, Plan<Service>, Schedule), String> {
-    let (plan, schedule) = kind(&services::fields::KIND, &options.kind)?;
-    Ok((Services, plan, schedule))
+pub fn services(options: ServicesOptions) -> Result<(services::Request, Plan<Service>, Schedule), String> {
+    let ServicesOptions { kind: KindOptions { fields, shared }, redact } = options;
+    let labels = if redact.no_redact { shared.line.label.clone() } else { masked(&shared.line.label) };
+    let plan = plan(&services::fields::KIND, fields.schema, fields.fields.as_deref(), &labels, &shared)?;
+    let schedule = schedule(&shared.time);
+    let words = (!redact.no_redact).then_some(redact.redact_word);
+    Ok((services::Request { words, timeout: schedule.timeout }, plan, schedule))
+}
+
+/// What a run of `procline inventory software` needs.
+///
+/// # Errors
+/// Likewise.
+pub fn software(options: &KindOptions) -> Result<(software::Request, Plan<Package>, Schedule), String> {
+    let (plan, schedule) = kind(&software::fields::KIND, options)?;
+    Ok((software::Request { timeout: schedule.timeout }, plan, schedule))
 }
 
 /// What a run of a kind without options of its own needs.

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 
-use super::help;
 use super::shared::KindOptions;
+use super::{help, value};
 
 /// What a machine has.
 #[derive(Debug, Subcommand)]
@@ -27,6 +27,25 @@ pub struct ServicesOptions {
     /// What most kinds of records have.
     #[command(flatten)]
     pub kind: KindOptions,
+    /// What is shown of command lines.
+    #[command(flatten)]
+    pub redact: RedactOptions,
+}
+
+/// What is shown of command lines.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Records")]
+pub struct RedactOptions {
+    /// Do not mask secrets in descriptions and commands
+    ///
+    /// Without this option, passwords, tokens and keys become `********` where procline recognises them.
+    #[arg(long, conflicts_with = "redact_word")]
+    pub no_redact: bool,
+    /// Also mask the values of keys with this word
+    ///
+    /// Words such as `password` and `token` are built in. Can be repeated for more words.
+    #[arg(long, value_name = "WORD", value_parser = value::redact_word, value_hint = ValueHint::Other)]
+    pub redact_word: Vec<String>,
 }
 
 /// The options of the file records.
