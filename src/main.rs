@@ -8,7 +8,7 @@ use clap::error::KindFormatter;
 use procline::cli::inventory::Inventory;
 use procline::cli::{Cli, Command, usage};
 use procline::exit::{Outcome, code};
-use procline::inventory::{files, software};
+use procline::inventory::files;
 use procline::process::report::EachProcess;
 use procline::process::snapshot;
 use procline::{disk, exec, fields, redaction, request, sink, source};
@@ -47,8 +47,8 @@ fn run() -> Result<(), Outcome> {
             source::run(services, plan, schedule)
         }
         Some(Command::Inventory { of: Inventory::Software(options) }) => {
-            let (plan, schedule) = request::kind(&software::fields::KIND, &options).map_err(Outcome::Usage)?;
-            source::run(software::Software, plan, schedule)
+            let (software, plan, schedule) = request::software(*options).map_err(Outcome::Usage)?;
+            source::run(software, plan, schedule)
         }
         Some(Command::Inventory { of: Inventory::Files(options) }) => {
             let (request, schedule) = request::files(*options).map_err(Outcome::Usage)?;

@@ -11,15 +11,18 @@ use crate::cli::disk::DiskOptions;
 use crate::cli::exec::{ExecFilterOptions, ExecOptions};
 use crate::cli::groups::{ByOption, GroupOptions};
 use crate::cli::host::HostOptions;
-use crate::cli::inventory::{BelowOptions, ChangesOptions, FilesOptions, ServicesOptions};
+use crate::cli::inventory::{BelowOptions, ChangesOptions, FilesOptions, ServicesOptions, SoftwareOptions};
 use crate::cli::process::{CommandOptions, FilterOptions, ProcessOptions};
-use crate::cli::shared::{Format, KindOptions, LineOptions, OutputOptions, SampleOption, SharedOptions, TimeOptions};
+use crate::cli::shared::{
+    FieldOptions, Format, KindOptions, LineOptions, OutputOptions, SampleOption, SharedOptions, TimeOptions,
+};
 use crate::cli::value::OutputValue;
 use crate::encode::Encoding;
 use crate::groups::{self, Group, Groups};
 use crate::host::Roots;
 use crate::inventory::files;
-use crate::inventory::services::{self, Service, Services};
+use crate::inventory::services::{self, Service};
+use crate::inventory::software::{self, Package};
 use crate::machine::{self, Heartbeat, Machine};
 use crate::output::Output;
 use crate::plan::Plan;
@@ -161,9 +164,30 @@ pub fn exec(options: ExecOptions) -> Result<exec::request::Request, String> {
 ///
 /// # Errors
 /// Likewise.
-pub fn services(options: ServicesOptions) -> Result<(Services, Plan<Service>, Schedule), String> {
-    let (plan, schedule) = kind(&services::fields::KIND, &options.kind)?;
-    Ok((Services, plan, schedule))
+pub fn services(options: ServicesOptions) -> Result<(services::Request, Plan<Service>, Schedule), String> {
+    let ServicesOptions { kind: KindOptions { fields, shared }, changes, redact } = options;
+    let kind = &services::fields::KIND;
+    let labels = if redact.no_redact { shared.line.label.clone() } else { masked(&shared.line.label) };
+    let plan = plan(kind, fields.schema, fields.fields.as_deref(), &labels, &shared)?;
+    let selection = json!({"--no-redact": redact.no_redact, "--redact-word": redact.redact_word});
+    let plan = compared(plan, kind, &fields, &shared, changes, selection, &labels)?;
+    let schedule = schedule(&shared.time);
+    let words = (!redact.no_redact).then_some(redact.redact_word);
+    Ok((services::Request { words, timeout: schedule.timeout }, plan, schedule))
+}
+
+/// What a run of `procline inventory software` needs.
+///
+/// # Errors
+/// Likewise.
+pub fn software(options: SoftwareOptions) -> Result<(software::Request, Plan<Package>, Schedule), String> {
+    let SoftwareOptions { kind: KindOptions { fields, shared }, changes } = options;
+    let kind = &software::fields::KIND;
+    let labels = masked(&shared.line.label);
+    let plan = plan(kind, fields.schema, fields.fields.as_deref(), &labels, &shared)?;
+    let plan = compared(plan, kind, &fields, &shared, changes, json!({}), &labels)?;
+    let schedule = schedule(&shared.time);
+    Ok((software::Request { timeout: schedule.timeout }, plan, schedule))
 }
 
 /// What a run of `procline inventory files` needs.
@@ -171,7 +195,7 @@ pub fn services(options: ServicesOptions) -> Result<(Services, Plan<Service>, Sc
 /// # Errors
 /// Likewise.
 pub fn files(options: FilesOptions) -> Result<(files::request::Request, Schedule), String> {
-    let FilesOptions { paths, below, changes, kind } = options;
+    let FilesOptions { paths, below, changes, kind: KindOptions { fields, shared } } = options;
     let BelowOptions { recursive, depth, cross_filesystems, max_hash_size } = below;
     let paths = distinct(paths);
     let selection = json!({
@@ -181,7 +205,11 @@ pub fn files(options: FilesOptions) -> Result<(files::request::Request, Schedule
         "--cross-filesystems": cross_filesystems,
         "--max-hash-size": max_hash_size,
     });
-    let (plan, schedule) = inventory(&files::fields::KIND, &kind, changes, selection)?;
+    let kind = &files::fields::KIND;
+    let labels = masked(&shared.line.label);
+    let plan = plan(kind, fields.schema, fields.fields.as_deref(), &labels, &shared)?;
+    let plan = compared(plan, kind, &fields, &shared, changes, selection, &labels)?;
+    let schedule = schedule(&shared.time);
     let depth = if recursive { usize::MAX } else { depth };
     let extent = files::request::Extent { depth, crosses: cross_filesystems };
     Ok((files::request::Request { plan, paths, extent, max_hash_size }, schedule))
@@ -198,19 +226,18 @@ fn distinct(paths: Vec<PathBuf>) -> Vec<PathBuf> {
     distinct
 }
 
-/// What a run of a kind needs that can print only changes. `selection` has the options of its own that select records.
-///
-/// # Errors
-/// Likewise.
-fn inventory<R>(
+/// A plan for records that may have to be compared with earlier ones. `selection` has the kind's own options that select records,
+/// or change their values.
+fn compared<R>(
+    plan: Plan<R>,
     kind: &'static Kind<R>,
-    options: &KindOptions,
+    fields: &FieldOptions,
+    shared: &SharedOptions,
     changes: ChangesOptions,
     selection: Json,
-) -> Result<(Plan<R>, Schedule), String> {
-    let KindOptions { fields, shared } = options;
-    let (mut plan, schedule) = self::kind(kind, options)?;
-    let Some(path) = changes.changes else { return Ok((plan, schedule)) };
+    labels: &[(String, String)],
+) -> Result<Plan<R>, String> {
+    let Some(path) = changes.changes else { return Ok(plan) };
     if fields.schema != Schema::Procline {
         let schema = fields.schema.name();
         return Err(format!("--changes cannot be used with --schema {schema}, which has no names for it"));
@@ -221,10 +248,10 @@ fn inventory<R>(
         _ => Map::new(),
     };
     selection.insert("--rootfs".into(), json!(plan.roots.rootfs));
-    plan.changes = Some(Changes::new(kind, &columns, path, changes.baseline, selection)?);
-    plan.layout = Layout::of_changes(kind, columns, &masked(&shared.line.label))?;
-    plan.output.encoding = encoding(&plan.layout, &shared.line);
-    Ok((plan, schedule))
+    let changes = Some(Changes::new(kind, &columns, path, changes.baseline, selection)?);
+    let layout = Layout::of_changes(kind, columns, labels)?;
+    let output = Output { encoding: encoding(&layout, &shared.line), ..plan.output };
+    Ok(Plan { layout, output, changes, ..plan })
 }
 
 /// What a run of a kind without options of its own needs.

@@ -15,7 +15,7 @@ pub enum Inventory {
     Services(Box<ServicesOptions>),
     /// Print one record per installed package
     #[command(after_help = help::SHORT_SOFTWARE, after_long_help = help::long_software())]
-    Software(Box<KindOptions>),
+    Software(Box<SoftwareOptions>),
     /// Print one record per file, with its checksum
     #[command(after_help = help::SHORT_FILES, after_long_help = help::long_files())]
     Files(Box<FilesOptions>),
@@ -27,6 +27,39 @@ pub struct ServicesOptions {
     /// What most kinds of records have.
     #[command(flatten)]
     pub kind: KindOptions,
+    /// What is shown of command lines.
+    #[command(flatten)]
+    pub redact: RedactOptions,
+    /// How they are compared.
+    #[command(flatten)]
+    pub changes: ChangesOptions,
+}
+
+/// The options of the package records.
+#[derive(Args, Debug)]
+pub struct SoftwareOptions {
+    /// What most kinds of records have.
+    #[command(flatten)]
+    pub kind: KindOptions,
+    /// How they are compared.
+    #[command(flatten)]
+    pub changes: ChangesOptions,
+}
+
+/// What is shown of command lines.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Records")]
+pub struct RedactOptions {
+    /// Do not mask secrets in descriptions and commands
+    ///
+    /// Without this option, passwords, tokens and keys become `********` where procline recognises them.
+    #[arg(long, conflicts_with = "redact_word")]
+    pub no_redact: bool,
+    /// Also mask the values of keys with this word
+    ///
+    /// Words such as `password` and `token` are built in. Can be repeated for more words.
+    #[arg(long, value_name = "WORD", value_parser = value::redact_word, value_hint = ValueHint::Other)]
+    pub redact_word: Vec<String>,
 }
 
 /// The options of the file records.
