@@ -72,7 +72,14 @@ pub const SERVICES_EXAMPLES: [(&str, &str); 1] = [("procline inventory services"
 pub const SOFTWARE_EXAMPLES: [(&str, &str); 1] = [("procline inventory software", "the installed packages")];
 
 /// The same for `procline inventory files`.
-pub const FILES_EXAMPLES: [(&str, &str); 1] = [("procline inventory files /etc", "the files in a directory")];
+pub const FILES_EXAMPLES: [(&str, &str); 3] = [
+    ("procline inventory files /etc/passwd '/etc/ssh/*'", "a file, and all that match a pattern"),
+    ("procline inventory files /etc --recursive --fields path,sha256", "the checksums of a tree"),
+    (
+        "procline inventory files /etc --recursive --changes /var/lib/procline/etc.jsonl",
+        "what differs from the last run",
+    ),
+];
 
 /// Exit codes, and what each means.
 pub const EXIT_STATUS: [(&str, &str); 4] = [

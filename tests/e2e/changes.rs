@@ -493,3 +493,50 @@ fn killed_at_any_step_no_change_is_lost() {
     assert!(kills >= 8 && repeated > 0, "{kills} kills, {repeated} repeated");
     assert_eq!(states, BTreeSet::from([(false, true), (true, false), (true, true)]));
 }
+
+/// What the README says is compared is what the program compares.
+#[test]
+fn the_readme_names_keys_and_compared_fields() {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let readme = readme.split_whitespace().collect::<Vec<_>>().join(" ");
+    for kind in ["services", "software", "files"] {
+        let rows = objects(&quiet(&mut procline(&["fields", kind, "--format", "json"])));
+        let names = |role: &str| {
+            let rows = rows.iter().filter(|row| row.get("changes").is_some_and(|changes| changes == role));
+            rows.map(|row| format!("`{}`", row["name"].as_str().unwrap())).collect::<Vec<_>>().join(", ")
+        };
+        let sentence = format!("- {kind}: the key is {}. Compared are {}.", names("key"), names("compared"));
+        assert!(readme.contains(&sentence), "put this into README.md: {sentence}");
+    }
+}
+
+/// The other kinds of the inventory know what is the same and what has changed, too.
+#[test]
+fn packages_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let dpkg = folder.path().join("root/var/lib/dpkg");
+    fs::create_dir_all(&dpkg).unwrap();
+    let package = |name: &str, version: &str| {
+        format!(
+            "Package: {name}\nStatus: install ok installed\nArchitecture: all\nVersion: {version}\nDescription: a package\n\n"
+        )
+    };
+    let [root, state] = ["root", "state"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
+    let run = |packages: &[String]| {
+        fs::write(dpkg.join("status"), packages.concat()).unwrap();
+        let fields = "--fields=name,version,architecture,source";
+        let arguments = ["inventory", "software", "--rootfs", &root, "--changes", &state, fields];
+        objects(&quiet(&mut procline(&arguments)))
+    };
+    assert_eq!(run(&[package("one", "1"), package("two", "1")]).len(), 2);
+    assert_eq!(run(&[package("two", "1"), package("one", "1")]), []);
+    let base =
+        |name: &str, change: &str| json!({"name": name, "architecture": "all", "source": "dpkg", "change": change});
+    let [mut one, mut two] = [base("one", "modified"), base("two", "removed")];
+    one["version"] = "2".into();
+    one["fields_changed"] = json!(["version"]);
+    one["previous"] = json!({"version": "1"});
+    two["previous"] = json!({"version": "1"});
+    let found: Vec<_> = run(&[package("one", "2")]).into_iter().map(Value::Object).collect();
+    assert_eq!(found, [one, two]);
+}

@@ -225,6 +225,7 @@ impl Finder {
         let Some(wanted) = self.steps.get(step) else { return };
         let names = match wanted {
             // The directory itself, which is what a path in `/` is.
+            Step::Name(name) if name.is_empty() && path.is_empty() => Ok(Names::default()),
             Step::Name(name) if name.is_empty() => Ok(Names::one(b"")),
             Step::Name(name) => Ok(Names::one(name)),
             Step::Matching(_) => self.names(&directory, |name, _| wanted.matches(name)),
