@@ -90,7 +90,7 @@ pub struct BelowOptions {
     /// Also print all files in the directories
     #[arg(long, conflicts_with = "depth")]
     pub recursive: bool,
-    /// Also print the files in the directories, N levels down
+    /// Also print what is in directories, N levels down
     ///
     /// The default is 0: one record for each PATH.
     #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
@@ -102,9 +102,9 @@ pub struct BelowOptions {
     /// such a file.
     #[arg(long)]
     pub cross_filesystems: bool,
-    /// Read no larger file for its checksum
+    /// Largest file with a checksum
     ///
-    /// A number of bytes, such as 500MB, 2GB or 10GiB. A larger file has no sha256, and sha256_missing is too_large.
+    /// A number of bytes, such as 500MB, 2GB or 10GiB. A larger file is not read: it has no sha256, and sha256_missing is too_large.
     #[arg(long, value_name = "BYTES", default_value = "100MB", value_parser = value::size)]
     #[arg(value_hint = ValueHint::Other)]
     pub max_hash_size: u64,
