@@ -30,6 +30,8 @@ mod groups;
 mod host;
 mod hostile;
 mod interval;
+mod inventory_services;
+mod inventory_software;
 mod kubernetes;
 mod limit;
 mod masking;
