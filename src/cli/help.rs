@@ -66,10 +66,20 @@ pub const EXEC_EXAMPLES: [(&str, &str); 5] = [
 ];
 
 /// The same for `procline inventory services`.
-pub const SERVICES_EXAMPLES: [(&str, &str); 1] = [("procline inventory services", "the services of systemd")];
+pub const SERVICES_EXAMPLES: [(&str, &str); 4] = [
+    ("procline inventory services | jq 'select(.active_state == \"failed\")'", "services that failed"),
+    ("procline inventory services --fields name,unit_file_state,commands", "what they start, secrets masked"),
+    ("procline inventory services --rootfs /host", "what the unit files of another machine say"),
+    ("procline inventory services --interval 5m --output /var/log/procline-services/%Y-%m-%d.jsonl", "every 5 minutes"),
+];
 
 /// The same for `procline inventory software`.
-pub const SOFTWARE_EXAMPLES: [(&str, &str); 1] = [("procline inventory software", "the installed packages")];
+pub const SOFTWARE_EXAMPLES: [(&str, &str); 4] = [
+    ("procline inventory software | jq -r '[.name, .version] | @tsv'", "names and versions"),
+    ("procline inventory software --fields -description", "shorter records"),
+    ("procline inventory software --rootfs /host", "the packages of another machine"),
+    ("procline inventory software --interval 5m --output /var/log/procline-software/%Y-%m-%d.jsonl", "every 5 minutes"),
+];
 
 /// The same for `procline inventory files`.
 pub const FILES_EXAMPLES: [(&str, &str); 3] = [

@@ -1,18 +1,18 @@
 //! The service records: the services of systemd, loaded or only installed. `fields` is the table of the record. `systemctl`
 //! asks the manager that runs, and `show` parses what it says. What unit files alone say comes from `unit_files`, which
 //! `unit_file` parses: of another machine, and of templates, which systemctl does not show. `names` takes names of units
-//! apart.
+//! apart. `service` is what all of them fill in.
 
 pub mod fields;
 mod names;
 mod needs;
+pub mod service;
 pub mod show;
 mod systemctl;
 pub mod unit_file;
 mod unit_files;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
@@ -23,35 +23,8 @@ use crate::process::command;
 use crate::process::redact::Redactor;
 use crate::source::Source;
 use crate::text::lossy;
+use service::Service;
 use unit_files::UnitFiles;
-
-/// One service. What is unknown is `None` or empty.
-#[derive(Debug, Default, PartialEq)]
-pub struct Service {
-    name: String,
-    aliases: Vec<String>,
-    description: String,
-    load_state: String,
-    active_state: String,
-    sub_state: String,
-    unit_file_state: String,
-    wanted_by: Vec<String>,
-    fragment_path: String,
-    main_pid: Option<u64>,
-    user: String,
-    restarts: Option<u64>,
-    exit_status: Option<u64>,
-    exit_signal: Option<u64>,
-    /// RFC 3339.
-    since: String,
-    service_type: String,
-    result: String,
-    drop_ins: Vec<String>,
-    commands: Vec<String>,
-}
-
-/// The services by their names.
-type Services = BTreeMap<String, Service>;
 
 /// What the records are asked for, in addition to what every record is.
 pub struct Request {
@@ -86,7 +59,7 @@ impl Source for Request {
             None => systemctl::services(needs & needs::COMMANDS != 0, Instant::now() + self.timeout + GRACE)?,
         };
         let mut redactor = self.words.as_deref().map(Redactor::new);
-        for (_, mut service) in services {
+        for mut service in services {
             if let Some(redactor) = &mut redactor {
                 mask(redactor, &mut service);
             }

@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use procline::encode::Encoding;
 use procline::exec::decode;
 use procline::host::Host;
+use procline::inventory::services::{show, unit_file::UnitFile};
 use procline::parse::machine::CpuTimes;
 use procline::parse::{self, machine};
 use procline::process::redact::Redactor;
@@ -54,6 +55,8 @@ const KIND: Kind<Anything> = Kind {
 
 /// No bytes make a parser panic.
 pub fn parse_all(text: &[u8]) {
+    show::services(&String::from_utf8_lossy(text));
+    UnitFile::default().apply(&String::from_utf8_lossy(text));
     parse::stat(text);
     parse::is_thread(text);
     parse::status(text);

@@ -32,6 +32,8 @@ mod host;
 mod hostile;
 mod interval;
 mod inventory_files;
+mod inventory_services;
+mod inventory_software;
 mod kubernetes;
 mod limit;
 mod masking;

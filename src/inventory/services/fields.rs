@@ -1,7 +1,7 @@
 //! The service record: the one table from which its encodings, `procline fields` and the README's table come.
 
-use super::Service;
 use super::needs::COMMANDS;
+use super::service::Service;
 use crate::record::Type::{Int, List, String as Text, Token};
 use crate::record::schema::Schema;
 use crate::record::{Field, Kind, Truncation, Value, computer, timestamp};

@@ -1,6 +1,6 @@
 //! What `systemctl show` prints: a block of `Name=value` lines for each unit, with an empty line between two. Pure.
 
-use super::Service;
+use super::service::Service;
 
 /// The properties that every record needs.
 pub const PROPERTIES: &str = "Id,Names,Description,LoadState,ActiveState,SubState,UnitFileState,WantedBy,FragmentPath,\

@@ -1,7 +1,6 @@
 //! What the running systemd says of its services, through systemctl: a crate for D-Bus would double the program. Every
 //! systemctl since version 230 prints what is read here.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::process::Command;
@@ -10,8 +9,9 @@ use std::time::Instant;
 use anyhow::anyhow;
 
 use super::names::{is_service, is_template};
+use super::service::Service;
+use super::show;
 use super::unit_files::UnitFiles;
-use super::{Service, Services, show};
 use crate::exit::{Outcome, Transient};
 use crate::inventory::command::{Output, run};
 use crate::rootfs::Rootfs;
@@ -24,7 +24,7 @@ const BATCH: usize = 64 * 1024;
 ///
 /// # Errors
 /// If systemd does not run here or does not answer.
-pub fn services(with_commands: bool, deadline: Instant) -> Result<Services, Outcome> {
+pub fn services(with_commands: bool, deadline: Instant) -> Result<Vec<Service>, Outcome> {
     // As sd_booted(3) does. Otherwise systemctl could ask a systemd that is not this machine's, or say much that is not
     // the reason.
     if !Path::new("/run/systemd/system").is_dir() {
@@ -33,49 +33,66 @@ pub fn services(with_commands: bool, deadline: Instant) -> Result<Services, Outc
         ))?;
     }
     let systemctl = Systemctl { deadline };
-    let installed = states(&systemctl.ask(&["list-unit-files"])?);
-    let loaded = states(&systemctl.ask(&["list-units", "--all"])?);
-    let mut services = Services::new();
+    let installed = States::of(&systemctl.ask(&["list-unit-files"])?);
+    let loaded = States::of(&systemctl.ask(&["list-units", "--all"])?);
+    let mut services = Vec::new();
     // Several names may be names of one service.
-    let names: BTreeSet<_> = installed.keys().chain(loaded.keys()).filter(|name| !is_template(name)).collect();
-    let names: Vec<_> = names.into_iter().map(String::as_str).collect();
+    let names = installed.0.iter().chain(&loaded.0).map(|(name, _)| name.as_str());
+    let mut names: Vec<_> = names.filter(|name| !is_template(name)).collect();
+    names.sort_unstable();
+    names.dedup();
     for batch in batches(&names, BATCH) {
         for mut service in systemctl.show(batch, with_commands)? {
-            let state = installed.get(&service.name).map_or("", String::as_str);
+            let state = installed.get(&service.name).unwrap_or_default();
             // systemd describes every name, and so also a service that is gone by now.
-            let is_known = state == "bad" || loaded.get(&service.name).is_some_and(|state| state == "not-found");
+            let is_known = state == "bad" || loaded.get(&service.name) == Some("not-found");
             if service.load_state == "not-found" && service.active_state == "inactive" && !is_known {
                 continue;
             }
             if service.unit_file_state.is_empty() {
                 state.clone_into(&mut service.unit_file_state);
             }
-            services.insert(service.name.clone(), service);
+            services.push(service);
         }
     }
-    let templates: Vec<_> = installed.iter().filter(|(name, _)| is_template(name)).collect();
+    let templates: Vec<_> = installed.0.iter().filter(|(name, state)| is_template(name) && state != "alias").collect();
     if !templates.is_empty() {
         let path = systemctl.ask(&["show", "--property=UnitPath"])?;
         let path: Vec<_> = path.trim().trim_start_matches("UnitPath=").split(' ').collect();
         let root = Rootfs::open(Path::new("/"))?;
         let files = UnitFiles::read(&root, &path);
-        for (name, state) in templates.into_iter().filter(|(_, state)| *state != "alias") {
-            let service = Service { unit_file_state: state.clone(), ..files.service(name) };
-            services.insert(name.clone(), service);
-        }
+        services.extend(
+            templates
+                .into_iter()
+                .map(|(name, state)| Service { unit_file_state: state.clone(), ..files.service(name) }),
+        );
     }
+    services.sort_by(|one, other| one.name.cmp(&other.name));
+    services.dedup_by(|one, other| one.name == other.name);
     Ok(services)
 }
 
-/// The services' names in a list, and the word after each: the state of the unit file, or the load state.
-fn states(list: &str) -> BTreeMap<String, String> {
-    let service = |line: &str| {
-        // Before the name, some versions print a bullet.
-        let mut words = line.split_ascii_whitespace().skip_while(|word| !word.contains('.'));
-        let (name, state) = (words.next()?, words.next()?);
-        is_service(name).then(|| (name.to_owned(), state.to_owned()))
-    };
-    list.lines().filter_map(service).collect()
+/// The services' names in a list, in order, and the word after each: the state of the unit file, or the load state.
+#[derive(Debug, PartialEq)]
+struct States(Vec<(String, String)>);
+
+impl States {
+    fn of(list: &str) -> Self {
+        let service = |line: &str| {
+            // Before the name, some versions print a bullet.
+            let mut words = line.split_ascii_whitespace().skip_while(|word| !word.contains('.'));
+            let (name, state) = (words.next()?, words.next()?);
+            is_service(name).then(|| (name.to_owned(), state.to_owned()))
+        };
+        let mut states: Vec<_> = list.lines().filter_map(service).collect();
+        states.sort_unstable();
+        States(states)
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        let place = self.0.binary_search_by(|(other, _)| other.as_str().cmp(name)).ok()?;
+        Some(&self.0[place].1)
+    }
 }
 
 /// The names in lists whose bytes, each with its NUL, are at most `max`.
@@ -167,7 +184,9 @@ mod tests {
         let list = "a.service                enabled   enabled\n● b\\x2dc.service not-found inactive dead b.service\n\n\
                     c@.service static -\nx.socket enabled enabled\nd.service\n";
         let expected = [("a.service", "enabled"), ("b\\x2dc.service", "not-found"), ("c@.service", "static")];
-        assert_eq!(states(list), expected.map(|(name, state)| (name.to_owned(), state.to_owned())).into());
+        let states = States::of(list);
+        assert_eq!(states.0, expected.map(|(name, state)| (name.to_owned(), state.to_owned())));
+        assert_eq!((states.get("c@.service"), states.get("d.service")), (Some("static"), None));
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! The unit files of a machine, systemd.unit(5): which there are, what links say of them, and what `systemctl is-enabled`
 //! would say. systemd need not run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::names::{self, expand, is_service, is_template, is_unit};
+use super::service::Service;
 use super::unit_file::UnitFile;
-use super::{Service, Services};
 use crate::rootfs::Rootfs;
 use crate::text::lossy;
 
@@ -39,13 +39,23 @@ const MAX_ALIASES: usize = 16;
 pub struct UnitFiles<'a> {
     root: &'a Rootfs,
     directories: Vec<&'a str>,
-    /// The files by the names of their units. For each name the first directory counts.
-    files: BTreeMap<String, Unit>,
-    /// Other names of units, of any type.
-    aliases: BTreeMap<String, String>,
+    names: BTreeMap<String, Name>,
     links: Vec<Link>,
+}
+
+/// What there is for a name of a unit, of any type.
+#[derive(Default)]
+struct Name {
+    /// Where the name leads, in the first directory that has it.
+    place: Option<Place>,
     /// The directories of drop-ins, such as `a.service.d`, in the order of the search path.
-    drop_ins: BTreeMap<String, Vec<String>>,
+    drop_ins: Vec<String>,
+}
+
+enum Place {
+    File(Unit),
+    /// It is another name of this unit.
+    Alias(String),
 }
 
 /// Where the name of a unit leads.
@@ -80,14 +90,7 @@ struct Link {
 impl<'a> UnitFiles<'a> {
     /// Reads what the directories of `path` contain. What cannot be read is as if it were missing.
     pub fn read(root: &'a Rootfs, path: &[&'a str]) -> Self {
-        let mut units = UnitFiles {
-            root,
-            directories: Vec::new(),
-            files: BTreeMap::new(),
-            aliases: BTreeMap::new(),
-            links: Vec::new(),
-            drop_ins: BTreeMap::new(),
-        };
+        let mut units = UnitFiles { root, directories: Vec::new(), names: BTreeMap::new(), links: Vec::new() };
         for directory in path {
             let Ok(names) = root.names(directory) else { continue };
             units.directories.push(directory);
@@ -101,35 +104,29 @@ impl<'a> UnitFiles<'a> {
 
     /// A name that leads to no file is no alias.
     fn keep_aliases_of_files(&mut self) {
-        let leads_nowhere = |name: &&String| {
-            let end = self.resolve(name);
-            let template = names::template(end);
-            ![Some(end), template.as_deref()].into_iter().flatten().any(|name| self.files.contains_key(name))
+        let leads_nowhere = |name: &str| {
+            let template = || names::template(self.resolve(name));
+            self.file(name).is_none() && template().is_none_or(|template| self.file(&template).is_none())
         };
-        let bad: Vec<_> = self.aliases.keys().filter(leads_nowhere).cloned().collect();
-        for name in bad {
-            self.aliases.remove(&name);
-            let link = self.links.iter().find(|link| link.by.is_none() && link.name == name);
-            if let Some(Link { directory, .. }) = link {
-                let unit = Unit { directory: directory.clone(), path: format!("{directory}/{name}"), kind: Kind::Bad };
-                self.files.insert(name, unit);
-            }
+        let aliases = self.links.iter().filter(|link| link.by.is_none() && leads_nowhere(&link.name));
+        let bad: Vec<_> = aliases.map(|link| (link.name.clone(), link.directory.clone())).collect();
+        for (name, directory) in bad {
+            let unit = Unit { path: format!("{directory}/{name}"), directory, kind: Kind::Bad };
+            self.names.entry(name).or_default().place = Some(Place::File(unit));
         }
     }
 
     fn entry(&mut self, directory: &str, name: &str) {
         let path = format!("{directory}/{name}");
         if let Some(unit) = name.strip_suffix(".d") {
-            self.drop_ins.entry(unit.to_owned()).or_default().push(path);
+            self.names.entry(unit.to_owned()).or_default().drop_ins.push(path);
         } else if let Some((by, kind)) =
             name.rsplit_once('.').filter(|(_, kind)| ["wants", "requires", "upholds"].contains(kind))
         {
             for name in self.root.names(&path).unwrap_or_default() {
                 let target = self.root.link(&format!("{path}/{name}")).unwrap_or_else(|| name.clone());
-                if target != "/dev/null" {
-                    let by = Some((by.to_owned(), kind == "wants"));
-                    self.links.push(Link { directory: directory.into(), by, name, target: last(&target).into() });
-                }
+                let by = Some((by.to_owned(), kind == "wants"));
+                self.links.push(Link { directory: directory.into(), by, name, target: last(&target).into() });
             }
         } else if is_unit(name) {
             self.unit(directory, name, path);
@@ -142,12 +139,12 @@ impl<'a> UnitFiles<'a> {
         let base = target.as_deref().map_or(name, last);
         // A service may only be another name of a service, and a template only of a template.
         let may_be = base.rsplit_once('.').map(|of| of.1) == name.rsplit_once('.').map(|of| of.1);
-        let is_alias = may_be && base != name && is_unit(base) && !(is_template(name) && !is_template(base));
+        let is_alias = may_be && base != name && is_unit(base) && (is_template(base) || !is_template(name));
         if is_alias {
             let link = Link { directory: directory.into(), by: None, name: name.into(), target: base.into() };
             self.links.push(link);
         }
-        if self.files.contains_key(name) || self.aliases.contains_key(name) {
+        if self.place(name).is_some() {
             return;
         }
         let inside = |target: &str| {
@@ -156,7 +153,8 @@ impl<'a> UnitFiles<'a> {
         let (kind, path) = match target.as_deref() {
             Some("/dev/null") => (Kind::Masked, path),
             Some(target) if is_alias && inside(target) => {
-                self.aliases.insert(name.to_owned(), last(target).to_owned());
+                let alias = Place::Alias(last(target).to_owned());
+                self.names.entry(name.to_owned()).or_default().place = Some(alias);
                 return;
             }
             target => match self.root.file(&path) {
@@ -167,7 +165,8 @@ impl<'a> UnitFiles<'a> {
                 Err(_) => return,
             },
         };
-        self.files.insert(name.to_owned(), Unit { directory: directory.to_owned(), path, kind });
+        let unit = Unit { directory: directory.to_owned(), path, kind };
+        self.names.entry(name.to_owned()).or_default().place = Some(Place::File(unit));
     }
 
     /// Whether a file's directory is in the search path. /lib may be a link to /usr/lib.
@@ -181,32 +180,42 @@ impl<'a> UnitFiles<'a> {
     fn resolve<'b>(&'b self, name: &'b str) -> &'b str {
         let mut name = name;
         for _ in 0..MAX_ALIASES {
-            let Some(next) = self.aliases.get(name) else { break };
+            let Some(Place::Alias(next)) = self.place(name) else { break };
             name = next;
         }
         name
     }
 
     /// Every service that has a file, and every instance that something wants.
-    pub fn services(&self) -> Services {
-        let files = self.files.keys().cloned();
+    pub fn services(&self) -> Vec<Service> {
+        let is_file = |name: &&String| matches!(self.place(name), Some(Place::File(_)));
         // An instance has a link, and the file of its template.
-        let by_links = self.links.iter().map(|link| self.resolve(&link.name).to_owned());
+        let by_links = self.links.iter().map(|link| self.resolve(&link.name));
         let wanted =
             by_links.filter(|name| names::template(name).is_some_and(|template| self.file(&template).is_some()));
-        let names: BTreeSet<_> = files.chain(wanted).filter(|name| is_service(name)).collect();
-        names.into_iter().map(|name| (name.clone(), self.service(&name))).collect()
+        let names = self.names.keys().filter(is_file).map(String::as_str).chain(wanted);
+        let mut names: Vec<_> = names.filter(|name| is_service(name)).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.into_iter().map(|name| self.service(name)).collect()
+    }
+
+    fn place(&self, name: &str) -> Option<&Place> {
+        self.names.get(name)?.place.as_ref()
     }
 
     fn file(&self, name: &str) -> Option<&Unit> {
-        self.files.get(self.resolve(name))
+        match self.place(self.resolve(name))? {
+            Place::File(unit) => Some(unit),
+            Place::Alias(_) => None,
+        }
     }
 
     /// What the files say of a service.
     pub fn service(&self, name: &str) -> Service {
         let mut service = Service { name: name.to_owned(), ..Service::default() };
-        let is_ours = |(_, target): &(&String, &String)| self.resolve(target) == name;
-        service.aliases = self.aliases.iter().filter(is_ours).map(|(alias, _)| alias.clone()).collect();
+        let is_ours = |alias: &&String| alias.as_str() != name && self.resolve(alias) == name;
+        service.aliases = self.names.keys().filter(is_ours).cloned().collect();
         let unit = self.file(name).or_else(|| self.file(&names::template(name)?));
         let Some(unit) = unit else { return service };
         service.fragment_path.clone_from(&unit.path);
@@ -223,9 +232,11 @@ impl<'a> UnitFiles<'a> {
         service.unit_file_state = self.state(name, unit, &file);
         let wants =
             |link: &Link| link.by.as_ref().filter(|(_, wants)| *wants).map(|(by, _)| self.resolve(by).to_owned());
-        let is_wanted = |link: &&Link| self.resolve(&link.name) == name;
-        let wanted_by: BTreeSet<_> = self.links.iter().filter(is_wanted).filter_map(wants).collect();
-        service.wanted_by = wanted_by.into_iter().collect();
+        // A link to /dev/null takes a link of another directory away. Still it counts for `is-enabled`.
+        let is_wanted = |link: &&Link| self.resolve(&link.name) == name && link.target != "null";
+        service.wanted_by = self.links.iter().filter(is_wanted).filter_map(wants).collect();
+        service.wanted_by.sort_unstable();
+        service.wanted_by.dedup();
         let text = if file.description.is_empty() { "%n" } else { &file.description };
         service.description = expand(text, name);
         service.user = if file.user.is_empty() { "root".to_owned() } else { expand(&file.user, name) };
@@ -242,17 +253,19 @@ impl<'a> UnitFiles<'a> {
     /// The files in the directories for this unit, in the order in which they apply: that of their names. Of several with
     /// one name the first counts.
     fn drop_ins(&self, name: &str, aliases: &[String]) -> Vec<String> {
-        let mut files: BTreeMap<String, String> = BTreeMap::new();
+        let mut files: Vec<(String, String)> = Vec::new();
         for unit in [name].into_iter().chain(aliases.iter().map(String::as_str)).flat_map(names_of_drop_ins) {
-            for directory in self.drop_ins.get(&unit).into_iter().flatten() {
+            for directory in self.names.get(&unit).into_iter().flat_map(|name| &name.drop_ins) {
                 for file in self.root.names(directory).unwrap_or_default() {
-                    if file.ends_with(".conf") {
-                        files.entry(file.clone()).or_insert_with(|| format!("{directory}/{file}"));
+                    if file.ends_with(".conf") && !files.iter().any(|(earlier, _)| *earlier == file) {
+                        let path = format!("{directory}/{file}");
+                        files.push((file, path));
                     }
                 }
             }
         }
-        files.into_values().filter(|path| self.root.file(path).is_ok()).collect()
+        files.sort_unstable();
+        files.into_iter().map(|(_, path)| path).filter(|path| self.root.file(path).is_ok()).collect()
     }
 
     /// What `systemctl is-enabled` says, which this follows: unit_file_get_state of systemd's src/shared/install.c.

@@ -4,8 +4,8 @@ use std::io::{self, Read};
 
 use anyhow::Context;
 
+use super::package::{Package, Put, append_line, kib, number};
 use super::stanzas::Lines;
-use super::{Package, Put, append_line, kib, number};
 use crate::rootfs::Rootfs;
 
 /// Where the database is, and where it is on systems whose /lib is /usr/lib.
@@ -33,7 +33,7 @@ fn packages(text: impl Read, put: &mut Put<'_>) -> io::Result<()> {
     let mut lines = Lines::new(text);
     let mut package = Package { source: "apk", ..Package::default() };
     loop {
-        let line = lines.next()?;
+        let line = lines.line()?;
         let is_end = line.is_none();
         match line {
             Some([key, b':', value @ ..]) => set(&mut package, *key, value),

@@ -8,8 +8,9 @@ use anyhow::Context;
 use memchr::memchr;
 use rustix::fs::{AtFlags, statat};
 
+use super::needs;
+use super::package::{Package, Put, append_line, number};
 use super::stanzas::Lines;
-use super::{Package, Put, append_line, needs, number};
 use crate::rootfs::Rootfs;
 
 const STATUS: &str = "var/lib/dpkg/status";
@@ -160,7 +161,7 @@ impl<R: Read> Stanzas<R> {
         self.stanza.is_of_several = false;
         let mut describes = false;
         loop {
-            let line = self.lines.next()?;
+            let line = self.lines.line()?;
             match line {
                 Some([b' ' | b'\t', text @ ..]) => {
                     // A full stop alone stands for an empty line.

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, SecondsFormat};
 
-use super::Package;
 use super::needs::{DESCRIPTION, INSTALLED_AT};
+use super::package::Package;
 use crate::record::Type::{Int, String as Text, Token};
 use crate::record::schema::{Conversion, Schema};
 use crate::record::{Field, Kind, Truncation, Value, computer, timestamp};

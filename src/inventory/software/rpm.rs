@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, anyhow};
 
-use super::{Package, Put, append_line, kib, number};
+use super::package::{Package, Put, append_line, kib, number};
 use crate::exit::{Outcome, Transient};
 use crate::inventory::command::run;
 use crate::rootfs::Rootfs;

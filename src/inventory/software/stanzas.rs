@@ -29,7 +29,7 @@ impl<R: Read> Lines<R> {
     ///
     /// # Errors
     /// If the text cannot be read, or has a line that is far too long.
-    pub fn next(&mut self) -> io::Result<Option<&[u8]>> {
+    pub fn line(&mut self) -> io::Result<Option<&[u8]>> {
         let mut searched = 0;
         loop {
             let rest = &self.buffer[self.start..self.end];
@@ -91,7 +91,7 @@ mod tests {
 
     fn all(mut lines: Lines<Slow>) -> Vec<Vec<u8>> {
         let mut all = Vec::new();
-        while let Some(line) = lines.next().unwrap() {
+        while let Some(line) = lines.line().unwrap() {
             all.push(line.to_vec());
         }
         all
@@ -101,7 +101,7 @@ mod tests {
     fn a_long_line_fits_and_an_endless_one_is_an_error() {
         let text = [&vec![b'a'; 3 * START][..], b"\nb"].concat();
         assert_eq!(all(Lines::new(Slow(&text, 1000))), [vec![b'a'; 3 * START], b"b".to_vec()]);
-        assert!(Lines::new(io::repeat(b'a')).next().is_err());
+        assert!(Lines::new(io::repeat(b'a')).line().is_err());
     }
 
     proptest! {
