@@ -68,6 +68,9 @@ enum Search {
     Below { depth: usize, place: Place },
 }
 
+/// A directory: the one around it, its name there, its path, how many levels remain below it, and where it is.
+type Next = (Arc<OwnedFd>, CString, Vec<u8>, usize, Place);
+
 /// The search for the files of one path.
 pub struct Finder {
     rootfs: Option<Arc<Rootfs>>,
@@ -76,7 +79,7 @@ pub struct Finder {
     levels: Vec<Level>,
     list: List,
     /// A directory that was found last. What is in it comes next.
-    next: Option<(Arc<OwnedFd>, CString, Vec<u8>, usize, Place)>,
+    next: Option<Next>,
     pub failures: Failures,
 }
 

@@ -162,8 +162,8 @@ impl Scan {
             if stops(self.pulse.seen()) {
                 return Wait::Stopped;
             }
-            let found: Vec<_> =
-                std::iter::from_fn(|| queue.files.pop_front_if(|file| file.is_some()).flatten()).collect();
+            let ready = queue.files.iter().take_while(|file| file.is_some()).count();
+            let found: Vec<_> = queue.files.drain(..ready).flatten().collect();
             if !found.is_empty() {
                 queue.first += found.len();
                 self.emptied.notify_all();
