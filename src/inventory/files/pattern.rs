@@ -72,7 +72,11 @@ impl Step {
             MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
         match self {
             Step::Name(own) => own == name,
-            Step::Matching(pattern) => pattern.matches_with(&lossy(name), OPTIONS),
+            Step::Matching(pattern) => {
+                // `*.conf` is not to match `.conf`, with nothing for the `*`.
+                let is_hidden = name.starts_with(b".") && !pattern.as_str().starts_with('.');
+                !is_hidden && pattern.matches_with(&lossy(name), OPTIONS)
+            }
             Step::Deep => !name.starts_with(b"."),
         }
     }
