@@ -49,7 +49,7 @@ pub struct Cli {
 /// The other things that procline prints.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Print one record per program: how many run, and what they use together
+    /// Print one record per program: how many run, and what they use
     #[command(after_help = help::SHORT_GROUPS, after_long_help = help::long_groups())]
     Groups(Box<GroupOptions>),
     /// Print one record about the machine: a heartbeat
