@@ -8,8 +8,8 @@ Print one JSON line per process, for log pipelines
 
 Without options, procline prints one record per process, and exits. Options select fields and processes, name a file \
 to append to, or repeat the snapshot. `procline groups` prints one record per program instead, `procline host` one \
-about the machine, and `procline disk` one per path. `procline exec` prints one for every program that starts, until \
-you stop it.
+about the machine, and `procline disk` one per path. `procline inventory` prints what the machine has: services, \
+packages or files. `procline exec` prints one record for every program that starts, until you stop it.
 
 A DURATION is a number and a unit: 500ms, 10s, 5m, 1h, 7d or 2w. If an option is given several times, the last one \
 counts, unless its text says that it can be repeated.";

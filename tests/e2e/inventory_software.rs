@@ -195,7 +195,7 @@ impl Dpkg {
         }
         let package = folder.with_extension("deb");
         let build = ["--build", "--root-owner-group", folder.to_str().unwrap(), package.to_str().unwrap()];
-        quiet(&mut command("dpkg-deb", &build).env("TMPDIR", self.0.path()));
+        quiet(command("dpkg-deb", &build).env("TMPDIR", self.0.path()));
         package
     }
 
