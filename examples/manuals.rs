@@ -175,7 +175,7 @@ fn manuals(folder: &Path) -> anyhow::Result<()> {
 
 /// Writes a command's page, with these sections in place of what `--help` has after the options.
 fn write(folder: &Path, command: Command, sections: &[Section]) -> anyhow::Result<()> {
-    let has_subcommands = command.has_subcommands();
+    let (has_subcommands, has_version) = (command.has_subcommands(), command.get_version().is_some());
     let man = page(command)?;
     let mut text = Vec::new();
     man.render_title(&mut text)?;
@@ -194,7 +194,7 @@ fn write(folder: &Path, command: Command, sections: &[Section]) -> anyhow::Resul
         }
     }
     roff.to_writer(&mut text)?;
-    if has_subcommands {
+    if has_version {
         man.render_version_section(&mut text)?;
     }
     fs::write(folder.join(man.get_filename()), text)?;

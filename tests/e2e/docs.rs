@@ -148,7 +148,7 @@ fn the_manual_and_the_completions() {
             ("disk --fields path,alloc", "path,allocated"),
             ("exec --fields pid,entity", "pid,entity_id"),
             ("inventory services --fields name,frag", "name,fragment_path"),
-            ("inventory software --fields -want,install", "-want,installed_at"),
+            ("inventory software --fields want,install", "want,installed_at"),
             ("inventory files --fields path,sha256_", "path,sha256_missing"),
             ("exec --schema procm", "procmon"),
             ("exec --user roo", "root"),
