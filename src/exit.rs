@@ -40,6 +40,8 @@ pub enum Transient {
     File,
     /// A process that exists could not be read.
     Process,
+    /// Another program failed that procline asks.
+    Program,
 }
 
 impl Transient {

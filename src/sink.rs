@@ -47,7 +47,7 @@ impl Destination {
                 (time, To::File(file), file::BATCH)
             }
         };
-        Ok((time, Lines { to, max, batch: Vec::with_capacity(max) }))
+        Ok((time, Lines { to, max, batch: Vec::with_capacity(max), is_secure: false }))
     }
 
     /// Which files of the same pattern are kept.
@@ -78,6 +78,8 @@ pub struct Lines {
     /// The longest batch in bytes, unless one line is longer.
     max: usize,
     batch: Vec<u8>,
+    /// Whether the last lines must be on the disk in the end.
+    is_secure: bool,
 }
 
 enum To {
@@ -99,6 +101,11 @@ impl Lines {
     /// Writes no batch before it is asked to: what one batch has is written whole, or not at all.
     pub fn hold(&mut self) {
         self.max = usize::MAX;
+    }
+
+    /// Makes [`finish`](Self::finish) wait until all lines are on the disk, if they go to a file.
+    pub fn secure(&mut self) {
+        self.is_secure = true;
     }
 
     /// How many bytes are not yet written.
@@ -140,6 +147,9 @@ impl Lines {
     pub fn finish(&mut self) -> anyhow::Result<()> {
         self.flush()?;
         if let To::File(file) = &self.to {
+            if self.is_secure {
+                file.sync()?;
+            }
             file.unlock();
         }
         self.to = To::Closed;
