@@ -13,8 +13,10 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 use procline::cli::Cli;
 use procline::cli::help::{
-    DISK_EXAMPLES, ENVIRONMENT, EXAMPLES, EXEC_EXAMPLES, EXIT_STATUS, GROUPS_EXAMPLES, HOST_EXAMPLES, REDACT_EXAMPLES,
+    DISK_EXAMPLES, ENVIRONMENT, EXAMPLES, EXEC_EXAMPLES, EXIT_STATUS, FILES_EXAMPLES, GROUPS_EXAMPLES, HOST_EXAMPLES,
+    REDACT_EXAMPLES, SERVICES_EXAMPLES, SOFTWARE_EXAMPLES,
 };
+use procline::inventory::{files, services, software};
 use procline::record::{Kind, selection};
 use procline::{disk, exec, groups, machine, process};
 
@@ -38,6 +40,9 @@ fn completions(folder: &Path) -> anyhow::Result<()> {
     let of_host = words(&machine::fields::KIND);
     let of_disk = words(&disk::fields::KIND);
     let of_exec = words(&exec::fields::KIND);
+    let of_services = words(&services::fields::KIND);
+    let of_software = words(&software::fields::KIND);
+    let of_files = words(&files::fields::KIND);
     let possible = |words: &[&'static str]| PossibleValuesParser::new(words.to_vec());
     let numeric: Vec<_> = selection::numeric(&process::fields::KIND).map(|field| field.name).collect();
     let kinds = [
@@ -46,6 +51,9 @@ fn completions(folder: &Path) -> anyhow::Result<()> {
         machine::fields::KIND.name,
         disk::fields::KIND.name,
         exec::fields::KIND.name,
+        services::fields::KIND.name,
+        software::fields::KIND.name,
+        files::fields::KIND.name,
     ];
     let mut command = Cli::command()
         .mut_arg("fields", |fields| fields.value_parser(possible(&of_process)))
@@ -54,6 +62,14 @@ fn completions(folder: &Path) -> anyhow::Result<()> {
         .mut_subcommand("host", |host| host.mut_arg("fields", |fields| fields.value_parser(possible(&of_host))))
         .mut_subcommand("disk", |disk| disk.mut_arg("fields", |fields| fields.value_parser(possible(&of_disk))))
         .mut_subcommand("exec", |exec| exec.mut_arg("fields", |fields| fields.value_parser(possible(&of_exec))))
+        .mut_subcommand("inventory", |inventory| {
+            let mut inventory = inventory;
+            for (name, words) in [("services", &of_services), ("software", &of_software), ("files", &of_files)] {
+                inventory = inventory
+                    .mut_subcommand(name, |kind| kind.mut_arg("fields", |fields| fields.value_parser(possible(words))));
+            }
+            inventory
+        })
         .mut_subcommand("fields", |fields| fields.mut_arg("kind", |kind| kind.value_parser(possible(&kinds))));
     let mut changes = vec![
         Change {
@@ -71,7 +87,8 @@ fn completions(folder: &Path) -> anyhow::Result<()> {
         // Its argparse fails at a last option whose value is still to come: no value would be offered.
         Change { shell: Shell::Fish, from: "    or return\n".into(), to: "    or return 0\n".into() },
     ];
-    changes.extend([of_process, of_groups, of_host, of_disk, of_exec].iter().flat_map(|words| lists(words)));
+    let of_all = [of_process, of_groups, of_host, of_disk, of_exec, of_services, of_software, of_files];
+    changes.extend(of_all.iter().flat_map(|words| lists(words)));
     for shell in [Shell::Bash, Shell::Fish, Shell::Zsh] {
         let path = generate_to(shell, &mut command, "procline", folder)?;
         let mut text = fs::read_to_string(&path)?;
@@ -129,6 +146,14 @@ fn manuals(folder: &Path) -> anyhow::Result<()> {
             _ => &[],
         };
         write(folder, subcommand.clone(), sections)?;
+        for kind in subcommand.get_subcommands() {
+            let examples: &[(&str, &str)] = match kind.get_name() {
+                "services" => &SERVICES_EXAMPLES,
+                "software" => &SOFTWARE_EXAMPLES,
+                _ => &FILES_EXAMPLES,
+            };
+            write(folder, kind.clone(), &[("EXAMPLES", examples)])?;
+        }
     }
     // One line for each way to use it, instead of one with every option.
     let usages = [
@@ -137,6 +162,9 @@ fn manuals(folder: &Path) -> anyhow::Result<()> {
         "procline host [OPTIONS]",
         "procline disk [OPTIONS] PATH...",
         "procline exec [OPTIONS]",
+        "procline inventory services [OPTIONS]",
+        "procline inventory software [OPTIONS]",
+        "procline inventory files [OPTIONS] PATH...",
         "procline fields [OPTIONS] [KIND]",
         "procline redact [OPTIONS] [-- COMMAND]",
     ];
@@ -147,7 +175,7 @@ fn manuals(folder: &Path) -> anyhow::Result<()> {
 
 /// Writes a command's page, with these sections in place of what `--help` has after the options.
 fn write(folder: &Path, command: Command, sections: &[Section]) -> anyhow::Result<()> {
-    let has_subcommands = command.has_subcommands();
+    let (has_subcommands, has_version) = (command.has_subcommands(), command.get_version().is_some());
     let man = page(command)?;
     let mut text = Vec::new();
     man.render_title(&mut text)?;
@@ -166,7 +194,7 @@ fn write(folder: &Path, command: Command, sections: &[Section]) -> anyhow::Resul
         }
     }
     roff.to_writer(&mut text)?;
-    if has_subcommands {
+    if has_version {
         man.render_version_section(&mut text)?;
     }
     fs::write(folder.join(man.get_filename()), text)?;

@@ -1,5 +1,5 @@
 //! What the user typed, and nothing else. `shared` has the options that every kind of record has, `process`, `groups`, `host`,
-//! `disk` and `exec` those of one kind, `value` knows what an option's value may be, `usage` says what is wrong with a command line,
+//! `disk`, `exec` and `inventory` those of one kind, `value` knows what an option's value may be, `usage` says what is wrong with a command line,
 //! and `help` has what `--help` says beyond the options.
 
 pub mod disk;
@@ -7,6 +7,7 @@ pub mod exec;
 pub mod groups;
 pub mod help;
 pub mod host;
+pub mod inventory;
 pub mod process;
 pub mod shared;
 pub mod usage;
@@ -21,6 +22,7 @@ use disk::DiskOptions;
 use exec::ExecOptions;
 use groups::GroupOptions;
 use host::HostOptions;
+use inventory::Inventory;
 use process::ProcessOptions;
 
 /// The command line.
@@ -47,7 +49,7 @@ pub struct Cli {
 /// The other things that procline prints.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Print one record per program: how many run, and what they use together
+    /// Print one record per program: how many run, and what they use
     #[command(after_help = help::SHORT_GROUPS, after_long_help = help::long_groups())]
     Groups(Box<GroupOptions>),
     /// Print one record about the machine: a heartbeat
@@ -59,9 +61,18 @@ pub enum Command {
     /// Print one record for every program that starts, until stopped
     #[command(after_help = help::SHORT_EXEC, after_long_help = help::long_exec())]
     Exec(Box<ExecOptions>),
+    /// Print what the machine has: services, packages or files
+    #[command(arg_required_else_help = false, disable_help_subcommand = true)]
+    Inventory {
+        /// Which of them.
+        #[command(subcommand)]
+        of: Inventory,
+    },
     /// Print the fields of the records: name, type, unit, meaning
     Fields {
-        /// Kind of record: process, groups, host, disk or exec; all if omitted
+        /// Kind of record; all kinds if omitted
+        ///
+        /// process, groups, host, disk, exec, services, software or files.
         #[arg(value_name = "KIND")]
         kind: Option<String>,
         /// Output: text, markdown or json

@@ -100,7 +100,7 @@ mod tests {
     use super::*;
     use crate::host::Host;
     use crate::record::layout::Layout;
-    use crate::record::schema::{Aliases, Column, Schema};
+    use crate::record::schema::{Column, Schema};
     use crate::record::{Field, Kind, Truncation, Type, truncate};
 
     /// A record that may be too long.
@@ -114,7 +114,7 @@ mod tests {
     type Get = for<'a> fn(&'a Long, &'a Host) -> Value<'a>;
 
     const fn field(name: &'static str, kind: Type, get: Get) -> Field<Long> {
-        Field { name, kind, unit: "", doc: "", needs: 0, get, aliases: Aliases::NONE }
+        Field::new(name, kind, "", 0, "", get)
     }
 
     static TABLE: [Field<Long>; 4] = [

@@ -42,6 +42,8 @@ pub enum Transient {
     Process,
     /// A receiver did not acknowledge records.
     Forward,
+    /// Another program failed that procline asks.
+    Program,
 }
 
 impl Transient {

@@ -5,14 +5,23 @@ use serde::Serialize;
 use crate::cli::FieldsFormat;
 use crate::encode::json;
 use crate::exit::Outcome;
-use crate::record::schema::{Column, Schema};
-use crate::record::{Kind, Type};
+use crate::inventory::{files, services, software};
+use crate::record::schema::{Column, Role, Schema};
+use crate::record::{Kind, Type, change};
 use crate::text::lossy;
 use crate::{disk, exec, groups, machine, process, sink};
 
 /// Every kind of record.
-const KINDS: &[&dyn Table] =
-    &[&process::fields::KIND, &groups::fields::KIND, &machine::fields::KIND, &disk::fields::KIND, &exec::fields::KIND];
+const KINDS: &[&dyn Table] = &[
+    &process::fields::KIND,
+    &groups::fields::KIND,
+    &machine::fields::KIND,
+    &disk::fields::KIND,
+    &exec::fields::KIND,
+    &services::fields::KIND,
+    &software::fields::KIND,
+    &files::fields::KIND,
+];
 
 /// Prints the tables, or that of one kind, as `schema` has them, on standard output.
 ///
@@ -60,6 +69,9 @@ struct Row {
     r#type: &'static str,
     unit: &'static str,
     default: bool,
+    /// What it is for `--changes`, in a kind that has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<&'static str>,
     meaning: &'static str,
 }
 
@@ -80,7 +92,23 @@ impl<R> Table for Kind<R> {
             r#type: column.kind().name(),
             unit: column.unit(),
             default: default.contains(&column.field.name),
+            changes: match column.field.role {
+                Role::Key => Some("key"),
+                Role::Compared(_) => Some("compared"),
+                Role::None => None,
+            },
             meaning: column.doc(),
+        });
+        let has_changes = schema == Schema::Procline && self.fields.iter().any(|field| matches!(field.role, Role::Key));
+        let of_changes = change::FIELDS.iter().filter(|_| has_changes).map(|(name, kind, meaning)| Row {
+            record: self.name,
+            name,
+            field: None,
+            r#type: kind.name(),
+            unit: "",
+            default: true,
+            changes: None,
+            meaning,
         });
         // Nobody can request it, but a table needs a column for it.
         let of_the_mark = Row {
@@ -90,9 +118,10 @@ impl<R> Table for Kind<R> {
             r#type: Type::Bool.name(),
             unit: "",
             default: true,
+            changes: None,
             meaning: self.truncation.doc,
         };
-        Ok(of_columns.chain([of_the_mark]).collect())
+        Ok(of_columns.chain(of_changes).chain([of_the_mark]).collect())
     }
 }
 
@@ -206,5 +235,8 @@ mod tests {
         check(&groups::fields::KIND);
         check(&machine::fields::KIND);
         check(&exec::fields::KIND);
+        check(&services::fields::KIND);
+        check(&software::fields::KIND);
+        check(&files::fields::KIND);
     }
 }

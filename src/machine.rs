@@ -13,6 +13,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use crate::exit::Outcome;
 use crate::host::{Host, View};
 use crate::parse::machine::{CpuTimes, cpu_times};
 use crate::rootfs::Rootfs;
@@ -68,7 +69,7 @@ impl Source for Heartbeat {
         needs: u32,
         earlier: &Self::Carry,
         put: &mut dyn FnMut(&Machine) -> bool,
-    ) -> anyhow::Result<Self::Carry> {
+    ) -> Result<Self::Carry, Outcome> {
         let wants = |bits| needs & bits != 0;
         let mut machine = Machine { facts: Facts::gather(view, needs), ..Machine::default() };
         if wants(needs::STAT | needs::SAMPLE) {

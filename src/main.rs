@@ -5,8 +5,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::KindFormatter;
+use procline::cli::inventory::Inventory;
 use procline::cli::{Cli, Command, usage};
 use procline::exit::{Outcome, code};
+use procline::inventory::files;
 use procline::process::report::EachProcess;
 use procline::process::snapshot;
 use procline::{disk, exec, fields, redaction, request, sink, source};
@@ -40,6 +42,18 @@ fn run() -> Result<(), Outcome> {
             disk::snapshot::run(request, schedule)
         }
         Some(Command::Exec(options)) => exec::stream::run(request::exec(*options).map_err(Outcome::Usage)?),
+        Some(Command::Inventory { of: Inventory::Services(options) }) => {
+            let (services, plan, schedule) = request::services(*options).map_err(Outcome::Usage)?;
+            source::run(services, plan, schedule)
+        }
+        Some(Command::Inventory { of: Inventory::Software(options) }) => {
+            let (software, plan, schedule) = request::software(*options).map_err(Outcome::Usage)?;
+            source::run(software, plan, schedule)
+        }
+        Some(Command::Inventory { of: Inventory::Files(options) }) => {
+            let (request, schedule) = request::files(*options).map_err(Outcome::Usage)?;
+            files::snapshot::run(request, schedule)
+        }
         Some(Command::Redact { redact_word, command }) => {
             let command: Vec<_> = command.into_iter().map(OsStringExt::into_vec).collect();
             redaction::print(&command, &redact_word)

@@ -137,6 +137,11 @@ impl Writer {
         self.lines.push(&self.line)
     }
 
+    /// Makes [`finish`](Self::finish) wait until the destination has the lines for good: a file, until they are on the disk.
+    pub fn secure(&mut self) {
+        self.lines.secure();
+    }
+
     /// Writes the lines that are not yet written. The snapshot failed, so nothing comes after them.
     ///
     /// # Errors

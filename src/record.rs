@@ -1,7 +1,8 @@
 //! What all kinds of records share: a kind, a field (one row of its table), a value, and the two fields at the end of
-//! every record. `schema` has a field's names in other schemas, `selection` selects fields, `layout` orders them, and
-//! `truncate` shortens a record that is too long. None of them knows what a process is, or how a record is written.
+//! every record. `schema` has a field's names in other schemas, `selection` selects fields, `layout` orders them, `change`
+//! is what a record says of a change, and `truncate` shortens a record that is too long. None of them knows what a process is, or how a record is written.
 
+pub mod change;
 pub mod kind;
 pub mod layout;
 pub mod schema;
@@ -9,8 +10,7 @@ pub mod selection;
 pub mod truncate;
 mod value;
 
-use std::borrow::Cow;
-
+use change::of_host;
 pub use kind::{Kind, Truncation};
 pub use layout::Record;
 use schema::Conversion;
@@ -19,11 +19,9 @@ pub use value::{Type, Value};
 
 /// The field `Computer`, of every record kind.
 pub const fn computer<R>() -> Field<R> {
-    Field::new("Computer", Type::String, "", 0, "this machine: its hostname", |_, host| {
-        Value::Str(Cow::Borrowed(&host.computer))
-    })
-    .ecs("host.name", Conversion::SAME)
-    .otel("host.name", Conversion::SAME)
+    Field::new("Computer", Type::String, "", 0, "this machine: its hostname", |_, host| of_host("Computer", host))
+        .ecs("host.name", Conversion::SAME)
+        .otel("host.name", Conversion::SAME)
 }
 
 /// The field `timestamp`, of every record kind.
@@ -34,7 +32,7 @@ pub const fn timestamp<R>() -> Field<R> {
         "",
         0,
         "when the snapshot was taken, RFC 3339 UTC with milliseconds: one value for the whole snapshot",
-        |_, host| Value::Str(Cow::Borrowed(&host.timestamp)),
+        |_, host| of_host("timestamp", host),
     )
     .ecs("@timestamp", Conversion::SAME)
     .otel("timestamp", Conversion::SAME)

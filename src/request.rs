@@ -5,18 +5,26 @@ use std::path::PathBuf;
 use std::time::Instant;
 use std::{env, fs};
 
+use serde_json::{Map, Value as Json, json};
+
+use crate::changes::Changes;
 use crate::cli::disk::DiskOptions;
 use crate::cli::exec::{ExecFilterOptions, ExecOptions};
 use crate::cli::groups::{ByOption, GroupOptions};
 use crate::cli::host::HostOptions;
+use crate::cli::inventory::{BelowOptions, ChangesOptions, FilesOptions, ServicesOptions, SoftwareOptions};
 use crate::cli::process::{CommandOptions, FilterOptions, ProcessOptions};
 use crate::cli::shared::{
-    Format, ForwardOptions, KindOptions, OutputOptions, SampleOption, SharedOptions, TimeOptions,
+    FieldOptions, Format, ForwardOptions, KindOptions, LineOptions, OutputOptions, SampleOption, SharedOptions,
+    TimeOptions,
 };
 use crate::cli::value::OutputValue;
 use crate::encode::Encoding;
 use crate::groups::{self, Group, Groups};
 use crate::host::{Roots, hostname};
+use crate::inventory::services::service::Service;
+use crate::inventory::software::package::Package;
+use crate::inventory::{files, services, software};
 use crate::machine::{self, Heartbeat, Machine};
 use crate::output::Output;
 use crate::plan::Plan;
@@ -114,19 +122,13 @@ pub fn host(options: HostOptions) -> Result<(Heartbeat, Plan<Machine>, Schedule)
 pub fn disk(options: DiskOptions) -> Result<(disk::request::Request, Schedule), String> {
     let DiskOptions { paths, extent, kind } = options;
     let (plan, schedule) = self::kind(&disk::fields::KIND, &kind)?;
-    let mut request = disk::request::Request {
+    let request = disk::request::Request {
         plan,
-        paths: Vec::with_capacity(paths.len()),
+        paths: distinct(paths),
         depth: extent.depth,
         all: extent.all,
         cross_filesystems: extent.cross_filesystems,
     };
-    for path in paths {
-        // Paths compare by their parts: one that ends in `/` is another file than a link.
-        if request.paths.iter().all(|other| other.as_os_str() != path.as_os_str()) {
-            request.paths.push(path);
-        }
-    }
     Ok((request, schedule))
 }
 
@@ -165,6 +167,100 @@ pub fn exec(options: ExecOptions) -> Result<exec::request::Request, String> {
     })
 }
 
+/// What a run of `procline inventory services` needs.
+///
+/// # Errors
+/// Likewise.
+pub fn services(options: ServicesOptions) -> Result<(services::Request, Plan<Service>, Schedule), String> {
+    let ServicesOptions { kind: KindOptions { fields, shared }, changes, redact } = options;
+    let kind = &services::fields::KIND;
+    let labels = if redact.no_redact { shared.line.label.clone() } else { masked(&shared.line.label) };
+    let plan = plan(kind, fields.schema, fields.fields.as_deref(), &labels, &shared)?;
+    let selection = json!({"--no-redact": redact.no_redact, "--redact-word": redact.redact_word});
+    let plan = compared(plan, kind, &fields, &shared, changes, selection, &labels)?;
+    let schedule = schedule(&shared.time);
+    let words = (!redact.no_redact).then_some(redact.redact_word);
+    Ok((services::Request { words, timeout: schedule.timeout }, plan, schedule))
+}
+
+/// What a run of `procline inventory software` needs.
+///
+/// # Errors
+/// Likewise.
+pub fn software(options: SoftwareOptions) -> Result<(software::Request, Plan<Package>, Schedule), String> {
+    let SoftwareOptions { kind: KindOptions { fields, shared }, changes } = options;
+    let kind = &software::fields::KIND;
+    let labels = masked(&shared.line.label);
+    let plan = plan(kind, fields.schema, fields.fields.as_deref(), &labels, &shared)?;
+    let plan = compared(plan, kind, &fields, &shared, changes, json!({}), &labels)?;
+    let schedule = schedule(&shared.time);
+    Ok((software::Request { timeout: schedule.timeout }, plan, schedule))
+}
+
+/// What a run of `procline inventory files` needs.
+///
+/// # Errors
+/// Likewise.
+pub fn files(options: FilesOptions) -> Result<(files::request::Request, Schedule), String> {
+    let FilesOptions { paths, below, changes, kind: KindOptions { fields, shared } } = options;
+    let BelowOptions { recursive, depth, cross_filesystems, max_hash_size } = below;
+    let paths = distinct(paths);
+    let selection = json!({
+        "PATH": paths.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>(),
+        "--recursive": recursive,
+        "--depth": if recursive { 0 } else { depth },
+        "--cross-filesystems": cross_filesystems,
+        "--max-hash-size": max_hash_size,
+    });
+    let kind = &files::fields::KIND;
+    let labels = masked(&shared.line.label);
+    let plan = plan(kind, fields.schema, fields.fields.as_deref(), &labels, &shared)?;
+    let plan = compared(plan, kind, &fields, &shared, changes, selection, &labels)?;
+    let schedule = schedule(&shared.time);
+    let depth = if recursive { usize::MAX } else { depth };
+    let extent = files::request::Extent { depth, crosses: cross_filesystems };
+    Ok((files::request::Request { plan, paths, extent, max_hash_size }, schedule))
+}
+
+/// The paths, each once. Paths compare by their parts: one that ends in `/` is another file than a link.
+fn distinct(paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut distinct: Vec<PathBuf> = Vec::with_capacity(paths.len());
+    for path in paths {
+        if distinct.iter().all(|other| other.as_os_str() != path.as_os_str()) {
+            distinct.push(path);
+        }
+    }
+    distinct
+}
+
+/// A plan for records that may have to be compared with earlier ones. `selection` has the kind's own options that select records,
+/// or change their values.
+fn compared<R>(
+    plan: Plan<R>,
+    kind: &'static Kind<R>,
+    fields: &FieldOptions,
+    shared: &SharedOptions,
+    changes: ChangesOptions,
+    selection: Json,
+    labels: &[(String, String)],
+) -> Result<Plan<R>, String> {
+    let Some(path) = changes.changes else { return Ok(plan) };
+    if fields.schema != Schema::Procline {
+        let schema = fields.schema.name();
+        return Err(format!("--changes cannot be used with --schema {schema}, which has no names for it"));
+    }
+    let columns = select(kind, fields.schema, fields.fields.as_deref())?;
+    let mut selection = match selection {
+        Json::Object(selection) => selection,
+        _ => Map::new(),
+    };
+    selection.insert("--rootfs".into(), json!(plan.roots.rootfs));
+    let changes = Some(Changes::new(kind, &columns, path, changes.baseline, selection)?);
+    let layout = Layout::of_changes(kind, columns, labels)?;
+    let output = Output { encoding: encoding(&layout, &shared.line), ..plan.output };
+    Ok(Plan { layout, output, changes, ..plan })
+}
+
 /// What a run of a kind without options of its own needs.
 ///
 /// # Errors
@@ -186,11 +282,7 @@ fn plan<R>(
     let columns = select(kind, schema, fields)?;
     let line = &shared.line;
     let layout = Layout::new(kind, columns, schema, labels)?;
-    let encoding = match line.format {
-        Format::Json => Encoding::Json,
-        Format::Array => Encoding::Array,
-        Format::Csv => Encoding::csv(layout.columns(line.max_record_bytes > 0)),
-    };
+    let encoding = encoding(&layout, line);
     let destination = match &shared.output.forward.forward {
         Some(address) => {
             Destination::Forward(Box::new(receiver(address, kind.name, &shared.output.forward, &shared.time)?))
@@ -207,7 +299,16 @@ fn plan<R>(
         output: Output { destination, encoding, max_record_bytes: line.max_record_bytes },
         roots,
         computer: line.computer.clone().or_else(named),
+        changes: None,
     })
+}
+
+fn encoding<R>(layout: &Layout<R>, line: &LineOptions) -> Encoding {
+    match line.format {
+        Format::Json => Encoding::Json,
+        Format::Array => Encoding::Array,
+        Format::Csv => Encoding::csv(layout.columns(line.max_record_bytes > 0)),
+    }
 }
 
 /// The labels, masked unless command lines are not.

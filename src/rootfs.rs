@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use anyhow::Context;
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, open, openat, openat2};
+use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags, fstat, open, openat, openat2, readlinkat};
 use rustix::io::{Errno, retry_on_intr};
 
 /// The flags to open a file with. They do not wait for the other end of a FIFO, and do not acquire a controlling
@@ -38,13 +38,50 @@ impl Rootfs {
     pub fn read(&self, path: &str) -> io::Result<Vec<u8>> {
         /// Far more than the users of a large site need.
         const MAX: u64 = 64 << 20;
+        let mut text = Vec::new();
+        self.file(path)?.take(MAX).read_to_end(&mut text)?;
+        Ok(text)
+    }
+
+    /// A regular file, opened, by its path below the root.
+    ///
+    /// # Errors
+    /// Those of [`Rootfs::read`].
+    pub fn file(&self, path: &str) -> io::Result<File> {
         let file = self.open_at(Path::new(path), FLAGS)?;
         if FileType::from_raw_mode(fstat(&file)?.st_mode) != FileType::RegularFile {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        let mut text = Vec::new();
-        File::from(file).take(MAX).read_to_end(&mut text)?;
-        Ok(text)
+        Ok(File::from(file))
+    }
+
+    /// A directory, opened, by its path below the root.
+    ///
+    /// # Errors
+    /// If it is missing, or is no directory that this user may read.
+    pub fn directory(&self, path: &str) -> io::Result<OwnedFd> {
+        Ok(self.open_at(Path::new(path), FLAGS | OFlags::DIRECTORY)?)
+    }
+
+    /// The names in a directory, in the order of their bytes. Those that are not UTF-8 are omitted.
+    ///
+    /// # Errors
+    /// Those of [`Rootfs::directory`].
+    pub fn names(&self, path: &str) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in Dir::new(self.directory(path)?)? {
+            names.extend(
+                entry?.file_name().to_str().ok().filter(|name| !matches!(*name, "." | "..")).map(str::to_owned),
+            );
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Where a symbolic link points, as it is written there. None if the file is no link, or the link is not UTF-8.
+    pub fn link(&self, path: &str) -> Option<String> {
+        let place = self.locate(Path::new(path)).ok()?;
+        readlinkat(&place, c"", Vec::new()).ok()?.into_string().ok()
     }
 
     /// The place of a file, which may be of any kind, by its path on that machine. A link is the link itself, unless the

@@ -52,7 +52,7 @@ impl Destination {
             }
             Destination::Forward(receiver) => (clock(), To::Forward(receiver.clone()), forward::BATCH),
         };
-        Ok((time, Lines { to, max, batch: Vec::with_capacity(max), count: 0 }))
+        Ok((time, Lines { to, max, batch: Vec::with_capacity(max), count: 0, is_secure: false }))
     }
 
     /// Which files of the same pattern are kept.
@@ -85,6 +85,8 @@ pub struct Lines {
     batch: Vec<u8>,
     /// How many lines the batch has.
     count: usize,
+    /// Whether the last lines must be on the disk in the end.
+    is_secure: bool,
 }
 
 enum To {
@@ -112,6 +114,11 @@ impl Lines {
     /// Writes no batch before it is asked to: what one batch has is written whole, or not at all.
     pub fn hold(&mut self) {
         self.max = usize::MAX;
+    }
+
+    /// Makes [`finish`](Self::finish) wait until all lines are on the disk, if they go to a file.
+    pub fn secure(&mut self) {
+        self.is_secure = true;
     }
 
     /// How many bytes are not yet written.
@@ -157,6 +164,9 @@ impl Lines {
     pub fn finish(&mut self) -> anyhow::Result<()> {
         self.flush()?;
         if let To::File(file) = &self.to {
+            if self.is_secure {
+                file.sync()?;
+            }
             file.unlock();
         }
         self.to = To::Closed;

@@ -29,7 +29,8 @@ pub trait Source: Send + Sync + 'static {
     /// Yields the subject of each record, until `put` returns false. Returns what the next snapshot compares with.
     ///
     /// # Errors
-    /// What makes the rest of the snapshot impossible. What was yielded before is written.
+    /// What makes the rest of the snapshot impossible. What was yielded before is written. With an interval, only an
+    /// [`Outcome::Transient`] lets the run continue.
     fn records(
         &self,
         view: &View,
@@ -37,7 +38,7 @@ pub trait Source: Send + Sync + 'static {
         needs: u32,
         earlier: &Self::Carry,
         put: &mut dyn FnMut(&Self::Subject) -> bool,
-    ) -> anyhow::Result<Self::Carry>;
+    ) -> Result<Self::Carry, Outcome>;
 }
 
 /// Writes the records of `source`, once or at an interval.
@@ -78,38 +79,38 @@ impl<S: Source> Job for Snapshot<S> {
 impl<S: Source> Snapshot<S> {
     fn write(&self, worker: &Worker<'_>) -> Result<End<Option<Arc<S::Carry>>>, Outcome> {
         let (source, plan) = &*self.shared;
-        let needs = plan.layout.needs();
+        let needs = plan.needs();
         let view = plan.roots.open()?;
         let earlier = match &self.earlier {
             Some(earlier) => Arc::clone(earlier),
             None => Arc::new(source.prepare(&view, needs)?),
         };
-        let Some((host, mut writer)) = plan.begin(&view, needs, self.turn, worker)? else {
+        let Some((host, mut records)) = plan.begin_records(&view, self.turn, worker)? else {
             return Ok(End::default());
         };
         let mut unwritten = None;
         let carry = source.records(&view, &host, needs, &earlier, &mut |subject| {
             worker.steps.enter(WRITING);
-            unwritten = plan.layout.record(subject, &host, |record| writer.write(record, false)).err();
+            unwritten = records.write(subject, &host).err();
             worker.steps.enter(FIRST);
             unwritten.is_none() && !worker.control.is_stopped()
         });
         worker.steps.enter(WRITING);
         if let Some(error) = unwritten {
-            return writer.unwritten(error);
+            return records.unwritten(error);
         }
         let carry = match carry {
             Ok(carry) => carry,
             Err(error) => {
                 // Write what was read before. This error matters more than an error of the write.
-                let _ = writer.flush();
-                return Err(error.into());
+                records.flush();
+                return Err(error);
             }
         };
-        if let Err(error) = writer.finish(true) {
-            return writer.unwritten(error);
+        if let Err(error) = records.finish(&host, !worker.control.is_stopped(), &|_| false) {
+            return records.unwritten(error);
         }
-        let failures = writer.retention_failure().into_iter().collect();
+        let failures = records.end()?;
         Ok(End { failures, carry: Some(Arc::new(carry)), ..End::default() })
     }
 }

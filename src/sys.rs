@@ -4,9 +4,12 @@
 use std::ffi::CStr;
 use std::mem::{MaybeUninit, size_of_val};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::{io, ptr};
 
 use rustix::io::Errno;
+use rustix::process::{Signal, set_parent_process_death_signal};
 
 pub use libc::sock_filter as Instruction;
 
@@ -50,6 +53,14 @@ pub fn is_ignored(signal: libc::c_int) -> bool {
     let error = unsafe { libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) };
     // SAFETY: on success the current action was written there.
     error == 0 && unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN
+}
+
+/// Lets the kernel kill the program of a command when the thread ends that starts it, prctl(2). So the program ends with
+/// procline, however that ends.
+pub fn kill_with_this_thread(command: &mut Command) {
+    let signal = || Ok(set_parent_process_death_signal(Some(Signal::KILL))?);
+    // SAFETY: between fork and exec the closure only makes a system call.
+    unsafe { command.pre_exec(signal) };
 }
 
 /// Attaches a program of the classic packet filter to a socket: only messages that it accepts are queued, socket(7).

@@ -8,8 +8,8 @@ Print one JSON line per process, for log pipelines
 
 Without options, procline prints one record per process, and exits. Options select fields and processes, name a file \
 to append to, or repeat the snapshot. `procline groups` prints one record per program instead, `procline host` one \
-about the machine, and `procline disk` one per path. `procline exec` prints one for every program that starts, until \
-you stop it.
+about the machine, and `procline disk` one per path. `procline inventory` prints what the machine has: services, \
+packages or files. `procline exec` prints one record for every program that starts, until you stop it.
 
 A DURATION is a number and a unit: 500ms, 10s, 5m, 1h, 7d or 2w. If an option is given several times, the last one \
 counts, unless its text says that it can be repeated.";
@@ -65,6 +65,32 @@ pub const EXEC_EXAMPLES: [(&str, &str); 5] = [
     ("procline exec --output /var/log/procline-exec/%Y-%m-%dT%H.jsonl --keep-size 2GB", "a file per hour, 2 GB in all"),
 ];
 
+/// The same for `procline inventory services`.
+pub const SERVICES_EXAMPLES: [(&str, &str); 4] = [
+    ("procline inventory services | jq 'select(.active_state == \"failed\")'", "services that failed"),
+    ("procline inventory services --fields name,unit_file_state,commands", "what they start, secrets masked"),
+    ("procline inventory services --rootfs /host", "what the unit files of another machine say"),
+    ("procline inventory services --interval 5m --output /var/log/procline-services/%Y-%m-%d.jsonl", "every 5 minutes"),
+];
+
+/// The same for `procline inventory software`.
+pub const SOFTWARE_EXAMPLES: [(&str, &str); 4] = [
+    ("procline inventory software | jq -r '[.name, .version] | @tsv'", "names and versions"),
+    ("procline inventory software --fields -description", "shorter records"),
+    ("procline inventory software --rootfs /host", "the packages of another machine"),
+    ("procline inventory software --interval 5m --output /var/log/procline-software/%Y-%m-%d.jsonl", "every 5 minutes"),
+];
+
+/// The same for `procline inventory files`.
+pub const FILES_EXAMPLES: [(&str, &str); 3] = [
+    ("procline inventory files /etc/passwd '/etc/ssh/*'", "a file, and all that match a pattern"),
+    ("procline inventory files /etc --recursive --fields path,sha256", "the checksums of a tree"),
+    (
+        "procline inventory files /etc --recursive --changes /var/lib/procline/etc.jsonl",
+        "what differs from the last run",
+    ),
+];
+
 /// Exit codes, and what each means.
 pub const EXIT_STATUS: [(&str, &str); 4] = [
     ("0", "the records were written, or the reader closed the pipe"),
@@ -98,6 +124,15 @@ pub const SHORT_DISK: &str = "`procline disk --help` explains each option and sh
 
 /// The end of `procline exec -h`.
 pub const SHORT_EXEC: &str = "`procline exec --help` explains each option and shows examples.";
+
+/// The end of `procline inventory services -h`.
+pub const SHORT_SERVICES: &str = "`procline inventory services --help` explains each option and shows examples.";
+
+/// The end of `procline inventory software -h`.
+pub const SHORT_SOFTWARE: &str = "`procline inventory software --help` explains each option and shows examples.";
+
+/// The end of `procline inventory files -h`.
+pub const SHORT_FILES: &str = "`procline inventory files --help` explains each option and shows examples.";
 
 /// The end of `--help`.
 pub fn long() -> String {
@@ -135,6 +170,21 @@ pub fn long_disk() -> String {
 /// The end of `procline exec --help`.
 pub fn long_exec() -> String {
     examples(&EXEC_EXAMPLES)
+}
+
+/// The end of `procline inventory services --help`.
+pub fn long_services() -> String {
+    examples(&SERVICES_EXAMPLES)
+}
+
+/// The end of `procline inventory software --help`.
+pub fn long_software() -> String {
+    examples(&SOFTWARE_EXAMPLES)
+}
+
+/// The end of `procline inventory files --help`.
+pub fn long_files() -> String {
+    examples(&FILES_EXAMPLES)
 }
 
 fn examples(examples: &[(&str, &str)]) -> String {

@@ -66,6 +66,10 @@ pub fn sentence(error: &Error) -> String {
             let word = text(error, ContextKind::InvalidSubcommand);
             format!("unexpected argument '{word}'{}", remedy(error, ContextKind::SuggestedSubcommand))
         }
+        ErrorKind::MissingSubcommand => {
+            let command = text(error, ContextKind::InvalidSubcommand);
+            format!("{command} needs one of {}", text(error, ContextKind::ValidSubcommand))
+        }
         ErrorKind::TooManyValues => format!("{name} takes no value; remove ={value}"),
         ErrorKind::ArgumentConflict => {
             let (word, prior) = (text(error, ContextKind::InvalidSubcommand), text(error, ContextKind::PriorArg));

@@ -1,5 +1,6 @@
 //! The value of an option: text to value, or a sentence that says what was expected. Pure.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use glob::Pattern;
@@ -139,7 +140,15 @@ fn at_least(least: Duration, text: &str, usual: &str, expected: &str) -> Result<
 
 /// How much files may take.
 pub fn keep_size(text: &str) -> Result<u64, String> {
-    const LEAST: u64 = 1_000_000;
+    bytes(text, 1_000_000, "expected at least 1MB, such as 500MB, 2GB or 10GiB")
+}
+
+/// A size of one file.
+pub fn size(text: &str) -> Result<u64, String> {
+    bytes(text, 0, "expected a number of bytes, such as 0, 500MB, 2GB or 10GiB")
+}
+
+fn bytes(text: &str, least: u64, expected: &str) -> Result<u64, String> {
     let text = text.trim();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let unit: u64 = match text[digits..].trim_start().to_ascii_lowercase().as_str() {
@@ -157,10 +166,19 @@ pub fn keep_size(text: &str) -> Result<u64, String> {
             let (number, unit) = (&text[..digits], unit.to_ascii_uppercase());
             return Err(format!("write {number}{unit}B, or {number}{unit}iB for multiples of 1024"));
         }
-        _ => 0,
+        _ => return Err(expected.into()),
     };
     let bytes = text[..digits].parse().ok().and_then(|number: u64| number.checked_mul(unit));
-    bytes.filter(|bytes| *bytes >= LEAST).ok_or_else(|| "expected at least 1MB, such as 500MB, 2GB or 10GiB".into())
+    bytes.filter(|bytes| *bytes >= least).ok_or_else(|| expected.into())
+}
+
+/// A file in a directory.
+pub fn file(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    match path.file_name() {
+        Some(_) if !text.ends_with('/') => Ok(path),
+        _ => Err("expected a file, such as /var/lib/procline/files.jsonl".into()),
+    }
 }
 
 /// Longer than anyone waits, and short enough for any clock to add.

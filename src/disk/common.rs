@@ -1,17 +1,17 @@
 //! What the walkers of one walk share: what to walk, what they have found, and the directory that one gives to the other when
 //! that has nothing to do. There is no list of what is still to do, so memory does not grow with the number of files.
 
-use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use rustix::io::Errno;
 
 use super::filesystem::Filesystem;
-use super::stat::Place;
 use super::tree::Tree;
+use crate::fs::complaint;
+use crate::fs::pulse::{Pulse, lock};
+use crate::fs::stat::Place;
 
 /// Which parts of a path are walked, and which have a record.
 #[derive(Clone, Copy, Debug)]
@@ -24,41 +24,6 @@ pub struct Extent {
     pub crosses: bool,
     /// Whether the newest and the oldest file are wanted.
     pub is_dated: bool,
-}
-
-/// What whoever waits for a walk knows of it meanwhile.
-#[derive(Default)]
-pub struct Pulse {
-    is_cancelled: AtomicBool,
-    /// How many files it has seen, about.
-    seen: AtomicU64,
-}
-
-impl Pulse {
-    /// Asks the walk to end soon.
-    pub fn cancel(&self) {
-        self.is_cancelled.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether it was asked to.
-    pub fn is_cancelled(&self) -> bool {
-        self.is_cancelled.load(Ordering::Relaxed)
-    }
-
-    /// Counts files that a walker has seen.
-    pub fn see(&self, files: u64) {
-        self.seen.fetch_add(files, Ordering::Relaxed);
-    }
-
-    /// How many files the walk has seen, about.
-    pub fn seen(&self) -> u64 {
-        self.seen.load(Ordering::Relaxed)
-    }
-}
-
-/// The content of a lock. Nothing that holds one can fail halfway.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A directory to walk.
@@ -173,10 +138,4 @@ impl<'a> Common<'a> {
             complaints.push(complaint(path, error));
         }
     }
-}
-
-/// The sentence for a path that cannot be read.
-pub fn complaint(path: &[u8], error: Errno) -> String {
-    let reason = std::io::Error::from(error);
-    format!("cannot read {}: {reason}", OsStr::from_bytes(path).display())
 }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::common::{Common, lock};
+use super::common::Common;
 use super::filesystem::Filesystem;
-use super::stat::{Ask, Place, Stat};
 use super::tree::{Node, Sums};
+use crate::fs::pulse::lock;
+use crate::fs::stat::{Ask, Place, Stat};
 
 /// After how many files the walk hears of them.
 const SEEN: u64 = 16;

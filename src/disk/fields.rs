@@ -1,13 +1,9 @@
 //! The disk record: the one table from which its encodings, `procline fields` and the README's table come.
 
-use std::borrow::Cow;
-
-use chrono::{DateTime, SecondsFormat};
-
 use super::filesystem::{Mount, Space};
 use super::needs::{DATED, MOUNT};
-use super::stat::{FileKind, Time, Times};
 use super::tree::{Dated, Entry};
+use crate::fs::stat::{FileKind, Time, Times};
 use crate::record::Type::{Float, Int, String as Text, Token};
 use crate::record::schema::{Conversion, Schema};
 use crate::record::{Field, Kind, Truncation, Value, computer, timestamp};
@@ -225,16 +221,15 @@ fn share<'a>(entry: &Entry, bytes: i64) -> Value<'a> {
 }
 
 fn time<'a>(entry: &Entry, get: fn(&Times) -> Option<Time>) -> Value<'a> {
-    get(&entry.times).map_or(Value::Absent, text)
+    get(&entry.times).map_or(Value::Absent, moment)
 }
 
 fn dated<'a>(dated: &Option<Dated>) -> Value<'a> {
-    dated.as_ref().map_or(Value::Absent, |dated| text(dated.time))
+    dated.as_ref().map_or(Value::Absent, |dated| moment(dated.time))
 }
 
-fn text<'a>((seconds, nanoseconds): Time) -> Value<'a> {
-    DateTime::from_timestamp(seconds, nanoseconds)
-        .map_or(Value::Absent, |time| Value::Str(Cow::Owned(time.to_rfc3339_opts(SecondsFormat::Millis, true))))
+fn moment<'a>((seconds, nanoseconds): Time) -> Value<'a> {
+    Value::time(seconds, nanoseconds)
 }
 
 fn path(dated: &Option<Dated>) -> Value<'_> {

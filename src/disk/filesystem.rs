@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 
 use rustix::fs::fstatvfs;
 
-use super::stat::Place;
+use crate::fs::stat::Place;
 
 /// A filesystem.
 #[derive(Debug, Default)]

@@ -9,13 +9,13 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use rustix::io::Errno;
 
-use super::common::complaint;
 use super::filesystem::{Filesystem, Mount, mount};
 use super::needs::MOUNT;
-use super::progress::Progress;
 use super::request::Request;
 use super::walk::{Found, Wait, Walk};
 use crate::exit::{self, Outcome};
+use crate::fs::complaint;
+use crate::fs::progress::Progress;
 use crate::host::{Host, View};
 use crate::output::Writer;
 use crate::run::steps::{FIRST, Step, WRITING};

@@ -7,7 +7,7 @@ use std::mem;
 use std::sync::Arc;
 
 use super::filesystem::Filesystem;
-use super::stat::{FileKind, Time, Times};
+use crate::fs::stat::{FileKind, Time, Times};
 
 /// A regular file, and when it was last written.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,11 +14,13 @@ use anyhow::Context;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::{Errno, retry_on_intr};
 
-use super::common::{Common, Directory, Extent, Pulse, WALKERS, lock};
+use super::common::{Common, Directory, Extent, WALKERS};
 use super::filesystem::Filesystem;
-use super::stat::{Ask, Stat};
 use super::tree::{Entry, Node, Sums, Tree};
 use super::walker::Walker;
+use crate::fs;
+use crate::fs::pulse::{Pulse, lock};
+use crate::fs::stat::{Ask, Stat};
 use crate::rootfs::Rootfs;
 
 /// What a walk has found.
@@ -140,7 +142,7 @@ fn measure(path: Vec<u8>, root: Option<&Path>, extent: Extent, pulse: &Pulse) ->
         tree.insert(Node { parent: None, path: path.clone(), kind, times, filesystem: Arc::clone(&filesystem), sums });
     let common = Common::new(pulse, extent, place, tree);
     if stat.is_directory() {
-        match Walker::open(file.as_fd(), c".") {
+        match fs::open_directory(file.as_fd(), c".") {
             Ok(file) => {
                 let directory = Directory { file, path, id: stat.id(), place, node, depth: 0, filesystem };
                 share(&common, directory);

@@ -7,15 +7,16 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags, SeekFrom, openat, seek};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::fs::{SeekFrom, seek};
+use rustix::io::Errno;
 
-use super::common::{Common, Directory, lock};
+use super::common::{Common, Directory};
 use super::counter::{Counter, join};
 use super::filesystem::Filesystem;
-use super::list::List;
-use super::stat::{Ask, Place, Stat};
-use crate::sys;
+use crate::fs::list::List;
+use crate::fs::pulse::lock;
+use crate::fs::stat::{Ask, Place, Stat};
+use crate::{fs, sys};
 
 /// How many directories a walker keeps open.
 const OPEN_MAX: usize = 64;
@@ -58,20 +59,6 @@ pub struct Walker<'a> {
 }
 
 impl<'a> Walker<'a> {
-    /// Opens a directory. Reading it does not count as an access if its owner, or root, walks it.
-    pub fn open(above: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
-        const FLAGS: OFlags = OFlags::RDONLY
-            .union(OFlags::DIRECTORY)
-            .union(OFlags::NOFOLLOW)
-            .union(OFlags::NONBLOCK)
-            .union(OFlags::CLOEXEC);
-        let open = |flags| retry_on_intr(|| openat(above, name, flags, Mode::empty()));
-        match open(FLAGS | OFlags::NOATIME) {
-            Err(Errno::PERM) => open(FLAGS),
-            opened => opened,
-        }
-    }
-
     /// A walker without work.
     pub fn new(common: &'a Common<'a>) -> Self {
         Walker { common, levels: Vec::new(), path: Vec::new(), list: List::new(), found: Counter::new(common) }
@@ -274,7 +261,7 @@ fn open(found: &Counter<'_>, level: &Level, above: BorrowedFd<'_>, name: &CStr) 
         return Ok(None);
     }
     let ask = found.ask(level.depth, true);
-    match Walker::open(above, name) {
+    match fs::open_directory(above, name) {
         Ok(file) => {
             let stat = Stat::of_open(file.as_fd(), ask)?;
             Ok(Some((Ok(file), stat)))
@@ -295,7 +282,7 @@ fn close(file: Option<OwnedFd>) {
 
 /// Opens a directory again, from one in it, and goes to its position.
 fn reopen(level: &Level, below: BorrowedFd<'_>) -> Option<OwnedFd> {
-    let file = Walker::open(below, c"..").ok()?;
+    let file = fs::open_directory(below, c"..").ok()?;
     if Stat::of_open(file.as_fd(), Ask::Counted).ok()?.id() != level.id {
         return None;
     }

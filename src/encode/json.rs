@@ -130,7 +130,7 @@ mod tests {
     use super::*;
     use crate::host::Host;
     use crate::record::layout::Layout;
-    use crate::record::schema::{Aliases, Column, Conversion, Schema};
+    use crate::record::schema::{Column, Conversion, Schema};
     use crate::record::{Field, Kind, Truncation, Type};
 
     fn json(value: Value<'_>) -> String {
@@ -179,7 +179,7 @@ mod tests {
     type Get = for<'a> fn(&'a Numbers, &'a Host) -> Value<'a>;
 
     const fn field(name: &'static str, other: &'static str, get: Get) -> Field<Numbers> {
-        let field = Field { name, kind: Type::Float, unit: "", doc: "", needs: 0, get, aliases: Aliases::NONE };
+        let field = Field::new(name, Type::Float, "", 0, "", get);
         field.otel(other, Conversion::SAME)
     }
 

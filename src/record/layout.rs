@@ -1,8 +1,9 @@
 //! What the records of a run look like: which values, under which keys, in which order. A run creates its layout once.
 //! A record then only reads its subject.
 
+use super::change::{self, Change, of_host};
 use super::kind::Kind;
-use super::schema::{Column, Schema};
+use super::schema::{Column, Role, Schema};
 use super::value::Value;
 use crate::host::Host;
 
@@ -88,8 +89,29 @@ impl<R> Layout<R> {
         schema: Schema,
         labels: &[(String, String)],
     ) -> Result<Self, String> {
+        Self::build(kind, columns, schema, labels, false)
+    }
+
+    /// The same for records that also tell what has changed, in our own schema.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn of_changes(kind: &Kind<R>, columns: Vec<Column<R>>, labels: &[(String, String)]) -> Result<Self, String> {
+        Self::build(kind, columns, Schema::Procline, labels, true)
+    }
+
+    fn build(
+        kind: &Kind<R>,
+        columns: Vec<Column<R>>,
+        schema: Schema,
+        labels: &[(String, String)],
+        has_changes: bool,
+    ) -> Result<Self, String> {
         let first = |column: &Column<R>| kind.truncation.first.iter().position(|name| *name == column.field.name);
-        let names: Vec<_> = columns.iter().map(|column| (column.name(), first(column))).collect();
+        let mut names: Vec<_> = columns.iter().map(|column| (column.name(), first(column))).collect();
+        if has_changes {
+            names.extend(change::FIELDS.map(|(name, _, _)| (name, None)));
+        }
         Ok(Layout { columns, rows: Rows::new(&names, kind.truncation.mark, schema, labels)? })
     }
 
@@ -108,6 +130,46 @@ impl<R> Layout<R> {
     /// Calls `write` with the record of one `subject`: the known values of its fields, and the labels.
     pub fn record<T>(&self, subject: &R, host: &Host, write: impl FnOnce(&mut Record<'_>) -> T) -> T {
         let value = |place: usize| self.columns[place].value(subject, host);
+        write(&mut Record { rows: &self.rows, columns: &value, is_cut: false, shortened: Vec::new() })
+    }
+
+    /// The same with a change. The layout must be one [`of_changes`](Self::of_changes).
+    pub fn changed<'a, T>(
+        &'a self,
+        subject: &'a R,
+        host: &'a Host,
+        change: &Change<'a>,
+        write: impl FnOnce(&mut Record<'_>) -> T,
+    ) -> T {
+        self.with_change(&|column| column.value(subject, host), change, write)
+    }
+
+    /// The same for a subject that is gone. `key` tells the values of its key.
+    pub fn removed<'a, T>(
+        &'a self,
+        key: &dyn Fn(&'static str) -> Value<'a>,
+        host: &'a Host,
+        change: &Change<'a>,
+        write: impl FnOnce(&mut Record<'_>) -> T,
+    ) -> T {
+        let value = |column: &Column<R>| match column.field.role {
+            Role::Key => key(column.field.name),
+            _ => of_host(column.field.name, host),
+        };
+        self.with_change(&value, change, write)
+    }
+
+    fn with_change<'a, T>(
+        &'a self,
+        value: &dyn Fn(&'a Column<R>) -> Value<'a>,
+        change: &Change<'a>,
+        write: impl FnOnce(&mut Record<'_>) -> T,
+    ) -> T {
+        let more = change.values();
+        let value = |place: usize| match self.columns.get(place) {
+            Some(column) => value(column),
+            None => more.get(place - self.columns.len()).cloned().unwrap_or(Value::Absent),
+        };
         write(&mut Record { rows: &self.rows, columns: &value, is_cut: false, shortened: Vec::new() })
     }
 }
@@ -233,14 +295,14 @@ fn is_known(value: &Value<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::schema::{Aliases, Conversion};
+    use super::super::schema::Conversion;
     use super::super::{Field, Truncation, Type};
     use super::*;
 
     const fn field(name: &'static str, other: &'static str, known: bool) -> Field<()> {
         let get: for<'a> fn(&'a (), &'a Host) -> Value<'a> =
             if known { |(), _| Value::Int(1) } else { |(), _| Value::Absent };
-        let field = Field { name, kind: Type::Int, unit: "", doc: "", needs: 0, get, aliases: Aliases::NONE };
+        let field = Field::new(name, Type::Int, "", 0, "", get);
         field.otel(other, Conversion::SAME)
     }
 

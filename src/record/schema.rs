@@ -65,7 +65,28 @@ pub struct Field<R: 'static> {
     pub get: for<'a> fn(&'a R, &'a Host) -> Value<'a>,
     /// Its names in other schemas.
     pub aliases: Aliases<R>,
+    /// What it is when records are compared with earlier ones.
+    pub role: Role<R>,
 }
+
+/// What a field is when the records of a snapshot are compared with earlier ones.
+#[derive(Debug)]
+pub enum Role<R: 'static> {
+    /// Nothing: it may change by itself.
+    None,
+    /// A part of what tells which record is the same as an earlier one.
+    Key,
+    /// A change of it is a change of the record, unless this says that its value could not be found out.
+    Compared(Option<fn(&R) -> bool>),
+}
+
+impl<R> Clone for Role<R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for Role<R> {}
 
 /// A field in another schema.
 pub struct Alias<R: 'static> {
@@ -175,7 +196,25 @@ impl<R> Field<R> {
         doc: &'static str,
         get: for<'a> fn(&'a R, &'a Host) -> Value<'a>,
     ) -> Self {
-        Field { name, kind, unit, doc, needs, get, aliases: Aliases::NONE }
+        Field { name, kind, unit, doc, needs, get, aliases: Aliases::NONE, role: Role::None }
+    }
+
+    /// The field as a part of the key of a record.
+    pub const fn key(mut self) -> Self {
+        self.role = Role::Key;
+        self
+    }
+
+    /// The field, whose change is a change of the record.
+    pub const fn compared(mut self) -> Self {
+        self.role = Role::Compared(None);
+        self
+    }
+
+    /// The same, unless its value could not be found out: then the earlier one counts as its value.
+    pub const fn compared_unless(mut self, is_unknown: fn(&R) -> bool) -> Self {
+        self.role = Role::Compared(Some(is_unknown));
+        self
     }
 
     /// The field with its name in [`Schema::Oms`].

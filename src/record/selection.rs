@@ -151,12 +151,11 @@ fn did_you_mean<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> String 
 mod tests {
     use super::super::Value;
     use super::super::kind::Truncation;
-    use super::super::schema::{Aliases, Conversion};
+    use super::super::schema::Conversion;
     use super::*;
 
     const fn field(name: &'static str) -> Field<()> {
-        let aliases = Aliases::NONE;
-        Field { name, kind: Type::Int, unit: "", doc: "", needs: 0, get: |(), _| Value::Absent, aliases }
+        Field::new(name, Type::Int, "", 0, "", |(), _| Value::Absent)
     }
 
     static TABLE: [Field<()>; 4] =

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use chrono::{DateTime, SecondsFormat};
 use serde::ser::{Serialize, Serializer};
 
 use crate::text::lossy;
@@ -66,6 +67,12 @@ impl Value<'_> {
     /// A count. It saturates at the largest number that a signed 64-bit column can hold.
     pub fn count(number: u64) -> Self {
         Value::Int(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+
+    /// A time as text: RFC 3339, UTC, milliseconds. Absent if no calendar has it.
+    pub fn time(seconds: i64, nanoseconds: u32) -> Self {
+        DateTime::from_timestamp(seconds, nanoseconds)
+            .map_or(Value::Absent, |time| Value::Str(Cow::Owned(time.to_rfc3339_opts(SecondsFormat::Millis, true))))
     }
 
     /// The text of a string value.

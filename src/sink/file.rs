@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow, bail};
 use chrono::{DateTime, Utc};
 use rustix::fs::{
-    FallocateFlags, FileType, FlockOperation, Mode, OFlags, Stat, fallocate, fchmod, flock, fstat, lstat, mkdir, open,
-    openat,
+    FallocateFlags, FileType, FlockOperation, Mode, OFlags, Stat, fallocate, fchmod, flock, fstat, fsync, lstat, mkdir,
+    open, openat,
 };
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Resource, geteuid, getrlimit};
@@ -263,6 +263,25 @@ impl Appender {
             }
             allocated => allocated.with_context(|| format!("cannot append to {path}")),
         }
+    }
+
+    /// Waits until what was appended is on the disk.
+    ///
+    /// # Errors
+    /// If that fails.
+    pub fn sync(&self) -> anyhow::Result<()> {
+        let cannot = || format!("cannot secure {} on the disk", self.path.display());
+        retry_on_intr(|| fsync(&self.file)).with_context(cannot)?;
+        if self.is_new
+            && let Some(directory) = self.path.parent()
+        {
+            // Its name is new, too. A directory that this user cannot read is left to the kernel.
+            let above = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+            if let Ok(above) = open(above, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
+                fsync(&above).with_context(cannot)?;
+            }
+        }
+        Ok(())
     }
 
     /// Releases the lock, even if an abandoned worker still has the file open.

@@ -6,12 +6,13 @@ use std::cell::RefCell;
 use procline::encode::Encoding;
 use procline::exec::decode;
 use procline::host::Host;
+use procline::inventory::services::{show, unit_file::UnitFile};
 use procline::parse::machine::CpuTimes;
 use procline::parse::{self, machine};
 use procline::process::redact::Redactor;
 use procline::process::{command, tty};
 use procline::record::layout::Layout;
-use procline::record::schema::{Aliases, Column, Schema};
+use procline::record::schema::{Column, Schema};
 use procline::record::{Field, Kind, Truncation, Type, Value, truncate};
 use procline::users;
 
@@ -34,7 +35,7 @@ const fn field(
     kind: Type,
     get: for<'a> fn(&'a Anything, &'a Host) -> Value<'a>,
 ) -> Field<Anything> {
-    Field { name, kind, unit: "", doc: "", needs: 0, get, aliases: Aliases::NONE }
+    Field::new(name, kind, "", 0, "", get)
 }
 
 static FIELDS: [Field<Anything>; 4] = [
@@ -54,6 +55,8 @@ const KIND: Kind<Anything> = Kind {
 
 /// No bytes make a parser panic.
 pub fn parse_all(text: &[u8]) {
+    show::services(&String::from_utf8_lossy(text));
+    UnitFile::default().apply(&String::from_utf8_lossy(text));
     parse::stat(text);
     parse::is_thread(text);
     parse::status(text);

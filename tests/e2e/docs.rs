@@ -25,7 +25,7 @@ fn the_readmes_tables_are_those_of_the_program() {
     for table in &tables {
         assert!(readme().contains(&format!("\n\n{table}\n\n")), "put this into README.md:\n{table}");
     }
-    assert_eq!(tables.len(), 9, "of processes, groups, disk and exec two: by default and on request; of the host one");
+    assert_eq!(tables.len(), 15, "of each kind two: by default and on request; of the host one");
 }
 
 /// Each example, as it stands in the README and in `--help`, runs and prints something valid.
@@ -38,13 +38,22 @@ fn every_example_runs() {
         let help = String::from_utf8(quiet(&mut procline(arguments))).unwrap();
         help.split_once("Examples:").expect("examples").1.to_owned()
     };
-    let commands: [&[&str]; 4] = [&["--help"], &["groups", "--help"], &["host", "--help"], &["disk", "--help"]];
+    let commands: [&[&str]; 5] = [
+        &["--help"],
+        &["groups", "--help"],
+        &["host", "--help"],
+        &["disk", "--help"],
+        &["inventory", "software", "--help"],
+    ];
     let helps: String = commands.iter().map(|command| of_help(command)).collect();
     let text = readme();
     let marked = text.lines().filter_map(|line| line.strip_prefix("$ ")).chain(helps.lines().map(str::trim));
     // Those with /host are run over the fixture tree by `golden`.
-    // Those with `exec` do not end: tests/e2e/exec.rs runs them.
-    let is_run_here = |line: &&str| !line.contains("/host") && !line.starts_with("procline exec");
+    // Those with `exec` do not end: tests/e2e/exec.rs runs them. Those of services need systemd.
+    let is_run_here = |line: &&str| {
+        let is_elsewhere = ["procline exec", "procline inventory services"].iter().any(|begin| line.starts_with(begin));
+        !line.contains("/host") && !is_elsewhere
+    };
     let examples: Vec<_> = marked.filter(|line| line.starts_with("procline ")).filter(is_run_here).collect();
     assert!(examples.len() >= 5, "{examples:?}");
     let folder = std::path::Path::new(PROCLINE).parent().unwrap().display();
@@ -87,8 +96,12 @@ fn the_manual_and_the_completions() {
     assert!(written("procline-fields.1").contains("markdown"));
     let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let pages: BTreeSet<_> = names.filter(|name| name.ends_with(".1")).collect();
-    let expected = ["", "-disk", "-exec", "-fields", "-groups", "-host", "-redact"].map(|of| format!("procline{of}.1"));
-    assert_eq!(pages, BTreeSet::from(expected));
+    let expected =
+        ["", "-disk", "-exec", "-fields", "-groups", "-host", "-inventory", "-inventory-files", "-inventory-services"]
+            .into_iter()
+            .chain(["-inventory-software", "-redact"])
+            .map(|of| format!("procline{of}.1"));
+    assert_eq!(pages, expected.collect());
     for page in &pages {
         let title = written(page).lines().find(|line| line.starts_with(".TH")).map(str::to_owned).unwrap();
         assert!(title.contains(" 2026-01-02 "), "{title}");
@@ -134,6 +147,9 @@ fn the_manual_and_the_completions() {
             ("host --schema ot", "otel"),
             ("disk --fields path,alloc", "path,allocated"),
             ("exec --fields pid,entity", "pid,entity_id"),
+            ("inventory services --fields name,frag", "name,fragment_path"),
+            ("inventory software --fields want,install", "want,installed_at"),
+            ("inventory files --fields path,sha256_", "path,sha256_missing"),
             ("exec --schema procm", "procmon"),
             ("exec --user roo", "root"),
         ] {
@@ -156,7 +172,17 @@ fn help_names_defaults_and_units() {
 /// `-h` has each option of `--help` on one line that fits a terminal.
 #[test]
 fn the_short_help_has_a_line_for_each_option() {
-    for command in [&[][..], &["fields"], &["groups"], &["host"], &["disk"], &["exec"]] {
+    for command in [
+        &[][..],
+        &["fields"],
+        &["groups"],
+        &["host"],
+        &["disk"],
+        &["exec"],
+        &["inventory", "services"],
+        &["inventory", "software"],
+        &["inventory", "files"],
+    ] {
         let print = |option| String::from_utf8(quiet(procline(command).arg(option))).unwrap();
         let (short, long) = (print("-h"), print("--help"));
         let options = |help: &str| {
@@ -175,7 +201,8 @@ fn the_short_help_has_a_line_for_each_option() {
 #[test]
 fn help_speaks_of_intervals() {
     let commands = ["fields", "groups", "host", "disk", "exec"].map(|command| vec![command, "--help"]);
-    for arguments in commands.iter().chain([&vec!["--help"]]) {
+    let of_inventory = ["services", "software", "files"].map(|kind| vec!["inventory", kind, "--help"]);
+    for arguments in commands.iter().chain(&of_inventory).chain([&vec!["--help"]]) {
         let help = String::from_utf8(quiet(&mut procline(arguments))).unwrap().to_lowercase();
         let mut words = help.split(|c: char| !c.is_alphabetic());
         assert!(words.all(|word| !["beat", "beats"].contains(&word)), "{help}");

@@ -356,7 +356,8 @@ fn the_tables_of_all_kinds() {
     let print = |arguments: &[&str]| String::from_utf8(quiet(procline(&["fields"]).args(arguments))).unwrap();
     for format in ["text", "markdown"] {
         let of_kind = |kind: &[&str]| print(&[kind, &["--format", format]].concat());
-        let each = ["process", "groups", "host", "disk", "exec"].map(|kind| of_kind(&[kind]));
+        let each =
+            ["process", "groups", "host", "disk", "exec", "services", "software", "files"].map(|kind| of_kind(&[kind]));
         assert_eq!(of_kind(&[]), each.join("\n"), "{format}");
     }
     let rows = print(&["--format", "json"]);
@@ -365,7 +366,10 @@ fn the_tables_of_all_kinds() {
         let row: Value = serde_json::from_str(row).unwrap();
         *kinds.entry(row["record"].as_str().unwrap().to_owned()).or_insert(0) += 1;
     }
-    assert_eq!(kinds.keys().collect::<Vec<_>>(), ["disk", "exec", "groups", "host", "process"]);
+    assert_eq!(
+        kinds.keys().collect::<Vec<_>>(),
+        ["disk", "exec", "files", "groups", "host", "process", "services", "software"]
+    );
     // The OMS agent's script knew processes only.
     assert_eq!(print(&["--schema", "oms"]), print(&["process", "--schema", "oms"]));
 }

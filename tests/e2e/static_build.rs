@@ -134,7 +134,8 @@ fn the_tarball() {
     let expected = "procline README.md INSTALL.md MASKING.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT LICENSES-OTHERS \
                     completions/_procline completions/procline.bash completions/procline.fish \
                     man/procline.1 man/procline-disk.1 man/procline-fields.1 man/procline-groups.1 man/procline-host.1 \
-                    man/procline-redact.1";
+                    man/procline-inventory.1 man/procline-inventory-files.1 man/procline-inventory-services.1 \
+                    man/procline-inventory-software.1 man/procline-redact.1";
     for name in expected.split_whitespace() {
         assert!(names.contains(name), "{name}");
     }

@@ -25,6 +25,7 @@ fn assert_reported(mistakes: &[(&[&str], &str)]) {
 #[test]
 fn an_unknown_option() {
     assert_reported(&[
+        (&["inventory"], "procline inventory needs one of services, software, files"),
         (&["--field", "pid"], "unexpected argument '--field'; did you mean '--fields'?"),
         (&["--sort", "rss"], "there is no --sort: write --top N --by FIELD"),
         (&["--sort=-rss"], "there is no --sort: write --top N --by FIELD"),

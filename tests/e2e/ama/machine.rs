@@ -74,7 +74,7 @@ impl Machine {
 
     /// The first process in the machine. The started program is boot.sh. Its child is unshare, whose child becomes
     /// systemd.
-    fn systemd(&self) -> Option<i32> {
+    pub(crate) fn systemd(&self) -> Option<i32> {
         child(self.boot.id().cast_signed()).and_then(child)
     }
 

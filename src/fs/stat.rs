@@ -157,6 +157,42 @@ impl Stat {
         Place { device, mount: self.known(StatxFlags::MNT_ID, self.0.stx_mnt_id) }
     }
 
+    /// The number of its inode.
+    pub fn inode(&self) -> u64 {
+        self.0.stx_ino
+    }
+
+    /// The number of its device: major, minor.
+    pub fn device(&self) -> (u32, u32) {
+        (self.0.stx_dev_major, self.0.stx_dev_minor)
+    }
+
+    /// How many names it has.
+    pub fn links(&self) -> u32 {
+        self.0.stx_nlink
+    }
+
+    /// Its permissions, with the set-user-ID, set-group-ID and sticky bits.
+    pub fn permissions(&self) -> u16 {
+        self.0.stx_mode & 0o7777
+    }
+
+    /// The ids of its owner and its group.
+    pub fn owners(&self) -> (u32, u32) {
+        (self.0.stx_uid, self.0.stx_gid)
+    }
+
+    /// Its size as stat(2) has it, in bytes. What it means depends on the kind of file.
+    pub fn size(&self) -> u64 {
+        self.0.stx_size
+    }
+
+    /// Whether it may have been written to since `earlier`.
+    pub fn is_changed_since(&self, earlier: &Stat) -> bool {
+        let of = |stat: &Stat| (stat.size(), time(stat.0.stx_mtime), time(stat.0.stx_ctime));
+        of(self) != of(earlier)
+    }
+
     /// Whether the file has another name, too. Directories have one name only; their count is of what is in them.
     pub fn is_hard_link(&self) -> bool {
         self.0.stx_nlink > 1 && !self.is_directory()
