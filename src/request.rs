@@ -245,6 +245,9 @@ fn compared<R>(
     labels: &[(String, String)],
 ) -> Result<Plan<R>, String> {
     let Some(path) = changes.changes else { return Ok(plan) };
+    if shared.output.forward.no_ack {
+        return Err("--changes cannot be used with --no-ack: records that are lost would not be sent again".into());
+    }
     if fields.schema != Schema::Procline {
         let schema = fields.schema.name();
         return Err(format!("--changes cannot be used with --schema {schema}, which has no names for it"));
@@ -375,7 +378,7 @@ fn receiver(address: &Address, kind: &str, asked: &ForwardOptions, time: &TimeOp
         acknowledges: !asked.no_ack,
         patience: match time.interval {
             // The rest is for the end of the run, so that it ends with a sentence of its own.
-            None => Patience::Until(Instant::now() + time.timeout * 9 / 10),
+            None => Patience::Until(Instant::now() + time.timeout * 4 / 5),
             Some(_) => Patience::Each(time.timeout),
         },
         connection: Open::default(),

@@ -18,6 +18,7 @@ use anyhow::{anyhow, bail};
 
 pub use address::Address;
 use connection::Connection;
+use handshake::Refused;
 pub use handshake::SharedKey;
 use message::Reply;
 
@@ -66,18 +67,6 @@ impl fmt::Debug for Open {
         formatter.write_str("Open")
     }
 }
-
-/// The receiver refuses the sender. No further attempt would change that.
-#[derive(Debug)]
-struct Refused(String);
-
-impl fmt::Display for Refused {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Refused {}
 
 impl Receiver {
     /// Sends a batch of so many entries, and waits until the receiver has acknowledged it.

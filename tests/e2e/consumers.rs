@@ -60,7 +60,7 @@ pub fn hard_tree() -> Tree {
 }
 
 /// What procline itself prints of the tree, without the timestamp, which differs in each run.
-pub fn printed(tree: &Tree, arguments: &[&str]) -> Vec<Record> {
+fn printed(tree: &Tree, arguments: &[&str]) -> Vec<Record> {
     let output = quiet(tree.procline(arguments).env("TZ", ZONE));
     let mut records: Vec<Record> = lines(&output).into_iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     let command = |record: &Record| record["command"].as_str().unwrap().to_owned();

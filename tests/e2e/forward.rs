@@ -1,21 +1,30 @@
 //! `--forward`, to a receiver that decodes with another library, and has the faults that receivers have.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::consumers::{Record, hard_tree, printed};
-use crate::exec_stream::{Stream, hold};
-use crate::support::{Running, Tree, complaint, procline, quiet, skip};
+use crate::consumers::{Record, hard_tree};
+use crate::exec_stream::{Stream, hold, word};
+use crate::limit::wait_for;
+use crate::support::{Running, Tree, complaint, lines, procline, quiet, skip};
+
+/// Nothing takes that long.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The receiver, and what it has printed.
 struct Receiver {
     running: Running,
-    lines: BufReader<ChildStdout>,
+    /// Its lines. A thread reads them, because a receiver that cannot print does not acknowledge.
+    lines: mpsc::Receiver<String>,
     port: String,
 }
 
@@ -40,10 +49,11 @@ impl Receiver {
         python.env("PYTHONPATH", packages).env("PYTHONDONTWRITEBYTECODE", "1");
         python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/forward/receiver.py")).args(arguments);
         let mut running = Running::start(python.stdout(Stdio::piped()));
-        let mut lines = BufReader::new(running.0.stdout.take().unwrap());
-        let mut line = String::new();
-        lines.read_line(&mut line).unwrap();
-        let port = line.trim().strip_prefix("ready ").expect("the port").to_owned();
+        let output = BufReader::new(running.0.stdout.take().unwrap());
+        let (send, lines) = mpsc::channel();
+        thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
+        let line = lines.recv_timeout(PATIENCE).unwrap();
+        let port = line.strip_prefix("ready ").expect("the port").to_owned();
         Some(Receiver { running, lines, port })
     }
 
@@ -52,9 +62,8 @@ impl Receiver {
     }
 
     /// The next batch.
-    fn batch(&mut self) -> Batch {
-        let mut line = String::new();
-        self.lines.read_line(&mut line).unwrap();
+    fn batch(&self) -> Batch {
+        let line = self.lines.recv_timeout(PATIENCE).unwrap();
         let batch: Batch = serde_json::from_str(&line).unwrap();
         assert_eq!(batch.size, batch.entries.len());
         batch
@@ -63,7 +72,7 @@ impl Receiver {
     /// All batches until now.
     fn batches(mut self) -> Vec<Batch> {
         self.running.0.kill().unwrap();
-        self.lines.lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect()
+        self.lines.iter().map(|line| serde_json::from_str(&line).unwrap()).collect()
     }
 
     fn records(self) -> Vec<Record> {
@@ -86,13 +95,9 @@ fn each_value_is_that_of_the_line() {
     for (schema, time) in [("procline", "timestamp"), ("ecs", "@timestamp"), ("otel", "timestamp")] {
         let Some(receiver) = Receiver::start(TEST, &["0", "ack"]) else { return };
         let options = ["--schema", schema, "--fields", "+args,+ppid", "--label", "site=北"];
-        let mut lines = match schema {
-            "procline" => printed(&tree, &options),
-            _ => crate::support::lines(&quiet(&mut tree.procline(&options)))
-                .iter()
-                .map(|line| serde_json::from_str(line).unwrap())
-                .collect(),
-        };
+        let output = quiet(&mut tree.procline(&options));
+        let mut lines: Vec<Record> =
+            lines(&output).into_iter().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert!(quiet(tree.procline(&options).args(["--forward", &receiver.address(), "--tag", "a.b"])).is_empty());
         let batches = receiver.batches();
         assert!(batches.iter().all(|batch| batch.tag == "a.b"));
@@ -112,7 +117,7 @@ fn by_unix_sockets_with_the_kinds_tag() {
     const TEST: &str = "by_unix_sockets_with_the_kinds_tag";
     let folder = tempfile::tempdir().unwrap();
     let path = format!("unix:{}", folder.path().join("socket").display());
-    let name = format!("unix:@{}", crate::exec_stream::word("forward"));
+    let name = format!("unix:@{}", word("forward"));
     for address in [&path, &name] {
         for (arguments, tag) in [(&[][..], "procline.process"), (&["host"][..], "procline.host")] {
             let _ = fs::remove_file(folder.path().join("socket"));
@@ -139,9 +144,9 @@ fn many_records_are_several_batches() {
     quiet(tree.procline(&["--forward", &receiver.address(), "--timeout", "60s"]).env("TZ", "UTC"));
     let batches = receiver.batches();
     let count: usize = batches.iter().map(|batch| batch.size).sum();
-    let lines = crate::support::lines(&quiet(&mut tree.procline(&[]))).len();
+    let expected = lines(&quiet(&mut tree.procline(&[]))).len();
     let chunks: std::collections::BTreeSet<_> = batches.iter().map(|batch| &batch.chunk).collect();
-    assert!(count == lines && batches.len() > 3 && chunks.len() == batches.len(), "{count} {}", batches.len());
+    assert!(count == expected && batches.len() > 3 && chunks.len() == batches.len(), "{count} {}", batches.len());
 }
 
 /// A batch that was not acknowledged comes again, as the same chunk.
@@ -149,13 +154,13 @@ fn many_records_are_several_batches() {
 fn a_receiver_that_fails_gets_all_records_in_the_end() {
     const TEST: &str = "a_receiver_that_fails_gets_all_records_in_the_end";
     let tree = Tree::copy();
-    let lines = crate::support::lines(&quiet(&mut tree.procline(&[]))).len();
+    let expected = lines(&quiet(&mut tree.procline(&[]))).len();
     for (faults, copies) in [("close,cut,garbage,http,ack", 1), ("forget,other,ack", 3)] {
         let Some(receiver) = Receiver::start(TEST, &["0", faults]) else { return };
         quiet(&mut tree.procline(&["--forward", &receiver.address(), "--timeout", "60s"]));
         let batches = receiver.batches();
         assert_eq!(batches.len(), copies, "{faults}");
-        assert!(batches.iter().all(|batch| batch.size == lines && batch.chunk == batches[0].chunk));
+        assert!(batches.iter().all(|batch| batch.size == expected && batch.chunk == batches[0].chunk));
     }
 }
 
@@ -170,7 +175,7 @@ fn what_is_not_acknowledged_is_reported() {
     ] {
         let Some(receiver) = Receiver::start(TEST, &["0", behaviour]) else { return };
         let address = receiver.address();
-        let output = procline(&["host", "--forward", &address, "--timeout", "2s"]).output().unwrap();
+        let output = procline(&["host", "--forward", &address, "--timeout", "5s"]).output().unwrap();
         let (code, error) = complaint(&output);
         let begin = format!("procline: cannot forward 1 record to {address}: ");
         assert!(code == 1 && error.starts_with(&begin) && error.contains(expected), "{behaviour}: {error}");
@@ -226,11 +231,11 @@ fn exec_goes_on_when_its_receiver_comes_back() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("socket");
     let address = format!("unix:{}", socket.display());
-    let word = crate::exec_stream::word("forwarded");
-    let Some(mut receiver) = Receiver::start(TEST, &[&address, "ack"]) else { return };
+    let word = word("forwarded");
+    let Some(receiver) = Receiver::start(TEST, &[&address, "ack"]) else { return };
     let arguments = ["--root", "--name", "sh", "--forward", &address, "--timeout", "1s"];
     let Some(mut stream) = Stream::start(TEST, &arguments) else { return };
-    let find = |receiver: &mut Receiver, number: &str| {
+    let find = |receiver: &Receiver, number: &str| {
         let has = |entry: &((i64, u32), Record)| {
             entry
                 .1
@@ -241,34 +246,69 @@ fn exec_goes_on_when_its_receiver_comes_back() {
         while !receiver.batch().entries.iter().any(has) {}
     };
     let _one = hold("sh", &["-c", "read x", &word, "1"]);
-    find(&mut receiver, "1");
+    find(&receiver, "1");
     drop(receiver);
     fs::remove_file(&socket).unwrap();
     // This one waits in memory.
     let _two = hold("sh", &["-c", "read x", &word, "2"]);
     let failure = || stream.errors().contains("cannot forward").then_some(());
-    crate::limit::wait_for("the failure", failure);
-    let Some(mut receiver) = Receiver::start(TEST, &[&address, "ack"]) else { return };
-    find(&mut receiver, "2");
+    wait_for("the failure", failure);
+    let Some(receiver) = Receiver::start(TEST, &[&address, "ack"]) else { return };
+    find(&receiver, "2");
     let _three = hold("sh", &["-c", "read x", &word, "3"]);
-    find(&mut receiver, "3");
-    let (code, errors) = stream.end(rustix::process::Signal::TERM);
+    find(&receiver, "3");
+    let (code, errors) = stream.end(Signal::TERM);
     assert!(code == Some(1) && errors.lines().count() == 1, "{errors}");
 }
 
-/// Snapshots go on, too. What could not be sent is gone, and its failure is reported once.
+/// Snapshots go on, too. The failure is reported once.
 #[test]
 fn an_interval_goes_on_when_its_receiver_comes_back() {
     const TEST: &str = "an_interval_goes_on_when_its_receiver_comes_back";
-    let Some(mut receiver) = Receiver::start(TEST, &["0", "ack,silent,ack"]) else { return };
-    let arguments = ["host", "--interval", "100ms", "--timeout", "500ms", "--forward", &receiver.address()];
-    let mut command = procline(&arguments);
-    let mut running = Running::start(command.stderr(Stdio::piped()));
-    let times: Vec<_> = (0..3).map(|_| receiver.batch().entries[0].0).collect();
-    assert!(times.is_sorted());
-    rustix::process::kill_process(rustix::process::Pid::from_child(&running.0), rustix::process::Signal::TERM).unwrap();
-    let errors = std::io::read_to_string(running.0.stderr.take().unwrap()).unwrap();
-    assert_eq!((running.0.wait().unwrap().code(), errors.as_str()), (Some(0), ""));
+    let folder = tempfile::tempdir().unwrap();
+    let [socket, errors] = ["socket", "errors"].map(|name| folder.path().join(name));
+    let address = format!("unix:{}", socket.display());
+    let Some(receiver) = Receiver::start(TEST, &[&address, "ack"]) else { return };
+    let arguments = ["host", "--interval", "100ms", "--timeout", "1s", "--forward", &address];
+    let mut running = Running::start(procline(&arguments).stderr(File::create(&errors).unwrap()));
+    receiver.batch();
+    receiver.batch();
+    drop(receiver);
+    fs::remove_file(&socket).unwrap();
+    let said = || fs::read_to_string(&errors).unwrap();
+    wait_for("the failure", || said().contains("cannot forward 1 record to unix:").then_some(()));
+    let Some(receiver) = Receiver::start(TEST, &[&address, "ack"]) else { return };
+    receiver.batch();
+    receiver.batch();
+    kill_process(Pid::from_child(&running.0), Signal::TERM).unwrap();
+    assert_eq!(running.0.wait().unwrap().code(), Some(1));
+    assert_eq!(said().lines().count(), 1, "{}", said());
+}
+
+/// What was not acknowledged is a change again in the next run.
+#[test]
+fn changes_are_kept_until_they_are_acknowledged() {
+    const TEST: &str = "changes_are_kept_until_they_are_acknowledged";
+    let folder = tempfile::tempdir().unwrap();
+    let [state, seen, key] = ["state", "seen", "key"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
+    fs::write(&key, "example-key").unwrap();
+    let Some(receiver) = Receiver::start(TEST, &["0", "ack", "example-key"]) else { return };
+    let run = |options: &[&str]| {
+        let mut command = procline(&["inventory", "files", &seen, "--fields", "path,size", "--changes", &state]);
+        command.args(["--timeout", "60s", "--forward", &receiver.address()]).args(options).output().unwrap()
+    };
+    for (size, change) in [(1, "added"), (2, "modified")] {
+        fs::write(&seen, vec![b'x'; size]).unwrap();
+        let before = fs::read(&state).ok();
+        let (code, error) = complaint(&run(&[]));
+        assert!(code == 1 && error.contains("cannot forward 1 record to"), "{error}");
+        assert_eq!(fs::read(&state).ok(), before);
+        assert!(run(&["--shared-key-file", &key]).status.success());
+        let Batch { entries, .. } = receiver.batch();
+        assert_eq!((entries.len(), &entries[0].1["change"]), (1, &change.into()));
+        assert_ne!(fs::read(&state).ok(), before);
+    }
+    assert!(run(&["--shared-key-file", &key]).status.success() && receiver.batches().is_empty());
 }
 
 #[test]
@@ -281,6 +321,10 @@ fn bad_input_gets_a_sentence() {
         (&["--forward", "::1"], "brackets"),
         (&["--tag", "x"], "--forward"),
         (&["--no-ack"], "--forward"),
+        (
+            &["inventory", "files", "/", "--changes", "x", "--forward", "localhost:1", "--no-ack"],
+            "--changes cannot be used with --no-ack",
+        ),
     ] {
         let output = procline(arguments).output().unwrap();
         let error = String::from_utf8(output.stderr).unwrap();

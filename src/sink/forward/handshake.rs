@@ -1,15 +1,14 @@
 //! The handshake with a receiver that wants a shared key. Both sides prove that they know it, and nobody sends it.
 
 use std::fmt::{self, Write};
+use std::time::Instant;
 
 use anyhow::{Context, bail};
 use rustix::rand::{GetRandomFlags, getrandom};
 use sha2::{Digest, Sha512};
 
-use super::Refused;
 use super::connection::Connection;
 use super::message::{self, Reply};
-use std::time::Instant;
 
 /// A key that the receiver knows, too. It is never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -20,6 +19,18 @@ impl fmt::Debug for SharedKey {
         formatter.write_str("********")
     }
 }
+
+/// The receiver refuses the sender. No further attempt would change that.
+#[derive(Debug)]
+pub struct Refused(pub String);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
 
 /// Proves to the receiver that the sender knows the key, and lets the receiver prove the same.
 ///

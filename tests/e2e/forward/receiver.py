@@ -55,8 +55,12 @@ def shake_hands(connection, key, behaviour, ping):
     """Greets, and returns whether the sender knows the key."""
     nonce = os.urandom(16)
     connection.sendall(msgpack.packb(["HELO", {"nonce": nonce, "auth": b"", "keepalive": True}]))
-    kind, hostname, salt, proof, user, password = next(ping)
-    assert (kind, user, password) == ("PING", "", ""), (kind, user, password)
+    # A sender without a key sends its batch at once.
+    first = next(ping, [None])
+    if first[0] != "PING":
+        return False
+    _, hostname, salt, proof, user, password = first
+    assert (user, password) == ("", ""), (user, password)
     knows = proof == digest(salt, hostname.encode(), nonce, key)
     own = digest(salt, NAME.encode(), nonce, b"" if behaviour == "liar" else key)
     reason = "" if knows else "shared_key mismatch"
@@ -65,11 +69,13 @@ def shake_hands(connection, key, behaviour, ping):
 
 
 def serve(connection, behaviour, key):
-    if behaviour == "garbage":
-        connection.sendall(os.urandom(100_000))
-    if behaviour == "http":
-        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
     if behaviour == "close":
+        return
+    if behaviour in ("garbage", "http"):
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n" if behaviour == "http" else os.urandom(100_000))
+        # Until the sender gives up.
+        while connection.recv(1 << 20):
+            pass
         return
     received = messages(connection, behaviour)
     if key and not shake_hands(connection, key, behaviour, received):
