@@ -3,6 +3,7 @@
 
 mod csv;
 pub mod json;
+pub mod msgpack;
 
 use crate::record::{Record, Value};
 use crate::sink::line_format::LineFormat;

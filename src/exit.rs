@@ -40,6 +40,8 @@ pub enum Transient {
     File,
     /// A process that exists could not be read.
     Process,
+    /// A receiver did not acknowledge records.
+    Forward,
     /// Another program failed that procline asks.
     Program,
 }

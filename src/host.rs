@@ -132,7 +132,7 @@ impl Host {
 }
 
 /// gethostname(2). Empty if that fails, because every record has the field.
-fn hostname() -> String {
+pub fn hostname() -> String {
     hostname::get().unwrap_or_default().to_string_lossy().into_owned()
 }
 

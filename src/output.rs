@@ -7,7 +7,7 @@ use std::{io, mem};
 
 use chrono::{DateTime, Utc};
 
-use crate::encode::Encoding;
+use crate::encode::{Encoding, msgpack};
 use crate::exit::{Outcome, Transient};
 use crate::record::{Record, truncate};
 use crate::run::steps::{LOCKING, WRITING};
@@ -31,6 +31,7 @@ impl Output {
         match &self.destination {
             Destination::Stdout => "standard output: does its reader still read?".into(),
             Destination::File(files) => files.pattern.path(SystemTime::now().into()).display().to_string(),
+            Destination::Forward(receiver) => receiver.address.to_string(),
         }
     }
 }
@@ -40,7 +41,10 @@ pub struct Writer {
     lines: Lines,
     encoding: Encoding,
     max_record_bytes: usize,
-    is_file: bool,
+    /// The kind of its failures. None if none of them passes.
+    failure: Option<fn(&anyhow::Error) -> Transient>,
+    /// The time of entries that have none of their own.
+    time: DateTime<Utc>,
     line: Vec<u8>,
     /// What the encoding writes around records.
     frame: Vec<u8>,
@@ -72,7 +76,7 @@ impl Writer {
             worker.control.set_destination(file.path().display().to_string());
         }
         let unremoved = output.destination.remove_old(now).err();
-        Ok(Some((now, Writer { unremoved, ..Writer::new(output, lines, turn.is_first) })))
+        Ok(Some((now, Writer { unremoved, ..Writer::new(output, now, lines, turn.is_first) })))
     }
 
     /// Opens the destination for records of this time, whose lines are all written by [`finish`](Self::finish), or none of
@@ -84,15 +88,20 @@ impl Writer {
         let opened = output.destination.open(output.encoding.line_format(), || time, |_| false);
         let (_, mut lines) = opened.map_err(of_file)?;
         lines.hold();
-        Ok(Writer::new(output, lines, is_first))
+        Ok(Writer::new(output, time, lines, is_first))
     }
 
-    fn new(output: &Output, lines: Lines, is_first: bool) -> Self {
+    fn new(output: &Output, time: DateTime<Utc>, lines: Lines, is_first: bool) -> Self {
         // A file has a header if it is not empty. Standard output has one after the first snapshot.
         let has_header = lines.file().map_or(!is_first, |file| !file.is_new());
         let encoding = output.encoding.clone();
         Writer {
-            is_file: lines.file().is_some(),
+            failure: match &output.destination {
+                Destination::Stdout => None,
+                Destination::File(_) => Some(Transient::of_file),
+                Destination::Forward(_) => Some(|_| Transient::Forward),
+            },
+            time,
             lines,
             encoding: if has_header { encoding.continued() } else { encoding },
             max_record_bytes: output.max_record_bytes,
@@ -115,6 +124,11 @@ impl Writer {
     pub fn write(&mut self, record: &mut Record<'_>, is_cut: bool) -> anyhow::Result<()> {
         let encode = |line: &mut Vec<u8>, record: &Record<'_>| self.encoding.line(line, record);
         truncate::line(&mut self.line, record, is_cut, self.max_record_bytes, encode);
+        if self.lines.are_entries() {
+            // A receiver gets what a file would have.
+            self.line.clear();
+            msgpack::entry(&mut self.line, record, self.time);
+        }
         self.frame.clear();
         self.encoding.before(mem::replace(&mut self.none_written, false), &mut self.frame);
         if !self.frame.is_empty() {
@@ -156,15 +170,15 @@ impl Writer {
     }
 
     /// What follows from an `error` of writing. A reader that closed the pipe is no failure. A file can be appended to
-    /// later. Standard output may have an incomplete line.
+    /// later, and a receiver may come back. Standard output may have an incomplete line.
     ///
     /// # Errors
     /// Every other error.
     pub fn unwritten<C: Default>(&self, error: anyhow::Error) -> Result<End<C>, Outcome> {
-        match error.downcast_ref::<io::Error>().map(io::Error::kind) {
-            Some(io::ErrorKind::BrokenPipe) => Ok(End { reader_gone: true, ..End::default() }),
-            _ if self.is_file => Err(of_file(error)),
-            _ => Err(Outcome::Failure(error)),
+        match (self.failure, error.downcast_ref::<io::Error>().map(io::Error::kind)) {
+            (Some(kind), _) => Err(Outcome::Transient(kind(&error), error)),
+            (None, Some(io::ErrorKind::BrokenPipe)) => Ok(End { reader_gone: true, ..End::default() }),
+            (None, _) => Err(Outcome::Failure(error)),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! What was typed, made into what a run needs. The checks that go across options, or need a kind's table, are here.
 
-use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Instant;
+use std::{env, fs};
 
 use serde_json::{Map, Value as Json, json};
 
@@ -14,12 +15,13 @@ use crate::cli::host::HostOptions;
 use crate::cli::inventory::{BelowOptions, ChangesOptions, FilesOptions, ServicesOptions, SoftwareOptions};
 use crate::cli::process::{CommandOptions, FilterOptions, ProcessOptions};
 use crate::cli::shared::{
-    FieldOptions, Format, KindOptions, LineOptions, OutputOptions, SampleOption, SharedOptions, TimeOptions,
+    FieldOptions, Format, ForwardOptions, KindOptions, LineOptions, OutputOptions, SampleOption, SharedOptions,
+    TimeOptions,
 };
 use crate::cli::value::OutputValue;
 use crate::encode::Encoding;
 use crate::groups::{self, Group, Groups};
-use crate::host::Roots;
+use crate::host::{Roots, hostname};
 use crate::inventory::services::service::Service;
 use crate::inventory::software::package::Package;
 use crate::inventory::{files, services, software};
@@ -37,6 +39,7 @@ use crate::record::selection::{by, select};
 use crate::run::{Interval, Schedule};
 use crate::sink::Destination;
 use crate::sink::file::Files;
+use crate::sink::forward::{Address, Open, Patience, Receiver, SharedKey};
 use crate::sink::retention::Keep;
 use crate::text::lossy;
 use crate::{disk, exec};
@@ -144,7 +147,11 @@ pub fn exec(options: ExecOptions) -> Result<exec::request::Request, String> {
     let time = TimeOptions { interval: None, count: None, timeout };
     let shared = SharedOptions { line, output, time, roots };
     let labels = labels(&command, &shared);
-    let plan = plan(&exec::fields::KIND, record.schema, record.fields.as_deref(), &labels, &shared)?;
+    let mut plan = plan(&exec::fields::KIND, record.schema, record.fields.as_deref(), &labels, &shared)?;
+    if let Destination::Forward(receiver) = &mut plan.output.destination {
+        // It has no end.
+        receiver.patience = Patience::Each(timeout);
+    }
     let ExecFilterOptions { root, user, name, exclude, kernel_helpers } = filter;
     Ok(exec::request::Request {
         plan,
@@ -238,6 +245,9 @@ fn compared<R>(
     labels: &[(String, String)],
 ) -> Result<Plan<R>, String> {
     let Some(path) = changes.changes else { return Ok(plan) };
+    if shared.output.forward.no_ack {
+        return Err("--changes cannot be used with --no-ack: records that are lost would not be sent again".into());
+    }
     if fields.schema != Schema::Procline {
         let schema = fields.schema.name();
         return Err(format!("--changes cannot be used with --schema {schema}, which has no names for it"));
@@ -276,7 +286,12 @@ fn plan<R>(
     let line = &shared.line;
     let layout = Layout::new(kind, columns, schema, labels)?;
     let encoding = encoding(&layout, line);
-    let destination = destination(&shared.output, line.format)?;
+    let destination = match &shared.output.forward.forward {
+        Some(address) => {
+            Destination::Forward(Box::new(receiver(address, kind.name, &shared.output.forward, &shared.time)?))
+        }
+        None => destination(&shared.output, line.format)?,
+    };
     let roots = Roots {
         procfs: shared.roots.procfs.clone().or_else(|| variable("HOST_PROC").map(PathBuf::from)),
         rootfs: shared.roots.rootfs.clone().or_else(|| variable("HOST_ROOT").map(PathBuf::from)),
@@ -343,6 +358,31 @@ fn destination(asked: &OutputOptions, format: Format) -> Result<Destination, Str
         ));
     }
     Ok(Destination::File(Files { pattern, mode: asked.file_mode.unwrap_or(FILE_MODE), keep }))
+}
+
+fn receiver(address: &Address, kind: &str, asked: &ForwardOptions, time: &TimeOptions) -> Result<Receiver, String> {
+    let key = |path: &PathBuf| {
+        let text = fs::read(path).map_err(|error| format!("--shared-key-file {}: {error}", path.display()))?;
+        let key = text.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
+        if key.is_empty() {
+            Err(format!("--shared-key-file {}: its first line is empty", path.display()))
+        } else {
+            Ok(SharedKey(key.into()))
+        }
+    };
+    Ok(Receiver {
+        address: address.clone(),
+        tag: asked.tag.clone().unwrap_or_else(|| format!("procline.{kind}")),
+        key: asked.shared_key_file.as_ref().map(key).transpose()?,
+        hostname: hostname(),
+        acknowledges: !asked.no_ack,
+        patience: match time.interval {
+            // The rest is for the end of the run, so that it ends with a sentence of its own.
+            None => Patience::Until(Instant::now() + time.timeout * 4 / 5),
+            Some(_) => Patience::Each(time.timeout),
+        },
+        connection: Open::default(),
+    })
 }
 
 fn schedule(time: &TimeOptions) -> Schedule {

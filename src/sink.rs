@@ -1,8 +1,9 @@
-//! Where lines go. Nothing here knows their content. `stdout` and `file` write batches of whole lines. `pattern` makes
+//! Where lines go. Nothing here knows their content. `stdout`, `file` and `forward` write batches of whole lines. `pattern` makes
 //! a file's name from the time, and `retention` removes old files. `line_format` knows headers and incomplete lines,
 //! and `planted` detects files that other users created.
 
 pub mod file;
+pub mod forward;
 pub mod line_format;
 pub mod pattern;
 pub mod planted;
@@ -16,6 +17,7 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 
 use file::Files;
+use forward::Receiver;
 use line_format::LineFormat;
 use retention::Keep;
 
@@ -26,6 +28,8 @@ pub enum Destination {
     Stdout,
     /// The end of a file.
     File(Files),
+    /// A receiver of the Fluent Forward protocol. Its lines are entries.
+    Forward(Box<Receiver>),
 }
 
 impl Destination {
@@ -46,14 +50,15 @@ impl Destination {
                 let (time, file) = files.open(format, clock, waits)?;
                 (time, To::File(file), file::BATCH)
             }
+            Destination::Forward(receiver) => (clock(), To::Forward(receiver.clone()), forward::BATCH),
         };
-        Ok((time, Lines { to, max, batch: Vec::with_capacity(max), is_secure: false }))
+        Ok((time, Lines { to, max, batch: Vec::with_capacity(max), count: 0, is_secure: false }))
     }
 
     /// Which files of the same pattern are kept.
     pub fn keep(&self) -> Keep {
         match self {
-            Destination::Stdout => Keep::default(),
+            Destination::Stdout | Destination::Forward(_) => Keep::default(),
             Destination::File(files) => files.keep,
         }
     }
@@ -78,6 +83,8 @@ pub struct Lines {
     /// The longest batch in bytes, unless one line is longer.
     max: usize,
     batch: Vec<u8>,
+    /// How many lines the batch has.
+    count: usize,
     /// Whether the last lines must be on the disk in the end.
     is_secure: bool,
 }
@@ -85,6 +92,7 @@ pub struct Lines {
 enum To {
     Stdout(io::Stdout),
     File(file::Appender),
+    Forward(Box<Receiver>),
     /// Nothing more is written.
     Closed,
 }
@@ -94,8 +102,13 @@ impl Lines {
     pub fn file(&self) -> Option<&file::Appender> {
         match &self.to {
             To::File(file) => Some(file),
-            To::Stdout(_) | To::Closed => None,
+            To::Stdout(_) | To::Forward(_) | To::Closed => None,
         }
+    }
+
+    /// Whether the lines are entries of the Fluent Forward protocol.
+    pub fn are_entries(&self) -> bool {
+        matches!(self.to, To::Forward(_))
     }
 
     /// Writes no batch before it is asked to: what one batch has is written whole, or not at all.
@@ -122,6 +135,7 @@ impl Lines {
             self.flush()?;
         }
         self.batch.extend_from_slice(line);
+        self.count += usize::from(!line.is_empty());
         Ok(())
     }
 
@@ -133,9 +147,12 @@ impl Lines {
         match &mut self.to {
             To::Stdout(stdout) => stdout::write_all(stdout, &self.batch).context("cannot write to standard output")?,
             To::File(file) => file.append(&self.batch)?,
+            To::Forward(receiver) if self.count > 0 => receiver.send(&self.batch, self.count)?,
+            To::Forward(_) => {}
             To::Closed => {}
         }
         self.batch.clear();
+        self.count = 0;
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum, ValueHint};
 
 use super::value::{self, OutputValue};
 use crate::record::schema::Schema;
+use crate::sink::forward::Address;
 
 /// How records are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -99,6 +100,38 @@ pub struct OutputOptions {
     #[arg(long, value_name = "MODE", requires = "output", value_parser = value::file_mode)]
     #[arg(value_hint = ValueHint::Other)]
     pub file_mode: Option<u32>,
+    /// Where records are sent instead.
+    #[command(flatten)]
+    pub forward: ForwardOptions,
+}
+
+/// Which receiver of the Fluent Forward protocol gets the records.
+#[derive(Args, Debug)]
+pub struct ForwardOptions {
+    /// Send to Fluentd or Fluent Bit instead
+    ///
+    /// Over the Fluent Forward protocol, to HOST:PORT (24224 if there is none), unix:/path or unix:@name. A batch that is not
+    /// acknowledged is sent again until --timeout.
+    #[arg(long, value_name = "ADDR", conflicts_with_all = ["output", "format"], value_parser = Address::parse)]
+    #[arg(value_hint = ValueHint::Other)]
+    pub forward: Option<Address>,
+    /// Tag of the records that are sent
+    ///
+    /// The default is procline. and the kind of the records, such as procline.process.
+    #[arg(long, value_name = "TAG", requires = "forward", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(value_hint = ValueHint::Other)]
+    pub tag: Option<String>,
+    /// File with the key that the receiver shares
+    ///
+    /// Its first line is the key. The key is not sent: both sides prove that they know it. What they send later is not
+    /// encrypted.
+    #[arg(long, value_name = "FILE", requires = "forward", value_hint = ValueHint::FilePath)]
+    pub shared_key_file: Option<PathBuf>,
+    /// Do not wait for acknowledgements
+    ///
+    /// For a receiver that sends none, such as Fluentd's in_unix. Records that it does not read are lost without a message.
+    #[arg(long, requires = "forward")]
+    pub no_ack: bool,
 }
 
 /// When snapshots are taken, and how long they may take.

@@ -168,7 +168,7 @@ impl<'a> Recorder<'a> {
         let plan = &request.plan;
         let file = |record: &Happening| match &plan.output.destination {
             Destination::File(files) => Some(files.pattern.path(DateTime::from_timestamp_nanos(record.at))),
-            Destination::Stdout => None,
+            Destination::Stdout | Destination::Forward(_) => None,
         };
         let first_file = file(first);
         let mut writer = self.open(DateTime::from_timestamp_nanos(first.at))?;

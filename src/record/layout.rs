@@ -48,6 +48,11 @@ impl Name {
     pub fn quoted(&self) -> &str {
         &self.quoted
     }
+
+    /// The name itself.
+    pub fn text(&self) -> &str {
+        &self.quoted[2..self.quoted.len() - 2]
+    }
 }
 
 /// The layout of every record of a run.

@@ -25,7 +25,7 @@ mod telegraf;
 mod vector;
 
 /// A record as parsed by the consumer or by serde_json.
-type Record = Map<String, Value>;
+pub type Record = Map<String, Value>;
 
 /// A test gives up if nothing arrives for this long. It does not measure speed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const ZONE: &str = "JST-9";
 
 /// The fixture tree with processes whose command lines are hard to carry.
-fn hard_tree() -> Tree {
+pub fn hard_tree() -> Tree {
     let tree = Tree::copy();
     let long = format!("java\0-cp\0{}\0com.example.Main\0", "/opt/lib/some.jar:".repeat(1710));
     let longer = format!("java\0-cp\0{}\0com.example.Main\0", "/opt/lib/some.jar:".repeat(4000));

@@ -26,6 +26,7 @@ mod exec_stream;
 mod fields;
 mod filters;
 mod formats;
+mod forward;
 mod golden;
 mod groups;
 mod host;

@@ -1,0 +1,109 @@
+"""A receiver of the Fluent Forward protocol, with another MessagePack library than the sender's, and with the faults that receivers
+have. usage: receiver.py ADDRESS BEHAVIOURS [KEY]
+
+Each connection gets the next of the behaviours, and all others the last one. Prints `ready` and the port, and then what each batch
+had, as a line of JSON.
+"""
+
+import hashlib
+import io
+import json
+import os
+import socket
+import sys
+import time
+
+import msgpack
+
+NAME = "receiver.example"
+
+
+def listen(address):
+    if address.startswith("unix:"):
+        server = socket.socket(socket.AF_UNIX)
+        path = address.removeprefix("unix:")
+        server.bind("\0" + path[1:] if path.startswith("@") else path)
+    else:
+        server = socket.create_server(("127.0.0.1", int(address)))
+    server.listen()
+    return server
+
+
+def event_time(kind, data):
+    assert kind == 0 and len(data) == 8, (kind, data)
+    return [int.from_bytes(data[:4], "big"), int.from_bytes(data[4:], "big")]
+
+
+def messages(connection, behaviour):
+    """What a connection sends, message by message."""
+    unpacker = msgpack.Unpacker(raw=False, ext_hook=event_time)
+    while True:
+        if behaviour == "slow":
+            time.sleep(0.001)
+        data = connection.recv(4096 if behaviour == "slow" else 1 << 20)
+        if not data or behaviour == "cut":
+            return
+        unpacker.feed(data)
+        yield from unpacker
+
+
+def digest(*parts):
+    return hashlib.sha512(b"".join(parts)).hexdigest()
+
+
+def shake_hands(connection, key, behaviour, ping):
+    """Greets, and returns whether the sender knows the key."""
+    nonce = os.urandom(16)
+    connection.sendall(msgpack.packb(["HELO", {"nonce": nonce, "auth": b"", "keepalive": True}]))
+    # A sender without a key sends its batch at once.
+    first = next(ping, [None])
+    if first[0] != "PING":
+        return False
+    _, hostname, salt, proof, user, password = first
+    assert (user, password) == ("", ""), (user, password)
+    knows = proof == digest(salt, hostname.encode(), nonce, key)
+    own = digest(salt, NAME.encode(), nonce, b"" if behaviour == "liar" else key)
+    reason = "" if knows else "shared_key mismatch"
+    connection.sendall(msgpack.packb(["PONG", knows, reason, NAME, own]))
+    return knows
+
+
+def serve(connection, behaviour, key):
+    if behaviour == "close":
+        return
+    if behaviour in ("garbage", "http"):
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n" if behaviour == "http" else os.urandom(100_000))
+        # Until the sender gives up.
+        while connection.recv(1 << 20):
+            pass
+        return
+    received = messages(connection, behaviour)
+    if key and not shake_hands(connection, key, behaviour, received):
+        return
+    for tag, packed, options in received:
+        entries = list(msgpack.Unpacker(io.BytesIO(packed), raw=False, ext_hook=event_time))
+        print(json.dumps({"tag": tag, **options, "entries": entries}), flush=True)
+        if behaviour == "forget":
+            return
+        if behaviour == "ack" or behaviour == "slow":
+            connection.sendall(msgpack.packb({"ack": options["chunk"]}))
+        elif behaviour == "other":
+            connection.sendall(msgpack.packb({"ack": "another"}))
+
+
+def main():
+    address, behaviours = sys.argv[1], sys.argv[2].split(",")
+    key = sys.argv[3].encode() if len(sys.argv) > 3 else None
+    server = listen(address)
+    port = server.getsockname()[1] if server.family == socket.AF_INET else 0
+    print("ready", port, flush=True)
+    while True:
+        connection, _ = server.accept()
+        with connection:
+            try:
+                serve(connection, behaviours.pop(0) if len(behaviours) > 1 else behaviours[0], key)
+            except ConnectionError as error:
+                print(error, file=sys.stderr)
+
+
+main()
