@@ -56,7 +56,7 @@ impl<R> Plan<R> {
     /// The same as [`begin`](Self::begin) for records that may have to be compared.
     ///
     /// # Errors
-    /// Likewise, and those of [`Changes::begin`].
+    /// Likewise, and if what the records are compared with cannot be read.
     pub fn begin_records(
         &self,
         view: &View,
