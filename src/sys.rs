@@ -15,7 +15,7 @@ pub use libc::sock_filter as Instruction;
 
 /// Whether the C library can ask the system's name services. A static glibc would load the machine's modules for them, and
 /// with those the machine's own glibc, which may be another version. Programs that did crashed.
-const HAS_NAME_SERVICES: bool = cfg!(not(all(target_env = "gnu", target_feature = "crt-static")));
+pub const HAS_NAME_SERVICES: bool = cfg!(not(all(target_env = "gnu", target_feature = "crt-static")));
 
 /// The name of a user in the system's name services, getpwuid_r(3). None if they know none or fail.
 pub fn user_name(uid: u32) -> Option<String> {

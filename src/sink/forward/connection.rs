@@ -1,15 +1,17 @@
 //! A connection to a receiver: bytes out, replies in, neither after a deadline.
 
+use std::fs;
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixStream};
+use std::os::unix::net::{self, UnixStream};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
 use super::address::Address;
 use super::message::{self, Reply};
+use crate::sys;
 
 /// More than any reply has.
 const REPLY_MAX: usize = 16 * 1024;
@@ -35,7 +37,9 @@ impl Connection {
         let stream = match address {
             Address::Tcp(host, port) => Stream::Tcp(connect(host, *port, deadline)?),
             Address::Unix(path) => Stream::Unix(UnixStream::connect(path)?),
-            Address::Abstract(name) => Stream::Unix(UnixStream::connect_addr(&SocketAddr::from_abstract_name(name)?)?),
+            Address::Abstract(name) => {
+                Stream::Unix(UnixStream::connect_addr(&net::SocketAddr::from_abstract_name(name)?)?)
+            }
         };
         Ok(Connection { stream, received: Vec::new() })
     }
@@ -107,7 +111,7 @@ fn is_passing(error: &io::Error) -> bool {
 /// Connects to the first of the host's addresses that accepts.
 fn connect(host: &str, port: u16, deadline: Instant) -> anyhow::Result<TcpStream> {
     let mut last = None;
-    for address in (host, port).to_socket_addrs().context("cannot find the host")? {
+    for address in addresses(host, port)? {
         match TcpStream::connect_timeout(&address, left(deadline)?) {
             Ok(stream) => {
                 // Each write is a whole batch.
@@ -118,4 +122,42 @@ fn connect(host: &str, port: u16, deadline: Instant) -> anyhow::Result<TcpStream
         }
     }
     Err(last.unwrap_or_else(|| io::ErrorKind::NotFound.into()).into())
+}
+
+/// The addresses of a host. The static program cannot ask the system's name services, and knows only the file hosts(5).
+fn addresses(host: &str, port: u16) -> anyhow::Result<Vec<SocketAddr>> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    if sys::HAS_NAME_SERVICES {
+        return Ok((host, port).to_socket_addrs().context("cannot find the host")?.collect());
+    }
+    let found = in_hosts(&fs::read_to_string("/etc/hosts").unwrap_or_default(), host);
+    if found.is_empty() {
+        bail!("/etc/hosts does not have the host, and this static program asks no name services: use its IP address");
+    }
+    Ok(found.into_iter().map(|address| SocketAddr::new(address, port)).collect())
+}
+
+/// The addresses of a host in the text of hosts(5).
+fn in_hosts(text: &str, host: &str) -> Vec<IpAddr> {
+    let address = |line: &str| {
+        let mut words = line.split('#').next()?.split_ascii_whitespace();
+        let address = words.next()?.parse().ok()?;
+        words.any(|name| name.eq_ignore_ascii_case(host)).then_some(address)
+    };
+    text.lines().filter_map(address).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_by_any_of_their_names() {
+        let text = "127.0.0.1 localhost # log\n\n::1 Localhost ip6\n10.0.0.7\tlog.example log\nno.address log\n";
+        let of = |host| in_hosts(text, host).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(of("localhost"), ["127.0.0.1", "::1"]);
+        assert_eq!((of("log"), of("lo")), (vec!["10.0.0.7".to_owned()], vec![]));
+    }
 }
