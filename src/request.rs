@@ -1,9 +1,11 @@
-//! What was typed, made into what a run needs. The checks that go across options, or need a kind's table, are here.
+//! What was typed, made into what a run needs. The checks that go across options, or need a kind's table, are here. `destination` has those
+//! about where records go.
 
+mod destination;
+
+use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Instant;
-use std::{env, fs};
 
 use serde_json::{Map, Value as Json, json};
 
@@ -14,14 +16,10 @@ use crate::cli::groups::{ByOption, GroupOptions};
 use crate::cli::host::HostOptions;
 use crate::cli::inventory::{BelowOptions, ChangesOptions, FilesOptions, ServicesOptions, SoftwareOptions};
 use crate::cli::process::{CommandOptions, FilterOptions, ProcessOptions};
-use crate::cli::shared::{
-    FieldOptions, Format, ForwardOptions, KindOptions, LineOptions, OutputOptions, SampleOption, SharedOptions,
-    TimeOptions,
-};
-use crate::cli::value::OutputValue;
+use crate::cli::shared::{FieldOptions, Format, KindOptions, LineOptions, SampleOption, SharedOptions, TimeOptions};
 use crate::encode::Encoding;
 use crate::groups::{self, Group, Groups};
-use crate::host::{Roots, hostname};
+use crate::host::Roots;
 use crate::inventory::services::service::Service;
 use crate::inventory::software::package::Package;
 use crate::inventory::{files, services, software};
@@ -38,14 +36,9 @@ use crate::record::schema::Schema;
 use crate::record::selection::{by, select};
 use crate::run::{Interval, Schedule};
 use crate::sink::Destination;
-use crate::sink::file::Files;
-use crate::sink::forward::{Address, Open, Patience, Receiver, SharedKey};
-use crate::sink::retention::Keep;
+use crate::sink::forward::Patience;
 use crate::text::lossy;
 use crate::{disk, exec};
-
-/// The permissions of a new file: command lines are sensitive.
-const FILE_MODE: u32 = 0o640;
 
 /// What a run over the processes needs.
 ///
@@ -53,7 +46,7 @@ const FILE_MODE: u32 = 0o640;
 /// A sentence for the user: what cannot be, or does not go together.
 pub fn processes(options: ProcessOptions) -> Result<(Request, Plan<Process>, Schedule), String> {
     let ProcessOptions { record, command, filter, top, watch, shared, sample } = options;
-    let labels = labels(&command, &shared);
+    let labels = labels(command.no_redact, &shared);
     let plan = plan(&process::fields::KIND, record.schema, record.fields.as_deref(), &labels, &shared)?;
     let top = match top.top {
         Some(max) => Some(Top { max, by: by(&process::fields::KIND, &top.by)? }),
@@ -77,7 +70,7 @@ pub fn processes(options: ProcessOptions) -> Result<(Request, Plan<Process>, Sch
 /// Likewise.
 pub fn groups(options: GroupOptions) -> Result<(Groups, Request, Plan<Group>, Schedule), String> {
     let GroupOptions { kind: KindOptions { fields, shared }, command, filter, by: ByOption { by }, sample } = options;
-    let labels = labels(&command, &shared);
+    let labels = labels(command.no_redact, &shared);
     let plan = plan(&groups::fields::KIND, fields.schema, fields.fields.as_deref(), &labels, &shared)?;
     let schedule = schedule(&shared.time);
     let fields = plan.layout.needs();
@@ -146,7 +139,7 @@ pub fn exec(options: ExecOptions) -> Result<exec::request::Request, String> {
     }
     let time = TimeOptions { interval: None, count: None, timeout };
     let shared = SharedOptions { line, output, time, roots };
-    let labels = labels(&command, &shared);
+    let labels = labels(command.no_redact, &shared);
     let mut plan = plan(&exec::fields::KIND, record.schema, record.fields.as_deref(), &labels, &shared)?;
     if let Destination::Forward(receiver) = &mut plan.output.destination {
         // It has no end.
@@ -174,7 +167,7 @@ pub fn exec(options: ExecOptions) -> Result<exec::request::Request, String> {
 pub fn services(options: ServicesOptions) -> Result<(services::Request, Plan<Service>, Schedule), String> {
     let ServicesOptions { kind: KindOptions { fields, shared }, changes, redact } = options;
     let kind = &services::fields::KIND;
-    let labels = if redact.no_redact { shared.line.label.clone() } else { masked(&shared.line.label) };
+    let labels = labels(redact.no_redact, &shared);
     let plan = plan(kind, fields.schema, fields.fields.as_deref(), &labels, &shared)?;
     let selection = json!({"--no-redact": redact.no_redact, "--redact-word": redact.redact_word});
     let plan = compared(plan, kind, &fields, &shared, changes, selection, &labels)?;
@@ -286,12 +279,7 @@ fn plan<R>(
     let line = &shared.line;
     let layout = Layout::new(kind, columns, schema, labels)?;
     let encoding = encoding(&layout, line);
-    let destination = match &shared.output.forward.forward {
-        Some(address) => {
-            Destination::Forward(Box::new(receiver(address, kind.name, &shared.output.forward, &shared.time)?))
-        }
-        None => destination(&shared.output, line.format)?,
-    };
+    let destination = destination::of(&shared.output, line.format, kind.name, &shared.time)?;
     let roots = Roots {
         procfs: shared.roots.procfs.clone().or_else(|| variable("HOST_PROC").map(PathBuf::from)),
         rootfs: shared.roots.rootfs.clone().or_else(|| variable("HOST_ROOT").map(PathBuf::from)),
@@ -315,8 +303,8 @@ fn encoding<R>(layout: &Layout<R>, line: &LineOptions) -> Encoding {
 }
 
 /// The labels, masked unless command lines are not.
-fn labels(command: &CommandOptions, shared: &SharedOptions) -> Vec<(String, String)> {
-    if command.no_redact { shared.line.label.clone() } else { masked(&shared.line.label) }
+fn labels(no_redact: bool, shared: &SharedOptions) -> Vec<(String, String)> {
+    if no_redact { shared.line.label.clone() } else { masked(&shared.line.label) }
 }
 
 /// The labels, masked as `--label` is in the record of procline itself.
@@ -338,51 +326,6 @@ fn masked(labels: &[(String, String)]) -> Vec<(String, String)> {
 /// An empty variable is none: a manifest may well leave it so.
 fn variable(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
-}
-
-fn destination(asked: &OutputOptions, format: Format) -> Result<Destination, String> {
-    let Some(OutputValue::Files(pattern)) = asked.output.clone() else {
-        if asked.keep.is_some() || asked.keep_size.is_some() || asked.file_mode.is_some() {
-            return Err("--keep, --keep-size and --file-mode are for files, and --output - is standard output".into());
-        }
-        return Ok(Destination::Stdout);
-    };
-    if format == Format::Array {
-        return Err("--format array cannot be used with --output, which appends; use --format json or csv".into());
-    }
-    let keep = Keep { age: asked.keep, size: asked.keep_size };
-    if keep != Keep::default() && !pattern.is_dated() {
-        let option = if keep.age.is_some() { "--keep" } else { "--keep-size" };
-        return Err(format!(
-            "{option} finds files by the date in their names; {pattern} has no full date, such as %Y-%m-%d, or %s"
-        ));
-    }
-    Ok(Destination::File(Files { pattern, mode: asked.file_mode.unwrap_or(FILE_MODE), keep }))
-}
-
-fn receiver(address: &Address, kind: &str, asked: &ForwardOptions, time: &TimeOptions) -> Result<Receiver, String> {
-    let key = |path: &PathBuf| {
-        let text = fs::read(path).map_err(|error| format!("--shared-key-file {}: {error}", path.display()))?;
-        let key = text.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
-        if key.is_empty() {
-            Err(format!("--shared-key-file {}: its first line is empty", path.display()))
-        } else {
-            Ok(SharedKey(key.into()))
-        }
-    };
-    Ok(Receiver {
-        address: address.clone(),
-        tag: asked.tag.clone().unwrap_or_else(|| format!("procline.{kind}")),
-        key: asked.shared_key_file.as_ref().map(key).transpose()?,
-        hostname: hostname(),
-        acknowledges: !asked.no_ack,
-        patience: match time.interval {
-            // The rest is for the end of the run, so that it ends with a sentence of its own.
-            None => Patience::Until(Instant::now() + time.timeout * 4 / 5),
-            Some(_) => Patience::Each(time.timeout),
-        },
-        connection: Open::default(),
-    })
 }
 
 fn schedule(time: &TimeOptions) -> Schedule {

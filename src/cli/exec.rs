@@ -35,7 +35,7 @@ pub struct ExecOptions {
     pub output: OutputOptions,
     /// Report a locked file after this time
     ///
-    /// Records wait in memory while another process holds the lock of the file.
+    /// Records wait in memory while another process holds the lock of the file. With --forward, the time for each batch.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = value::duration)]
     #[arg(help_heading = "Time", value_hint = ValueHint::Other)]
     pub timeout: Duration,
@@ -129,7 +129,7 @@ pub struct EventOptions {
     pub env: Vec<String>,
     /// Size of the kernel's queue, in bytes
     ///
-    /// An event takes about 800. If the queue is full, events are lost, and a record says how many.
+    /// Each CPU's reader has such a queue. An event takes about 800. If the queue is full, events are lost, and a record says how many.
     #[arg(long, value_name = "BYTES", default_value = "16777216", allow_negative_numbers = true)]
     #[arg(value_parser = value::buffer, value_hint = ValueHint::Other)]
     pub buffer: usize,

@@ -31,6 +31,7 @@ mod golden;
 mod groups;
 mod host;
 mod hostile;
+mod hung;
 mod interval;
 mod inventory_files;
 mod inventory_services;

@@ -28,7 +28,7 @@ pub struct Scan {
     found: Mutex<Queue>,
     /// The queue has something for whoever waits for it.
     filled: Condvar,
-    /// The queue has room.
+    /// Signalled when the queue is no longer full.
     emptied: Condvar,
     pulse: Pulse,
 }

@@ -1,11 +1,9 @@
 //! Filesystems that the tests mount, in a mount namespace of their own: which one a path is in, which ones are walked, and one
 //! whose server does not answer.
 
-use std::path::Path;
-use std::process::Output;
-
 use serde_json::{Value, json};
 
+use crate::hung::hung;
 use crate::support::{PROCLINE, command, lacks, quiet, skip};
 
 /// What is mounted in a path is skipped unless asked for, and the mount of each path is the right one.
@@ -80,33 +78,6 @@ fn skipped_unless_asked_for() {
     } else {
         skip(&format!("{TEST}, overlay"), "it cannot be mounted here");
     }
-}
-
-/// A shell's script that runs in `hung`'s folder, where the filesystem `hung` never answers. Its server is that shell: descriptor
-/// 3 is the device, and nobody reads a request from it. None if it cannot be mounted here, which is reported.
-fn hung(test: &str, script: &str) -> Option<Output> {
-    if lacks(test, true, &["unshare", "mount", "sh"]) {
-        return None;
-    }
-    if !Path::new("/dev/fuse").exists() {
-        skip(test, "there is no /dev/fuse");
-        return None;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let mounted = r#"
-        mkdir "$1/hung" "$1/other" && exec 3<>/dev/fuse &&
-            mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 none "$1/hung" || exit 99
-        cd "$1"
-    "#;
-    let script = format!("{mounted}{script}");
-    let path = folder.path().to_str().unwrap();
-    let arguments = ["--mount", "--propagation", "private", "sh", "-c", &script, PROCLINE, path];
-    let output = command("unshare", &arguments).output().unwrap();
-    if output.status.code() == Some(99) {
-        skip(test, &format!("FUSE cannot be mounted: {}", String::from_utf8_lossy(&output.stderr)));
-        return None;
-    }
-    Some(output)
 }
 
 /// A filesystem whose server never answers delays no other path, and is given up after the timeout.

@@ -1,0 +1,68 @@
+//! What was typed about where records go, made into a destination: standard output, files, or a receiver.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use crate::cli::shared::{Format, ForwardOptions, OutputOptions, TimeOptions};
+use crate::cli::value::OutputValue;
+use crate::host::hostname;
+use crate::sink::Destination;
+use crate::sink::file::Files;
+use crate::sink::forward::{Address, Open, Patience, Receiver, SharedKey};
+use crate::sink::retention::Keep;
+
+/// The permissions of a new file: command lines are sensitive.
+const FILE_MODE: u32 = 0o640;
+
+/// Where the records of this kind go.
+///
+/// # Errors
+/// A sentence for the user: what cannot be, or does not go together.
+pub fn of(asked: &OutputOptions, format: Format, kind: &str, time: &TimeOptions) -> Result<Destination, String> {
+    if let Some(address) = &asked.forward.forward {
+        return Ok(Destination::Forward(Box::new(receiver(address, kind, &asked.forward, time)?)));
+    }
+    let Some(OutputValue::Files(pattern)) = asked.output.clone() else {
+        if asked.keep.is_some() || asked.keep_size.is_some() || asked.file_mode.is_some() {
+            return Err("--keep, --keep-size and --file-mode are for files, and --output - is standard output".into());
+        }
+        return Ok(Destination::Stdout);
+    };
+    if format == Format::Array {
+        return Err("--format array cannot be used with --output, which appends; use --format json or csv".into());
+    }
+    let keep = Keep { age: asked.keep, size: asked.keep_size };
+    if keep != Keep::default() && !pattern.is_dated() {
+        let option = if keep.age.is_some() { "--keep" } else { "--keep-size" };
+        return Err(format!(
+            "{option} finds files by the date in their names; {pattern} has no full date, such as %Y-%m-%d, or %s"
+        ));
+    }
+    Ok(Destination::File(Files { pattern, mode: asked.file_mode.unwrap_or(FILE_MODE), keep }))
+}
+
+fn receiver(address: &Address, kind: &str, asked: &ForwardOptions, time: &TimeOptions) -> Result<Receiver, String> {
+    let key = |path: &PathBuf| {
+        let text = fs::read(path).map_err(|error| format!("--shared-key-file {}: {error}", path.display()))?;
+        let key = text.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
+        if key.is_empty() {
+            Err(format!("--shared-key-file {}: its first line is empty", path.display()))
+        } else {
+            Ok(SharedKey(key.into()))
+        }
+    };
+    Ok(Receiver {
+        address: address.clone(),
+        tag: asked.tag.clone().unwrap_or_else(|| format!("procline.{kind}")),
+        key: asked.shared_key_file.as_ref().map(key).transpose()?,
+        hostname: hostname(),
+        acknowledges: !asked.no_ack,
+        patience: match time.interval {
+            // The rest is for the end of the run, so that it ends with a sentence of its own.
+            None => Patience::Until(Instant::now() + time.timeout * 4 / 5),
+            Some(_) => Patience::Each(time.timeout),
+        },
+        connection: Open::default(),
+    })
+}
