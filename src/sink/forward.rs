@@ -1,13 +1,16 @@
 //! Sends batches of entries over the Fluent Forward protocol, version 1, to Fluentd, Fluent Bit and others. A batch counts as
 //! written when the receiver has acknowledged it. Until then it is sent again, so a receiver may get it twice.
 //!
-//! `address` is where the receiver listens, `connection` gets bytes there and back, `handshake` proves who knows the shared key,
-//! and `message` knows the bytes of the protocol.
+//! `address` is where the receiver listens, `connection` gets bytes there and back over a `socket`, `tls` encrypts them,
+//! `handshake` proves who knows the shared key, and `message` knows the bytes of the protocol.
 
 mod address;
 mod connection;
 mod handshake;
 mod message;
+mod socket;
+#[cfg_attr(not(feature = "tls"), path = "forward/without_tls.rs")]
+mod tls;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +24,7 @@ use connection::Connection;
 use handshake::Refused;
 pub use handshake::SharedKey;
 use message::Reply;
+pub use tls::Tls;
 
 /// The largest batch in bytes, unless one entry is longer.
 pub const BATCH: usize = 256 * 1024;
@@ -37,6 +41,8 @@ pub struct Receiver {
     pub address: Address,
     /// The tag of the records.
     pub tag: String,
+    /// How to encrypt, if its address wants that.
+    pub tls: Option<Tls>,
     /// The key that it shares with this program, if it wants one.
     pub key: Option<SharedKey>,
     /// What the sender calls itself.
@@ -105,7 +111,7 @@ impl Receiver {
         let connection = match open {
             Some(connection) => connection,
             None => {
-                let mut connection = Connection::open(&self.address, deadline)?;
+                let mut connection = Connection::open(&self.address, self.tls.as_ref(), deadline)?;
                 if let Some(key) = &self.key {
                     handshake::shake_hands(&mut connection, key, &self.hostname, deadline)?;
                 }

@@ -21,25 +21,25 @@ use crate::support::{Running, Tree, complaint, lines, procline, quiet, skip};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The receiver, and what it has printed.
-struct Receiver {
+pub struct Receiver {
     running: Running,
     /// Its lines. A thread reads them, because a receiver that cannot print does not acknowledge.
     lines: mpsc::Receiver<String>,
-    port: String,
+    pub port: String,
 }
 
 /// What the receiver got in one message.
 #[derive(Debug, Deserialize)]
-struct Batch {
+pub struct Batch {
     tag: String,
     size: usize,
     chunk: String,
-    entries: Vec<((i64, u32), Record)>,
+    pub entries: Vec<((i64, u32), Record)>,
 }
 
 impl Receiver {
     /// Starts it. None if it cannot run here, which is reported.
-    fn start(test: &str, arguments: &[&str]) -> Option<Self> {
+    pub fn start(test: &str, arguments: &[&str]) -> Option<Self> {
         let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/python");
         if !packages.join("msgpack").is_dir() {
             skip(test, "msgpack is not in target/tools/python; .ci/run installs it");
@@ -62,7 +62,7 @@ impl Receiver {
     }
 
     /// The next batch.
-    fn batch(&self) -> Batch {
+    pub fn batch(&self) -> Batch {
         let line = self.lines.recv_timeout(PATIENCE).unwrap();
         let batch: Batch = serde_json::from_str(&line).unwrap();
         assert_eq!(batch.size, batch.entries.len());
@@ -70,12 +70,12 @@ impl Receiver {
     }
 
     /// All batches until now.
-    fn batches(mut self) -> Vec<Batch> {
+    pub fn batches(mut self) -> Vec<Batch> {
         self.running.0.kill().unwrap();
         self.lines.iter().map(|line| serde_json::from_str(&line).unwrap()).collect()
     }
 
-    fn records(self) -> Vec<Record> {
+    pub fn records(self) -> Vec<Record> {
         self.batches().into_iter().flat_map(|batch| batch.entries).map(|(_, record)| record).collect()
     }
 }
@@ -321,6 +321,10 @@ fn bad_input_gets_a_sentence() {
         (&["--forward", "::1"], "brackets"),
         (&["--tag", "x"], "--forward"),
         (&["--no-ack"], "--forward"),
+        (&["--ca-file", "x"], "--forward"),
+        (&["--forward", "localhost:1", "--ca-file", "x"], "are for TLS: use --forward tls:HOST:PORT, not localhost:1"),
+        (&["--forward", "unix:/x", "--cert-file", "x"], "are for TLS"),
+        (&["--forward", "tls:localhost:1"], "built without TLS"),
         (
             &["inventory", "files", "/", "--changes", "x", "--forward", "localhost:1", "--no-ack"],
             "--changes cannot be used with --no-ack",
