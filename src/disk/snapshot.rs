@@ -30,8 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Those of [`run::run`].
 pub fn run(request: Request, schedule: Schedule) -> Result<(), Outcome> {
     let (request, timeout) = (Arc::new(request), schedule.timeout);
-    let destination = || request.plan.output.destination();
-    run::run(schedule, destination, |turn, earlier: &Carry| Snapshot {
+    run::run(schedule, &request.plan.output, |turn, earlier: &Carry| Snapshot {
         request: Arc::clone(&request),
         turn,
         timeout,
@@ -94,7 +93,7 @@ impl Snapshot {
             return writer.unwritten(error);
         }
         let has_reported = !records.carry.reported.is_empty();
-        let failures = writer.retention_failure().into_iter().collect();
+        let failures = writer.failures();
         Ok(End { failures, has_reported, carry: records.carry, ..End::default() })
     }
 }

@@ -9,7 +9,7 @@ use crate::cli::value::OutputValue;
 use crate::host::hostname;
 use crate::sink::Destination;
 use crate::sink::file::Files;
-use crate::sink::forward::{Address, Open, Patience, Receiver, SharedKey, Tls};
+use crate::sink::forward::{Address, Patience, Receiver, Shared, SharedKey, Tls};
 use crate::sink::retention::Keep;
 
 /// The permissions of a new file: command lines are sensitive.
@@ -67,8 +67,8 @@ fn receiver(address: &Address, kind: &str, asked: &ForwardOptions, time: &TimeOp
         patience: match time.interval {
             // The rest is for the end of the run, so that it ends with a sentence of its own.
             None => Patience::Until(Instant::now() + time.timeout * 4 / 5),
-            Some(_) => Patience::Each(time.timeout),
+            Some(_) => Patience::Snapshot(time.timeout),
         },
-        connection: Open::default(),
+        shared: Shared::default(),
     })
 }

@@ -130,16 +130,22 @@ fn by_unix_sockets_with_the_kinds_tag() {
     }
 }
 
-/// More than one batch, and each of them is acknowledged.
-#[test]
-fn many_records_are_several_batches() {
-    const TEST: &str = "many_records_are_several_batches";
+/// A tree with many processes, whose records are more than one batch.
+fn large_tree() -> Tree {
     let tree = hard_tree();
     let stat = fs::read_to_string(tree.path("proc/1200/stat")).unwrap();
     for pid in 3000..4000 {
         tree.write(&format!("proc/{pid}/stat"), stat.replace("1200 (", &format!("{pid} (")).as_bytes());
         tree.write(&format!("proc/{pid}/cmdline"), &[b'x'; 1000]);
     }
+    tree
+}
+
+/// More than one batch, and each of them is acknowledged.
+#[test]
+fn many_records_are_several_batches() {
+    const TEST: &str = "many_records_are_several_batches";
+    let tree = large_tree();
     let Some(receiver) = Receiver::start(TEST, &["0", "slow"]) else { return };
     quiet(tree.procline(&["--forward", &receiver.address(), "--timeout", "60s"]).env("TZ", "UTC"));
     let batches = receiver.batches();
@@ -261,7 +267,7 @@ fn exec_goes_on_when_its_receiver_comes_back() {
     assert!(code == Some(1) && errors.lines().count() == 1, "{errors}");
 }
 
-/// Snapshots go on, too. The failure is reported once.
+/// Snapshots go on, too. The failure is reported once, and what was taken meanwhile comes later.
 #[test]
 fn an_interval_goes_on_when_its_receiver_comes_back() {
     const TEST: &str = "an_interval_goes_on_when_its_receiver_comes_back";
@@ -277,12 +283,57 @@ fn an_interval_goes_on_when_its_receiver_comes_back() {
     fs::remove_file(&socket).unwrap();
     let said = || fs::read_to_string(&errors).unwrap();
     wait_for("the failure", || said().contains("cannot forward 1 record to unix:").then_some(()));
+    let back = chrono::Utc::now();
     let Some(receiver) = Receiver::start(TEST, &[&address, "ack"]) else { return };
-    receiver.batch();
+    let (seconds, nanoseconds) = receiver.batch().entries[0].0;
+    assert!(chrono::DateTime::from_timestamp(seconds, nanoseconds).unwrap() < back);
     receiver.batch();
     kill_process(Pid::from_child(&running.0), Signal::TERM).unwrap();
     assert_eq!(running.0.wait().unwrap().code(), Some(1));
-    assert_eq!(said().lines().count(), 1, "{}", said());
+    // The last record may have been underway.
+    assert!(said().lines().skip(1).all(|line| line.contains("1 record lost at the end")), "{}", said());
+}
+
+/// Nothing is lost without being counted: what the receiver never got, and what was too much to wait.
+#[test]
+fn what_an_interval_loses_is_counted() {
+    const TEST: &str = "what_an_interval_loses_is_counted";
+    let tree = large_tree();
+    let each = lines(&quiet(&mut tree.procline(&[]))).len();
+    let interval = ["--interval", "100ms"];
+    let output = tree
+        .procline(&interval)
+        .args(["--forward", "unix:/nonexistent/socket", "--timeout", "50ms", "--count", "9"])
+        .output()
+        .unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    let [first, last] = errors.lines().collect::<Vec<_>>()[..] else { panic!("{errors}") };
+    assert!(
+        first.starts_with("procline: cannot forward ") && first.contains("unix:/nonexistent/socket: No such"),
+        "{first}"
+    );
+    assert_eq!(
+        last,
+        format!("procline: {} records lost at the end: unix:/nonexistent/socket did not acknowledge", 9 * each)
+    );
+
+    let folder = tempfile::tempdir().unwrap();
+    let [key, errors] = ["key", "errors"].map(|name| folder.path().join(name));
+    fs::write(&key, "example-key").unwrap();
+    let behaviours = format!("{}ack", "liar,".repeat(12));
+    let Some(receiver) = Receiver::start(TEST, &["0", &behaviours, "example-key"]) else { return };
+    let mut command = tree.procline(&interval);
+    command.arg("--forward").arg(receiver.address()).arg("--shared-key-file").arg(&key).args(["--timeout", "60s"]);
+    let mut running = Running::start(command.stderr(File::create(&errors).unwrap()));
+    let said = || fs::read_to_string(&errors).unwrap();
+    wait_for("what was dropped", || said().contains(" dropped before ").then_some(()));
+    kill_process(Pid::from_child(&running.0), Signal::TERM).unwrap();
+    assert_eq!(running.0.wait().unwrap().code(), Some(1));
+    let count = |line: &str| line.split(' ').nth(1)?.parse::<usize>().ok();
+    let said = said();
+    let lost: usize = said.lines().skip(1).map(|line| count(line).expect(line)).sum();
+    let received = receiver.records().len();
+    assert!(lost > each && received > each && (lost + received) % each == 0, "{lost} {received} {each}: {said}");
 }
 
 /// What was not acknowledged is a change again in the next run.

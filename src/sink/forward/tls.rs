@@ -11,7 +11,7 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{CertificateError, ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use super::handshake::Refused;
+use super::refused::Refused;
 use super::socket::{Channel, Socket, is_passing, left};
 
 /// What a sender trusts, and what it is.
