@@ -127,14 +127,14 @@ pub struct ForwardOptions {
     /// with tls: only.
     #[arg(long, value_name = "FILE", requires = "forward", value_hint = ValueHint::FilePath)]
     pub shared_key_file: Option<PathBuf>,
-    /// File with the authorities that may certify the receiver
+    /// Authorities that may certify the receiver
     ///
-    /// For tls:. Certificates in PEM format. The default is those that the machine trusts.
+    /// For tls:. A file with certificates in PEM format. The default is those that the machine trusts.
     #[arg(long, value_name = "FILE", requires = "forward", value_hint = ValueHint::FilePath)]
     pub ca_file: Option<PathBuf>,
-    /// File with the certificate and the key of this machine
+    /// Certificate and key of this machine
     ///
-    /// For tls: and a receiver that asks who sends. Both in PEM format, with the certificates of those between it and the
+    /// For tls: and a receiver that asks who sends. A file with both in PEM format, and with the certificates of those between it and the
     /// authority.
     #[arg(long, value_name = "FILE", requires = "forward", value_hint = ValueHint::FilePath)]
     pub cert_file: Option<PathBuf>,

@@ -333,7 +333,10 @@ fn what_an_interval_loses_is_counted() {
     let said = said();
     let lost: usize = said.lines().skip(1).map(|line| count(line).expect(line)).sum();
     let received = receiver.records().len();
-    assert!(lost > each && received > each && (lost + received) % each == 0, "{lost} {received} {each}: {said}");
+    assert!(
+        lost > each && received > each && (lost + received).is_multiple_of(each),
+        "{lost} {received} {each}: {said}"
+    );
 }
 
 /// What was not acknowledged is a change again in the next run.
