@@ -76,11 +76,11 @@ impl Receiver<'_> {
         let printed = printed(&tree, &[]);
         let before = self.wait_for(0, "process").len();
         for _ in 0..2 {
-            quiet(tree.procline(&["--timeout", "5m", "--forward"]).args(options).env("TZ", ZONE));
+            quiet(tree.procline(&["--timeout", "5m"]).arg("--forward").args(options).env("TZ", ZONE));
         }
         // A record with another tag comes last, so nothing else is on its way.
         let hosts = self.wait_for(0, "host").len();
-        quiet(tree.procline(&["host", "--timeout", "5m", "--forward"]).args(options));
+        quiet(tree.procline(&["host", "--timeout", "5m"]).arg("--forward").args(options));
         self.wait_for(hosts + 1, "host");
         let found = self.wait_for(before + 2 * printed.len(), "process").split_off(before);
         assert_eq!(found.len(), 2 * printed.len());
@@ -107,20 +107,21 @@ impl Receiver<'_> {
         let (state, seen) = (self.folder.path("state"), self.folder.path("seen"));
         let _ = fs::remove_file(&state);
         let before = self.wait_for(0, "files").len();
-        let forward = |options: &[&str]| {
-            let mut command = procline(&["inventory", "files", &seen, "--fields", "path,size", "--changes", &state]);
-            command.args(["--timeout", "5m", "--forward"]).args(options).output().unwrap()
+        let forward = |options: &[&str], timeout: &str| {
+            let mut command =
+                procline(&["inventory", "files", &seen, "--fields", "path,size,timestamp", "--changes", &state]);
+            command.args(["--timeout", timeout, "--forward"]).args(options).output().unwrap()
         };
         let nobody = format!("unix:{}", self.folder.path("nobody"));
         for (count, change) in [(1, "added"), (2, "modified")] {
             fs::write(&seen, vec![b'x'; count]).unwrap();
             let earlier = fs::read(&state).ok();
-            let (code, error) = complaint(&forward(&[&nobody, "--timeout", "1s"]));
+            let (code, error) = complaint(&forward(&[&nobody], "1s"));
             assert!(code == 1 && error.contains("cannot forward 1 record"), "{error}");
             assert_eq!(fs::read(&state).ok(), earlier);
             for _ in 0..2 {
                 // The second of the two runs has nothing to send.
-                let output = forward(options);
+                let output = forward(options, "5m");
                 assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
             }
             assert_ne!(fs::read(&state).ok(), earlier);
@@ -195,13 +196,14 @@ fn fluentd_receives_by_a_socket() {
     fluentd::assert_without_complaint(&receiver.agent);
 }
 
-/// Fluent Bit with the shipped config. Its output prints no tag, so it emits only the records with the tag of this kind.
-fn fluent_bit<'a>(program: &Path, folder: &'a Folder, tree: &Tree, has_key: bool) -> Receiver<'a> {
+/// Fluent Bit with the shipped config, which then prints the records with these tags.
+fn fluent_bit<'a>(program: &Path, folder: &'a Folder, tree: &Tree, has_key: bool, tags: &str) -> Receiver<'a> {
     let port = free_port();
     let config: PathBuf = fluent_bit::prepare(&folder.0, "forward.yaml", |shipped| {
         let shipped = shipped
             .with("port: 24224", &format!("port: {port}"))
-            .with("/run/fluent-bit.sock", &folder.path("procline.sock"));
+            .with("/run/fluent-bit.sock", &folder.path("procline.sock"))
+            .with("match: procline.*", &format!("match: {tags}"));
         if has_key {
             shipped.with("shared_key: EXAMPLE", &format!("shared_key: {KEY}"))
         } else {
@@ -230,7 +232,7 @@ fn fluent_bit_receives_what_is_forwarded() {
     };
     let (folder, tree) = (Folder::new(), Tree::copy());
     let (key, socket) = (folder.path("forward.key"), format!("unix:{}", folder.path("procline.sock")));
-    let mut receiver = fluent_bit(&program, &folder, &tree, true);
+    let mut receiver = fluent_bit(&program, &folder, &tree, true, "procline.*");
     let tcp = receiver.tcp();
     for options in [&[tcp.as_str(), "--shared-key-file", &key][..], &[&socket]] {
         receiver.gets_every_record(options);
@@ -240,16 +242,21 @@ fn fluent_bit_receives_what_is_forwarded() {
     receiver.refuses_other_keys();
 
     let folder = Folder::new();
-    let mut receiver = fluent_bit(&program, &folder, &tree, false);
+    let mut receiver = fluent_bit(&program, &folder, &tree, false, "procline.*");
     let tcp = receiver.tcp();
     receiver.gets_every_record(&[&tcp]);
     receiver.acknowledges_changes(&[&tcp]);
-    // Only its own tags are printed.
-    quiet(&mut procline(&["host", "--timeout", "5m", "--forward", &tcp, "--tag", "other.host"]));
-    quiet(&mut procline(&["host", "--timeout", "5m", "--forward", &tcp, "--tag", "procline.other", "--label", "x=y"]));
-    let count = receiver.wait_for(2, "host").len();
-    assert_eq!(count, 2);
     fluent_bit::assert_without_complaint(&receiver.agent);
+
+    // Its output prints no tag, and no record with another tag.
+    let folder = Folder::new();
+    let mut receiver = fluent_bit(&program, &folder, &tree, false, "procline.host");
+    let tcp = receiver.tcp();
+    quiet(&mut tree.procline(&["--timeout", "5m", "--forward", &tcp]));
+    quiet(&mut tree.procline(&["host", "--timeout", "5m", "--forward", &tcp, "--tag", "other.host"]));
+    quiet(&mut tree.procline(&["host", "--timeout", "5m", "--forward", &tcp]));
+    assert_eq!(receiver.wait_for(1, "host").len(), 1);
+    assert_eq!(receiver.wait_for(0, "process").len(), 0);
 }
 
 /// The commands of the documentation work with these configs. This test needs no agent.
