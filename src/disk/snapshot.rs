@@ -24,8 +24,7 @@ use crate::run::{self, End, Job, Schedule, Turn, Worker};
 /// Those of [`run::run`].
 pub fn run(request: Request, schedule: Schedule) -> Result<(), Outcome> {
     let (request, timeout) = (Arc::new(request), schedule.timeout);
-    let destination = || request.plan.output.destination();
-    run::run(schedule, destination, |turn, earlier: &Carry| Snapshot {
+    run::run(schedule, &request.plan.output, |turn, earlier: &Carry| Snapshot {
         request: Arc::clone(&request),
         turn,
         timeout,
@@ -78,7 +77,7 @@ impl Snapshot {
         if let Err(error) = writer.finish(true) {
             return writer.unwritten(error);
         }
-        let failures = writer.retention_failure().into_iter().collect();
+        let failures = writer.failures();
         Ok(End { failures, has_reported: carry.has_failures(), carry, ..End::default() })
     }
 }

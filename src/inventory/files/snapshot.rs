@@ -33,8 +33,7 @@ use crate::users::{Names, Service, Source};
 /// Those of [`run::run`].
 pub fn run(request: Request, schedule: Schedule) -> Result<(), Outcome> {
     let (request, timeout) = (Arc::new(request), schedule.timeout);
-    let destination = || request.plan.output.destination();
-    run::run(schedule, destination, |turn, earlier: &Carry| Snapshot {
+    run::run(schedule, &request.plan.output, |turn, earlier: &Carry| Snapshot {
         request: Arc::clone(&request),
         turn,
         timeout,

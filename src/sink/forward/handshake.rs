@@ -9,6 +9,7 @@ use sha2::{Digest, Sha512};
 
 use super::connection::Connection;
 use super::message::{self, Reply};
+use super::refused::Refused;
 
 /// A key that the receiver knows, too. It is never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -19,18 +20,6 @@ impl fmt::Debug for SharedKey {
         formatter.write_str("********")
     }
 }
-
-/// The receiver refuses the sender. No further attempt would change that.
-#[derive(Debug)]
-pub struct Refused(pub String);
-
-impl fmt::Display for Refused {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Refused {}
 
 /// Proves to the receiver that the sender knows the key, and lets the receiver prove the same.
 ///
