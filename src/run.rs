@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use crate::exit::{self, Outcome, Transient};
 pub use interval::Interval;
 use job::{AnyJob, Carry};
-pub use job::{End, Job, Turn, Worker};
+pub use job::{Control, End, Job, Turn, Worker};
 pub use shared::Shared;
 pub use signals::Signals;
 use stuck::StuckWorkers;

@@ -34,8 +34,9 @@ pub fn shake_hands(
     let Reply::Greeting(_, greeting) = connection.reply(deadline).context("it does not ask for a shared key")? else {
         bail!("it does not ask for a shared key");
     };
-    let salt = random()?;
-    let proof = |name: &str| hex(&[&salt, name.as_bytes(), &greeting.nonce.0, &key.0]);
+    // Fluent Bit takes text only.
+    let salt = digits(&random()?);
+    let proof = |name: &str| hex(&[salt.as_bytes(), name.as_bytes(), &greeting.nonce.0, &key.0]);
     connection.send(&message::ping(hostname, &salt, &proof(hostname))?, deadline)?;
     match connection.reply(deadline)? {
         Reply::Result(_, true, _, name, digest) if digest == proof(&name) => Ok(()),

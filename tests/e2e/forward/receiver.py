@@ -63,6 +63,7 @@ def shake_hands(connection, key, behaviour, ping):
         return False
     _, hostname, salt, proof, user, password = first
     assert (user, password) == ("", ""), (user, password)
+    salt = salt.encode()
     knows = proof == digest(salt, hostname.encode(), nonce, key)
     own = digest(salt, NAME.encode(), nonce, b"" if behaviour == "liar" else key)
     reason = "" if knows else "shared_key mismatch"
