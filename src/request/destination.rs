@@ -67,7 +67,7 @@ fn receiver(address: &Address, kind: &str, asked: &ForwardOptions, time: &TimeOp
         patience: match time.interval {
             // The rest is for the end of the run, so that it ends with a sentence of its own.
             None => Patience::Until(Instant::now() + time.timeout * 4 / 5),
-            Some(_) => Patience::Snapshot(time.timeout),
+            Some(_) => Patience::Kept(time.timeout),
         },
         shared: Shared::default(),
     })

@@ -65,8 +65,8 @@ pub enum Patience {
     Until(Instant),
     /// So long for each batch.
     Each(Duration),
-    /// So long for the batches of a snapshot. What is not acknowledged then waits for the next snapshot.
-    Snapshot(Duration),
+    /// So long for each batch. One that is not acknowledged by then, and all later ones, wait for the next snapshot.
+    Kept(Duration),
 }
 
 /// What all snapshots of a run share: the connection, and the batches that wait.
@@ -89,19 +89,17 @@ impl Shared {
 /// Sends the batches of one snapshot.
 pub struct Sender {
     receiver: Box<Receiver>,
-    /// When attempts to send what waits end.
-    deadline: Option<Instant>,
-    /// Why batches wait.
+    /// Why batches wait for the next snapshot.
     failure: Option<anyhow::Error>,
 }
 
 impl Sender {
     /// Sends to this receiver.
     pub fn new(receiver: Box<Receiver>) -> Self {
-        Sender { receiver, deadline: None, failure: None }
+        Sender { receiver, failure: None }
     }
 
-    /// Sends a batch of so many entries, and waits until the receiver has acknowledged it. With [`Patience::Snapshot`] it may
+    /// Sends a batch of so many entries, and waits until the receiver has acknowledged it. With [`Patience::Kept`] it may
     /// wait for the next snapshot instead.
     ///
     /// # Errors
@@ -114,7 +112,7 @@ impl Sender {
         match receiver.patience {
             Patience::Until(deadline) => receiver.deliver(&batch, deadline, count),
             Patience::Each(time) => receiver.deliver(&batch, Instant::now() + time, count),
-            Patience::Snapshot(_) => {
+            Patience::Kept(_) => {
                 receiver.shared.lock().1.push(batch);
                 self.deliver_waiting();
                 Ok(())
@@ -124,7 +122,7 @@ impl Sender {
 
     /// Sends what waits, unless that failed before in this snapshot.
     fn deliver_waiting(&mut self) {
-        let Patience::Snapshot(time) = self.receiver.patience else { return };
+        let Patience::Kept(time) = self.receiver.patience else { return };
         let shared = &self.receiver.shared;
         while self.failure.is_none() {
             let (first, waiting) = {
@@ -132,8 +130,7 @@ impl Sender {
                 (backlog.first(), backlog.waiting())
             };
             let Some(batch) = first else { return };
-            let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + time);
-            self.failure = self.receiver.deliver(&batch, deadline, waiting).err();
+            self.failure = self.receiver.deliver(&batch, Instant::now() + time, waiting).err();
             if self.failure.is_none() {
                 shared.lock().1.pop();
             }
