@@ -2,6 +2,8 @@
 //! mean is in the Elastic Common Schema 8.17, Metricbeat's `system.process` and OpenTelemetry's semantic conventions.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use serde_json::{Map, Value, json};
 
@@ -151,6 +153,44 @@ fn parsed(output: &[u8]) -> Vec<Map<String, Value>> {
     lines(output).into_iter().map(|line| serde_json::from_str(line).expect(line)).collect()
 }
 
+/// Each of their records has what each of ours has, by their name, and nothing else. `kind` is known by its table and the mark of a
+/// record that was cut.
+fn compare(
+    schema: &str,
+    (kind, mark): (&str, &str),
+    table: &[(&str, &str, Conversion)],
+    ours: &[Map<String, Value>],
+    theirs: &[Map<String, Value>],
+) {
+    assert_eq!(theirs.len(), ours.len());
+    let mut seen = BTreeSet::new();
+    for (ours, theirs) in ours.iter().zip(theirs) {
+        let mut found = BTreeMap::new();
+        flat(theirs, "", &mut found);
+        assert_eq!(found.remove("labels.k8s.pod"), Some(json!("web-1")));
+        assert_eq!(found.remove("ecs.version"), (schema == "ecs").then(|| json!("8.17.0")));
+        for (field, name, form) in table {
+            let (mut expected, mut value) = (form(ours, field), found.remove(*name));
+            if ["timestamp", "accessed"].contains(field) {
+                // Each run has its own, and reads the file.
+                (expected, value) = (expected.map(|_| json!(0)), value.map(|_| json!(0)));
+            }
+            assert_eq!(value, expected, "{schema} {field} as {name} of {ours:?}");
+            seen.extend(value.map(|_| *name));
+        }
+        assert!(found.is_empty(), "{schema}: {found:?}");
+    }
+    // Each of them was in some record.
+    let never: Vec<_> = table.iter().filter(|(_, name, _)| !seen.contains(name)).map(|(field, ..)| field).collect();
+    assert!(never.is_empty(), "{schema}: {never:?}");
+    // And the program knows of no more.
+    let listed = quiet(&mut procline(&["fields", kind, "--schema", schema, "--format", "json"]));
+    let row = |row: &Map<String, Value>| [row["field"].clone(), row["name"].clone()].map(|text| text.to_string());
+    let listed: BTreeSet<_> = parsed(&listed).iter().map(row).collect();
+    let expected = table.iter().map(|(field, name, _)| [*field, *name]).chain([[mark; 2]]);
+    assert_eq!(listed, expected.map(|names| names.map(|text| json!(text).to_string())).collect());
+}
+
 #[test]
 fn every_field_by_name_nesting_and_unit() {
     let tree = Tree::copy();
@@ -159,41 +199,108 @@ fn every_field_by_name_nesting_and_unit() {
     let ours = run(&[]);
     for (schema, table) in [("ecs", [ECS, &[("container", "container.id", same)]].concat()), ("otel", OTEL.to_vec())] {
         let theirs = run(&["--schema", schema, "--label", "k8s.pod=web-1"]);
-        assert_eq!(theirs.len(), ours.len());
-        let mut seen = BTreeSet::new();
-        for (ours, theirs) in ours.iter().zip(&theirs) {
-            let mut found = BTreeMap::new();
-            flat(theirs, "", &mut found);
-            assert_eq!(found.remove("labels.k8s.pod"), Some(json!("web-1")));
-            assert_eq!(found.remove("ecs.version"), (schema == "ecs").then(|| json!("8.17.0")));
-            for (field, name, form) in &table {
-                let (mut expected, mut value) = (form(ours, field), found.remove(*name));
-                if *field == "timestamp" {
-                    // Of another run.
-                    (expected, value) = (expected.map(|_| json!(0)), value.map(|_| json!(0)));
-                }
-                assert_eq!(value, expected, "{schema} {field} as {name} of {ours:?}");
-                seen.extend(value.map(|_| *name));
-            }
-            assert!(found.is_empty(), "{schema}: {found:?}");
-        }
-        // Every one of them was of some process in the fixture.
-        let never: Vec<_> = table.iter().filter(|(_, name, _)| !seen.contains(name)).collect::<Vec<_>>();
-        assert!(never.is_empty(), "{schema}: {:?}", never.iter().map(|(field, ..)| field).collect::<Vec<_>>());
-        // And the program knows of no more, but for the mark of a record that was cut.
-        let listed = quiet(&mut procline(&["fields", "process", "--schema", schema, "--format", "json"]));
-        let row = |row: &Map<String, Value>| [row["field"].clone(), row["name"].clone()].map(|text| text.to_string());
-        let listed: BTreeSet<_> = parsed(&listed).iter().map(row).collect();
-        assert_eq!(
-            listed,
-            table
-                .iter()
-                .map(|(field, name, _)| [*field, *name])
-                .chain([["command_truncated"; 2]])
-                .map(|names| names.map(|text| json!(text).to_string()))
-                .collect()
-        );
+        compare(schema, ("process", "command_truncated"), &table, &ours, &theirs);
     }
+}
+
+fn kind_of_ecs(ours: &Map<String, Value>, field: &str) -> Option<Value> {
+    Some(match ours.get(field)?.as_str().unwrap() {
+        "directory" => json!("dir"),
+        word => json!(word),
+    })
+}
+
+/// Of regular files only.
+fn size(ours: &Map<String, Value>, field: &str) -> Option<Value> {
+    ours.get(field).filter(|_| ours["kind"] == "file").cloned()
+}
+
+/// Four digits.
+fn mode(ours: &Map<String, Value>, field: &str) -> Option<Value> {
+    Some(format!("{:0>4}", ours.get(field)?.as_str().unwrap()).into())
+}
+
+const FILES_IN_ECS: &[(&str, &str, Conversion)] = &[
+    ("path", "file.path", same),
+    ("kind", "file.type", kind_of_ecs),
+    ("size", "file.size", size),
+    ("mode", "file.mode", mode),
+    ("owner", "file.owner", same),
+    ("group", "file.group", same),
+    ("modified", "file.mtime", same),
+    ("changed", "file.ctime", same),
+    ("born", "file.created", same),
+    ("target", "file.target_path", same),
+    ("sha256", "file.hash.sha256", same),
+    ("Computer", "host.name", same),
+    ("timestamp", "@timestamp", same),
+    ("uid", "file.uid", text),
+    ("gid", "file.gid", text),
+    ("accessed", "file.accessed", same),
+    ("inode", "file.inode", text),
+];
+
+const FILES_IN_OTEL: &[(&str, &str, Conversion)] = &[
+    ("path", "file.path", same),
+    ("size", "file.size", size),
+    ("mode", "file.mode", mode),
+    ("owner", "file.owner.name", same),
+    ("group", "file.group.name", same),
+    ("modified", "file.modified", same),
+    ("changed", "file.changed", same),
+    ("born", "file.created", same),
+    ("target", "file.symbolic_link.target_path", same),
+    ("Computer", "host.name", same),
+    ("timestamp", "timestamp", same),
+    ("uid", "file.owner.id", text),
+    ("gid", "file.group.id", text),
+    ("accessed", "file.accessed", same),
+    ("inode", "file.inode", text),
+];
+
+const SOFTWARE_IN_ECS: &[(&str, &str, Conversion)] = &[
+    ("name", "package.name", same),
+    ("version", "package.version", same),
+    ("architecture", "package.architecture", same),
+    ("size", "package.size", bytes),
+    ("summary", "package.description", same),
+    ("installed_at", "package.installed", same),
+    ("source", "package.type", same),
+    ("Computer", "host.name", same),
+    ("timestamp", "@timestamp", same),
+    ("homepage", "package.reference", same),
+];
+
+#[test]
+fn files_and_packages_by_name_nesting_and_unit() {
+    let folder = tempfile::tempdir().unwrap();
+    let [file, link] = ["file", "link"].map(|name| folder.path().join(name));
+    fs::write(&file, "text").unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o4750)).unwrap();
+    symlink("file", &link).unwrap();
+    let paths = [folder.path(), &file, &link].map(|path| path.to_str().unwrap());
+    let files = |more: &[&str]| {
+        parsed(&quiet(&mut procline(&[&["inventory", "files", "--fields", "all"], &paths[..], more].concat())))
+    };
+    let ours = files(&[]);
+    for (schema, table) in [("ecs", FILES_IN_ECS), ("otel", FILES_IN_OTEL)] {
+        let theirs = files(&["--schema", schema, "--label", "k8s.pod=web-1"]);
+        compare(schema, ("files", "truncated"), table, &ours, &theirs);
+    }
+
+    let dpkg = folder.path().join("root/var/lib/dpkg");
+    fs::create_dir_all(dpkg.join("info")).unwrap();
+    fs::write(dpkg.join("info/one.list"), "").unwrap();
+    let status = "Package: one\nStatus: install ok installed\nArchitecture: all\nVersion: 1:2-3\nInstalled-Size: 5\n\
+                  Homepage: https://example.com/\nDescription: a package\n";
+    fs::write(dpkg.join("status"), status).unwrap();
+    let root = folder.path().join("root");
+    let software = |more: &[&str]| {
+        let arguments = ["inventory", "software", "--fields", "all", "--rootfs", root.to_str().unwrap()];
+        parsed(&quiet(&mut procline(&[&arguments, more].concat())))
+    };
+    let theirs = software(&["--schema", "ecs", "--label", "k8s.pod=web-1"]);
+    compare("ecs", ("software", "truncated"), SOFTWARE_IN_ECS, &software(&[]), &theirs);
 }
 
 #[test]
