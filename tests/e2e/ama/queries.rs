@@ -51,6 +51,9 @@ const FUNCTIONS: [&str; 26] = [
     "tostring",
 ];
 
+/// The queries that inventory.bicep saves as functions.
+pub(super) const SAVED: [&str; 2] = ["function-configuration-change.kql", "function-configuration-data.kql"];
+
 /// What Kusto reports about the queries, `None` if the test must be skipped.
 pub(super) fn ask(test: &str, queries: &BTreeMap<String, String>) -> Option<BTreeMap<String, Answer>> {
     ask_with_source(test, "Custom-ProcessMonitor", queries)
@@ -69,7 +72,7 @@ pub(super) fn ask_with_source(
     let table = |list: &str| {
         let mut table = columns(list);
         // Every table of a workspace has these columns.
-        table.extend(["_ResourceId", "TenantId", "Type", "_IsBillable"].map(|name| column(name, "string")));
+        table.extend(["_ResourceId", "_SubscriptionId", "TenantId", "Type", "_IsBillable"].map(|name| column(name, "string")));
         table.push(column("_BilledSize", "real"));
         table
     };
@@ -98,6 +101,7 @@ pub(super) fn ask_with_source(
 fn queries() -> BTreeMap<String, String> {
     let alerts = ["alert.kql", "alert-host.kql", "alert-exec.kql"];
     let mut queries: BTreeMap<_, _> = alerts.map(|name| (name.to_owned(), file(name))).into();
+    queries.extend(SAVED.map(|name| (name.to_owned(), file(name))));
     // A blank line separates queries, as in the editor of Log Analytics.
     let text = file("queries.kql");
     queries.extend(text.split("\n\n").enumerate().map(|(n, text)| (format!("queries.kql {n}"), text.to_owned())));
