@@ -72,7 +72,9 @@ pub(super) fn ask_with_source(
     let table = |list: &str| {
         let mut table = columns(list);
         // Every table of a workspace has these columns.
-        table.extend(["_ResourceId", "_SubscriptionId", "TenantId", "Type", "_IsBillable"].map(|name| column(name, "string")));
+        table.extend(
+            ["_ResourceId", "_SubscriptionId", "TenantId", "Type", "_IsBillable"].map(|name| column(name, "string")),
+        );
         table.push(column("_BilledSize", "real"));
         table
     };
