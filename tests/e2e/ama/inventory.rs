@@ -1,1 +1,295 @@
-//! Rows of the inventory.
+//! The tables of the inventory: what their queries and the functions with Azure's columns make of what procline really writes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::azure::bicep;
+use super::layouts::{check, evaluate};
+use super::machine::rows;
+use super::queries::{ask, table};
+use super::{Column, KINDS, Kind, arguments, column, file};
+use crate::support::{lacks, procline, quiet};
+
+type Rows = Vec<Map<String, Value>>;
+
+/// The functions that inventory.bicep saves, their files, and the columns of the tables of Azure that they stand for, from Microsoft's
+/// reference of the tables ConfigurationChange and ConfigurationData of 2024-07-30. A column without a type is a string.
+pub(super) const SAVED: [(&str, &str, &str); 2] = [
+    ("ProclineConfigurationChange", "function-configuration-change.kql", CHANGE),
+    ("ProclineConfigurationData", "function-configuration-data.kql", DATA),
+];
+
+const CHANGE: &str = "
+Acls Attributes _BilledSize:real ChangeCategory Computer ConfigChangeType Current DateCreated:datetime DateModified:datetime
+FieldsChanged FileContentChecksum FileSystemPath Hive _IsBillable LastSnapshotAge:long Location ManagementGroupName Name Previous
+PreviousAcls PreviousAttributes PreviousDateCreated:datetime PreviousDateModified:datetime PreviousFileContentChecksum
+PreviousSize:long PreviousValueData PreviousValueType Publisher RegistryKey _ResourceId Size:long SoftwareDescription SoftwareName
+SoftwareType SourceComputerId SourceSystem _SubscriptionId SvcAccount SvcChangeType SvcController SvcDisplayName SvcName SvcPath
+SvcPreviousAccount SvcPreviousController SvcPreviousPath SvcPreviousRunlevels SvcPreviousStartupType SvcPreviousState SvcRunlevels
+SvcStartupType SvcState TimeGenerated:datetime Type ValueData ValueName ValueType VMUUID";
+
+const DATA: &str = "
+Acls Architecture Attributes _BilledSize:real Computer ConfigDataType CurrentVersion DateCreated:datetime DateModified:datetime
+FileContentChecksum FileSystemPath Hive _IsBillable Location ManagementGroupName Name Publisher RegistryKey _ResourceId Size:long
+SoftwareDescription SoftwareName SoftwareType SourceComputerId SourceSystem _SubscriptionId SvcAccount SvcController SvcDescription
+SvcDisplayName SvcName SvcPath SvcRunlevels SvcStartupType SvcState TimeGenerated:datetime Type ValueData ValueName ValueType VMUUID";
+
+pub(super) fn azures_columns(columns: &str) -> Vec<Column> {
+    columns
+        .split_whitespace()
+        .map(|word| word.split_once(':').unwrap_or((word, "string")))
+        .map(|(name, kind)| column(name, kind))
+        .collect()
+}
+
+#[test]
+fn the_functions_have_azures_columns() {
+    let test = "the_functions_have_azures_columns";
+    let queries = BTreeMap::from(SAVED.map(|(_, name, _)| (name.to_owned(), file(name))));
+    let Some(answers) = ask(test, &queries) else { return };
+    let page = file("CHANGE-TRACKING.md");
+    for (_, name, columns) in SAVED {
+        let expected = azures_columns(columns);
+        assert_eq!(answers[name].problems, Vec::<String>::new());
+        assert_eq!(answers[name].columns, expected, "{name}");
+        // The page says what each has.
+        for Column { name, .. } in expected {
+            let previous = name.replacen("SvcPrevious", "Svc", 1);
+            assert!(page.contains(&format!("`{name}`")) || page.contains(&format!("`{previous}`")), "{name}");
+        }
+    }
+
+    // Both are deployed under their names.
+    let Some(template) = bicep(test, "inventory.bicep") else { return };
+    let functions = template["variables"]["functions"]["value"].as_array().unwrap();
+    let deployed: BTreeSet<_> = functions
+        .iter()
+        .map(|one| {
+            [&one["name"], &one["query"]["function"]["parameters"]["file_path"]]
+                .map(|text| text.as_str().unwrap().to_owned())
+        })
+        .collect();
+    assert_eq!(
+        deployed,
+        SAVED.iter().map(|(function, name, _)| [(*function).to_owned(), (*name).to_owned()]).collect()
+    );
+}
+
+/// The kinds of the inventory.
+fn kinds() -> impl Iterator<Item = &'static Kind> {
+    KINDS.iter().filter(|kind| kind.is_inventory())
+}
+
+/// The tables as Azure has them after the transforms. None if the test must be skipped.
+pub(super) fn tables(test: &str, lines: &BTreeMap<&str, Rows>) -> Option<Value> {
+    let mut tables = json!({});
+    for kind in kinds() {
+        let mut table_rows = check(test, kind, &lines[kind.record])?;
+        for row in &mut table_rows {
+            row.insert("Type".to_owned(), kind.table.into());
+        }
+        tables[kind.table] = json!({"columns": table(kind.list), "rows": table_rows});
+    }
+    Some(tables)
+}
+
+/// A machine of which procline reads packages, unit files and files, and what it has written about them.
+struct Machine<'a> {
+    folder: &'a Path,
+    name: &'a str,
+    lines: BTreeMap<&'static str, Rows>,
+}
+
+impl<'a> Machine<'a> {
+    fn new(folder: &'a Path, name: &'a str) -> Self {
+        for part in ["var/lib/dpkg/info", "etc/systemd/system", "data"] {
+            fs::create_dir_all(folder.join(name).join(part)).unwrap();
+        }
+        Machine { folder, name, lines: kinds().map(|kind| (kind.record, Rows::new())).collect() }
+    }
+
+    fn at(&self, path: &str) -> String {
+        self.folder.join(self.name).join(path).to_str().unwrap().to_owned()
+    }
+
+    /// Sets the installed packages.
+    fn packages(&self, packages: &[(&str, &str)]) {
+        let stanza = |(name, version): &(&str, &str)| {
+            format!(
+                "Package: {name}\nStatus: install ok installed\nArchitecture: all\nMaintainer: M\nVersion: {version}\n\n"
+            )
+        };
+        fs::write(self.at("var/lib/dpkg/status"), packages.iter().map(stanza).collect::<String>()).unwrap();
+    }
+
+    fn service(&self, name: &str, user: &str) {
+        let text = format!("[Service]\nUser={user}\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n");
+        fs::write(self.at(&format!("etc/systemd/system/{name}")), text).unwrap();
+    }
+
+    /// Runs the commands of these units, with the files of this machine.
+    fn run(&mut self, unit: fn(&Kind) -> String) {
+        for kind in kinds() {
+            let mut words = arguments(&unit(kind));
+            words.truncate(words.iter().position(|word| word == "--output").unwrap());
+            for word in &mut words {
+                *word = word.replace("/var/lib/procline/", &self.at("")).replace("/etc", &self.at("data"));
+            }
+            let words: Vec<_> = words.iter().map(String::as_str).collect();
+            let root = self.at("");
+            let root: &[&str] = if kind.record == "files" { &[] } else { &["--rootfs", &root] };
+            let output = quiet(procline(&words).args(["--computer", self.name]).args(root));
+            self.lines.get_mut(kind.record).unwrap().extend(rows(std::str::from_utf8(&output).unwrap()));
+        }
+    }
+}
+
+/// The query whose comment begins like this, with other values.
+fn query(comment: &str, values: &[(&str, &str)]) -> String {
+    let text = file("queries.kql");
+    let queries: Vec<_> = text.split("\n\n").filter(|query| query.starts_with(&format!("// {comment}"))).collect();
+    assert_eq!(queries.len(), 1, "{comment}");
+    let mut query = queries[0].to_owned();
+    for (old, new) in values {
+        assert!(query.contains(old), "{old}: {query}");
+        query = query.replace(old, new);
+    }
+    query
+}
+
+/// These columns of each row, in order.
+fn picked(rows: &[Map<String, Value>], names: &[&str]) -> Vec<String> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let mut picked: Vec<_> =
+        rows.iter().map(|row| names.iter().map(|name| text(&row[*name])).collect::<Vec<_>>().join(" ")).collect();
+    picked.sort();
+    picked
+}
+
+#[test]
+fn queries_say_what_is_there_and_what_has_changed() {
+    let test = "queries_say_what_is_there_and_what_has_changed";
+    if lacks(test, false, &["node"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut one = Machine::new(folder.path(), "web-1");
+    one.packages(&[("own", "1"), ("gone", "1"), ("stays", "1")]);
+    one.service("own.service", "root");
+    fs::write(one.at("data/changes"), "one").unwrap();
+    fs::write(one.at("data/goes"), "two").unwrap();
+    // The first run for changes has no rows, and each state comes after such a run.
+    one.run(Kind::service);
+    assert!(one.lines.values().all(Vec::is_empty));
+    one.run(Kind::state_service);
+    one.packages(&[("own", "2"), ("stays", "1"), ("comes", "1")]);
+    one.service("own.service", "other");
+    fs::write(one.at("data/changes"), "other").unwrap();
+    quiet(&mut crate::support::command("chmod", &["4755", &one.at("data/changes")]));
+    fs::remove_file(one.at("data/goes")).unwrap();
+    // A run that is killed before it replaces its snapshot repeats its changes.
+    let snapshots: Vec<_> = kinds().map(|kind| one.at(&format!("{}.jsonl", kind.record))).collect();
+    let before: Vec<_> = snapshots.iter().map(|path| fs::read(path).unwrap()).collect();
+    one.run(Kind::service);
+    for (path, content) in snapshots.iter().zip(before) {
+        fs::write(path, content).unwrap();
+    }
+    one.run(Kind::service);
+    let mut other = Machine::new(folder.path(), "web-2");
+    other.packages(&[("own", "1"), ("gone", "1")]);
+    other.service("own.service", "root");
+    fs::write(other.at("data/changes"), "one").unwrap();
+    other.run(Kind::service);
+    other.run(Kind::state_service);
+
+    let data = one.at("data");
+    let mut lines = one.lines.clone();
+    for (record, rows) in &mut lines {
+        rows.extend(other.lines[record].clone());
+    }
+    let Some(tables) = tables(test, &lines) else { return };
+    let ask = |query: &str| evaluate(test, &tables, query).unwrap();
+    let expect = |query: &str, names: &[&str], expected: &[&str]| {
+        let expected: Vec<_> = expected.iter().map(|line| line.replace("DATA", &data)).collect();
+        assert_eq!(picked(&ask(query), names), expected, "{query}");
+    };
+
+    // What is there now: nothing twice, nothing that is gone.
+    let now = ["web-1 comes 1", "web-1 own 2", "web-1 stays 1", "web-2 gone 1", "web-2 own 1"];
+    expect(&query("The software that each machine has now", &[]), &["Computer", "name", "version"], &now);
+    let of_own = [("'openssl'", "'own'"), ("'3.0.11-1~deb12u2'", "'1'")];
+    expect(&query("Which machines have a version", &of_own), &["Computer", "name", "version"], &["web-2 own 1"]);
+    let versions = query("Which versions of a package", &of_own[..1]);
+    expect(&versions, &["version", "Machines", "Where"], &["1 1 [\"web-2\"]", "2 1 [\"web-1\"]"]);
+    let services = ["web-1 own.service other", "web-2 own.service root"];
+    expect(&query("The services that each machine has now", &[]), &["Computer", "name", "user"], &services);
+    let files = ask(&query("The files that each machine has now", &[]));
+    let files: Vec<_> = files.iter().filter(|row| row["Computer"] == "web-1").cloned().collect();
+    assert_eq!(picked(&files, &["path", "size"])[1..], [format!("{data}/changes 5")]);
+
+    // What has changed. The changes were repeated.
+    let repeated = |lines: &[&str]| {
+        lines.iter().flat_map(|line| [line.replace("DATA", &data), line.replace("DATA", &data)]).collect::<Vec<_>>()
+    };
+    let changed = repeated(&[
+        "added comes",
+        "modified DATA",
+        "modified DATA/changes",
+        "modified own",
+        "modified own.service",
+        "removed DATA/goes",
+        "removed gone",
+    ]);
+    for query in [query("What changed since yesterday", &[]), query("What changed on one machine", &[])] {
+        assert_eq!(picked(&ask(&query), &["change", "Item"]), changed, "{query}");
+    }
+    let upgrades = query("Packages that were installed, upgraded or removed", &[]);
+    let expected = repeated(&["added comes  1", "modified own 1 2", "removed gone 1 "]);
+    assert_eq!(picked(&ask(&upgrades), &["change", "name", "Before", "version"]), expected);
+    let contents = ask(&query("Files of /etc whose content changed", &[("/etc/", &data)]));
+    let state = &one.lines["files"];
+    let sum = |n: usize| {
+        state.iter().filter(|row| row["path"] == format!("{data}/changes")).nth(n).unwrap()["sha256"].clone()
+    };
+    assert_eq!(contents.len(), 2);
+    assert_eq!((&contents[0]["Before"], &contents[0]["After"]), (&sum(0), &sum(1)));
+    let owner = if rustix::process::getuid().is_root() { "root" } else { state[0]["owner"].as_str().unwrap() };
+    let setuid = ask(&query("Setuid programs of root", &[("owner == 'root'", &format!("owner == '{owner}'"))]));
+    assert_eq!(picked(&setuid, &["path", "mode"]), repeated(&["DATA/changes 4755"]));
+
+    // The same with Azure's columns.
+    let [(_, changes, _), (_, data_function, _)] = SAVED;
+    let found = ask(&file(data_function));
+    let software: Vec<_> = found.iter().filter(|row| row["ConfigDataType"] == "Software").cloned().collect();
+    assert_eq!(picked(&software, &["Computer", "SoftwareName", "CurrentVersion"]), now);
+    let daemons: Vec<_> = found.iter().filter(|row| row["ConfigDataType"] == "Daemons").cloned().collect();
+    assert_eq!(picked(&daemons, &["Computer", "SvcName", "SvcAccount"]), services);
+    assert_eq!(found.iter().filter(|row| row["ConfigDataType"] == "Files").count(), 4);
+    let found = ask(&file(changes));
+    let of = |kind: &str, names: &[&str]| {
+        let rows: Vec<_> = found.iter().filter(|row| row["ConfigChangeType"] == kind).cloned().collect();
+        picked(&rows, names)
+    };
+    assert_eq!(
+        of("Software", &["ChangeCategory", "SoftwareName", "Previous", "Current", "FieldsChanged"]),
+        repeated(&["Added comes Not installed 1 ", "Modified own 1 2 Current", "Removed gone 1 Not installed "])
+    );
+    assert_eq!(
+        of(
+            "Daemons",
+            &["ChangeCategory", "SvcName", "SvcPreviousAccount", "SvcAccount", "FieldsChanged", "SvcChangeType"]
+        ),
+        repeated(&["Modified own.service root other SvcAccount ServiceAccount"])
+    );
+    let files = of("Files", &["ChangeCategory", "FileSystemPath", "PreviousSize", "Size", "FieldsChanged"]);
+    assert_eq!(
+        files[2..],
+        repeated(&[
+            "Modified DATA/changes 3 5 FileContentChecksum, Size, DateModified, Acls, changed",
+            "Removed DATA/goes 3 null "
+        ])
+    );
+}

@@ -1,5 +1,5 @@
 //! The values that the transforms make of procline's lines. `rows.js` evaluates the syntax tree that Kusto's own parser
-//! makes of a transform. Nothing here runs Kusto itself.
+//! makes of a transform or a query. Nothing here runs Kusto itself.
 
 use serde_json::{Map, Value, json};
 
@@ -19,14 +19,20 @@ pub(super) fn rows_of(
     transform: &str,
     lines: &[Map<String, Value>],
 ) -> Option<Vec<Map<String, Value>>> {
+    let tables = json!({"source": {"columns": columns(stream), "rows": lines}});
+    evaluate(test, &tables, &file(transform))
+}
+
+/// The rows of a query on tables, each with its columns and its rows.
+pub(super) fn evaluate(test: &str, tables: &Value, query: &str) -> Option<Vec<Map<String, Value>>> {
     if lacks(test, false, &["node"]) {
         return None;
     }
     let package = tool(test, "node_modules/@kusto/language-service-next")?;
-    let input = json!({"stream": columns(stream), "transform": file(transform), "rows": lines}).to_string();
+    let input = json!({"tables": tables, "query": query}).to_string();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/ama/rows.js");
     let (success, output, errors) = feed(command("node", &[script]).arg(package), &input);
-    assert!(success && errors.is_empty(), "{transform}: {errors}");
+    assert!(success && errors.is_empty(), "{query}: {errors}");
     Some(serde_json::from_str(&output).unwrap())
 }
 

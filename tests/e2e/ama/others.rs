@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::inventory::{SAVED, tables};
+use super::layouts::evaluate;
 use super::machine::{Machine, rows};
 use super::runs::{CHECKOUT, KINDS_CHECKOUT, enabling, others, steps};
 use super::{KINDS, Kind, columns, file};
@@ -287,11 +289,13 @@ fn the_units_for_the_inventory_write_changes_and_states() {
     assert_eq!(change(2, "path", "/etc/own-new")["change"], "added");
 
     // The changes make the later state of the earlier one.
+    let mut lines = BTreeMap::new();
     machine.run(&format!("systemctl start {states}"));
     for (kind, rows) in kinds.iter().zip(written()) {
         let newest = rows.last().unwrap()["timestamp"].clone();
         let (state, earlier): (Rows, Rows) = rows.into_iter().partition(|row| row["timestamp"] == newest);
         assert!(state.iter().all(|row| !row.contains_key("change")));
+        lines.insert(kind.record, earlier.clone());
         let mut items = BTreeMap::new();
         for row in earlier {
             let (key, values) = item(kind, &row);
