@@ -169,6 +169,31 @@ fn picked(rows: &[Map<String, Value>], names: &[&str]) -> Vec<String> {
     picked
 }
 
+/// What procline writes of kernels, of which rpm has several: one comes, and another one goes. The other package is replaced.
+fn kernels() -> Rows {
+    let now = chrono::Utc::now();
+    let row = |minutes: i64, name: &str, rest: Value| {
+        let time = (now - chrono::TimeDelta::minutes(minutes)).to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+        let mut row = json!({"name": name, "architecture": "x86_64", "status": "installed", "source": "rpm", "Computer": "web-3"});
+        row["timestamp"] = time.into();
+        let Value::Object(mut row) = row else { unreachable!() };
+        row.extend(rest.as_object().unwrap().clone());
+        row
+    };
+    vec![
+        row(9, "kernel", json!({"version": "1-1"})),
+        row(9, "kernel", json!({"version": "2-1"})),
+        row(9, "other", json!({"version": "1-1"})),
+        row(4, "kernel", json!({"version": "3-1", "change": "added"})),
+        row(4, "kernel", json!({"change": "removed", "previous": {"version": "1-1", "status": "installed"}})),
+        row(
+            4,
+            "other",
+            json!({"version": "2-1", "change": "modified", "fields_changed": ["version"], "previous": {"version": "1-1"}}),
+        ),
+    ]
+}
+
 #[test]
 fn queries_say_what_is_there_and_what_has_changed() {
     let test = "queries_say_what_is_there_and_what_has_changed";
@@ -210,6 +235,8 @@ fn queries_say_what_is_there_and_what_has_changed() {
     for (record, rows) in &mut lines {
         rows.extend(other.lines[record].clone());
     }
+    // There may be no rpm here.
+    lines.get_mut("software").unwrap().extend(kernels());
     let Some(tables) = tables(test, &lines) else { return };
     let ask = |query: &str| evaluate(test, &tables, query).unwrap();
     let expect = |query: &str, names: &[&str], expected: &[&str]| {
@@ -218,7 +245,16 @@ fn queries_say_what_is_there_and_what_has_changed() {
     };
 
     // What is there now: nothing twice, nothing that is gone.
-    let now = ["web-1 comes 1", "web-1 own 2", "web-1 stays 1", "web-2 gone 1", "web-2 own 1"];
+    let now = [
+        "web-1 comes 1",
+        "web-1 own 2",
+        "web-1 stays 1",
+        "web-2 gone 1",
+        "web-2 own 1",
+        "web-3 kernel 2-1",
+        "web-3 kernel 3-1",
+        "web-3 other 2-1",
+    ];
     expect(&query("The software that each machine has now", &[]), &["Computer", "name", "version"], &now);
     let of_own = [("'openssl'", "'own'"), ("'3.0.11-1~deb12u2'", "'1'")];
     expect(&query("Which machines have a version", &of_own), &["Computer", "name", "version"], &["web-2 own 1"]);
@@ -243,12 +279,18 @@ fn queries_say_what_is_there_and_what_has_changed() {
         "removed DATA/goes",
         "removed gone",
     ]);
-    for query in [query("What changed since yesterday", &[]), query("What changed on one machine", &[])] {
-        assert_eq!(picked(&ask(&query), &["change", "Item"]), changed, "{query}");
+    let since_yesterday = query("What changed since yesterday", &[]);
+    let of = |query: &str, machine: &str| -> Rows {
+        ask(query).into_iter().filter(|row| row.get("Computer").is_none_or(|name| name == machine)).collect()
+    };
+    for query in [&since_yesterday, &query("What changed on one machine", &[])] {
+        assert_eq!(picked(&of(query, "web-1"), &["change", "Item"]), changed, "{query}");
     }
+    let of_kernels = picked(&of(&since_yesterday, "web-3"), &["change", "Item"]);
+    assert_eq!(of_kernels, ["added kernel", "modified other", "removed kernel"]);
     let upgrades = query("Packages that were installed, upgraded or removed", &[]);
     let expected = repeated(&["added comes  1", "modified own 1 2", "removed gone 1 "]);
-    assert_eq!(picked(&ask(&upgrades), &["change", "name", "Before", "version"]), expected);
+    assert_eq!(picked(&of(&upgrades, "web-1"), &["change", "name", "Before", "version"]), expected);
     let contents = ask(&query("Files of /etc whose content changed", &[("/etc/", &data)]));
     let state = &one.lines["files"];
     let sum = |n: usize| {
@@ -270,7 +312,8 @@ fn queries_say_what_is_there_and_what_has_changed() {
     assert_eq!(found.iter().filter(|row| row["ConfigDataType"] == "Files").count(), 4);
     let found = ask(&file(changes));
     let of = |kind: &str, names: &[&str]| {
-        let rows: Vec<_> = found.iter().filter(|row| row["ConfigChangeType"] == kind).cloned().collect();
+        let is_of = |row: &&Map<String, Value>| row["ConfigChangeType"] == kind && row["Computer"] == "web-1";
+        let rows: Vec<_> = found.iter().filter(is_of).cloned().collect();
         picked(&rows, names)
     };
     assert_eq!(
