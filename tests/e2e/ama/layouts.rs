@@ -20,19 +20,19 @@ pub(super) fn rows_of(
     lines: &[Map<String, Value>],
 ) -> Option<Vec<Map<String, Value>>> {
     let tables = json!({"source": {"columns": columns(stream), "rows": lines}});
-    evaluate(test, &tables, &file(transform))
+    evaluate(test, &tables, &[&file(transform)])?.pop()
 }
 
-/// The rows of a query on tables, each with its columns and its rows.
-pub(super) fn evaluate(test: &str, tables: &Value, query: &str) -> Option<Vec<Map<String, Value>>> {
+/// The rows of each query on tables. A table has columns and rows.
+pub(super) fn evaluate(test: &str, tables: &Value, queries: &[&str]) -> Option<Vec<Vec<Map<String, Value>>>> {
     if lacks(test, false, &["node"]) {
         return None;
     }
     let package = tool(test, "node_modules/@kusto/language-service-next")?;
-    let input = json!({"tables": tables, "query": query}).to_string();
+    let input = json!({"tables": tables, "queries": queries}).to_string();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/ama/rows.js");
     let (success, output, errors) = feed(command("node", &[script]).arg(package), &input);
-    assert!(success && errors.is_empty(), "{query}: {errors}");
+    assert!(success && errors.is_empty(), "{queries:?}: {errors}");
     Some(serde_json::from_str(&output).unwrap())
 }
 

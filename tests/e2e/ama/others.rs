@@ -317,18 +317,18 @@ fn the_units_for_the_inventory_write_changes_and_states() {
     // The functions with Azure's columns say the same.
     if let Some(tables) = tables(test, &lines) {
         let [(_, changes, _), (_, data, _)] = SAVED;
-        let [changes, data] = [changes, data].map(|query| evaluate(test, &tables, &file(query)).unwrap());
+        let answers = evaluate(test, &tables, &[&file(changes), &file(data)]).unwrap();
         let one = |rows: &Rows, column: &str, name: &str| {
             let found: Vec<_> = rows.iter().filter(|row| row[column] == name).collect();
             assert_eq!(found.len(), 1, "{name}: {found:?}");
             found[0].clone()
         };
-        let service = one(&changes, "SvcName", "own.service");
+        let service = one(&answers[0], "SvcName", "own.service");
         assert_eq!((&service["SvcPreviousState"], &service["SvcState"]), (&"Stopped".into(), &"Running".into()));
         assert_eq!((&service["SvcStartupType"], &service["SvcChangeType"]), (&"Auto".into(), &"State".into()));
-        assert_eq!(one(&data, "SvcName", "own.service")["SvcState"], "Running");
-        assert_eq!(one(&data, "SoftwareName", "own")["CurrentVersion"], "2.0-1");
-        assert_eq!(one(&data, "FileSystemPath", "/etc/own-secret")["FileContentChecksum"], sum[..64]);
+        assert_eq!(one(&answers[1], "SvcName", "own.service")["SvcState"], "Running");
+        assert_eq!(one(&answers[1], "SoftwareName", "own")["CurrentVersion"], "2.0-1");
+        assert_eq!(one(&answers[1], "FileSystemPath", "/etc/own-secret")["FileContentChecksum"], sum[..64]);
     }
     let journal =
         format!("journalctl --sync; journalctl --quiet --output cat --unit {}", states.replace(' ', " --unit "));

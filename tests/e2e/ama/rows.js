@@ -1,6 +1,6 @@
-// What a query makes of rows. Reads {"tables": {name: {"columns": [{name, type}], "rows": [{column: value}]}}, "query": text} on
-// standard input, and prints the rows of the result. argv[2] is the folder of the npm package, whose parser and binder read the
-// text. The package runs nothing, so the operators on tables are here, and those on values in scalars.js, as Kusto's
+// What queries make of rows. Reads {"tables": {name: {"columns": [{name, type}], "rows": [{column: value}]}}, "queries": [text]} on
+// standard input, and prints the rows of each result. argv[2] is the folder of the npm package, whose parser and binder read the
+// texts. The package runs nothing, so the operators on tables are here, and those on values in scalars.js, as Kusto's
 // documentation describes them.
 'use strict';
 const fs = require('fs');
@@ -8,11 +8,10 @@ const { KustoCode, Syntax, globals } = require('./kusto.js');
 
 const input = JSON.parse(fs.readFileSync(0, 'utf8'));
 const columns = Object.fromEntries(Object.entries(input.tables).map(([name, table]) => [name, table.columns]));
-const code = KustoCode.ParseAndAnalyze(input.query, globals(columns));
-if (code.GetDiagnostics().Count) throw new Error(code.GetDiagnostics().getItem(0).Message);
+const database = globals(columns);
 
-// What the query names: tables are lists, and functions have a body.
-const scope = Object.fromEntries(Object.entries(input.tables).map(([name, table]) => [name, table.rows]));
+// What a query names: tables are lists, and functions have a body.
+const scope = {};
 const { kind, each, value } = require('./scalars.js')({ Syntax }, scope);
 
 // The name and the value of an expression that an operator lists.
@@ -86,24 +85,26 @@ function run(node) {
   return operators[kind(node.Operator)](run(node.Expression), node.Operator);
 }
 
-let result;
-for (const statement of each(code.Syntax.Statements)) {
-  if (kind(statement) !== 'LetStatement') {
-    result = run(statement.Expression);
-    continue;
+function answer(text) {
+  const code = KustoCode.ParseAndAnalyze(text, database);
+  if (code.GetDiagnostics().Count) throw new Error(code.GetDiagnostics().getItem(0).Message);
+  Object.keys(scope).forEach((name) => delete scope[name]);
+  Object.entries(input.tables).forEach(([name, table]) => (scope[name] = table.rows));
+  let result;
+  for (const statement of each(code.Syntax.Statements)) {
+    if (kind(statement) !== 'LetStatement') {
+      result = run(statement.Expression);
+      continue;
+    }
+    const { Name, Expression } = statement;
+    if (kind(Expression) === 'FunctionDeclaration') {
+      const parameters = each(Expression.Parameters.Parameters).map((one) => one.NameAndType.Name.SimpleName);
+      scope[Name.SimpleName] = { parameters, body: Expression.Body.Expression };
+    } else {
+      scope[Name.SimpleName] = Expression.IsLiteral ? value(Expression, {}) : run(Expression);
+    }
   }
-  const { Name, Expression } = statement;
-  const isFunction = kind(Expression) === 'FunctionDeclaration';
-  if (isFunction) {
-    const parameters = each(Expression.Parameters.Parameters).map((one) => one.NameAndType.Name.SimpleName);
-    scope[Name.SimpleName] = { parameters, body: Expression.Body.Expression };
-  } else {
-    scope[Name.SimpleName] = Expression.IsLiteral ? value(Expression, {}) : run(Expression);
-  }
+  const names = Array.from({ length: code.ResultType.Columns.Count }, (_, i) => code.ResultType.Columns.getItem(i).Name);
+  return result.map((row) => Object.fromEntries(names.map((name) => [name, row[name] ?? null])));
 }
-const names = Array.from({ length: code.ResultType.Columns.Count }, (_, i) => code.ResultType.Columns.getItem(i));
-const blank = (column) => (column.Type.Name === 'string' ? '' : null);
-const isTransform = 'source' in input.tables;
-console.log(
-  JSON.stringify(result.map((row) => Object.fromEntries(names.map((c) => [c.Name, row[c.Name] ?? (isTransform ? null : blank(c))]))))
-);
+console.log(JSON.stringify(input.queries.map(answer)));
