@@ -42,6 +42,8 @@ pub enum Transient {
     Process,
     /// A receiver did not acknowledge records.
     Forward,
+    /// Records were dropped, because a receiver did not acknowledge for long. This is reported each time.
+    Dropped,
     /// Another program failed that procline asks.
     Program,
 }

@@ -15,6 +15,7 @@ pub mod inventory;
 pub mod machine;
 pub mod output;
 pub mod parse;
+mod paths;
 pub mod plan;
 pub mod process;
 mod procfs;

@@ -11,7 +11,8 @@ use crate::encode::{Encoding, msgpack};
 use crate::exit::{Outcome, Transient};
 use crate::record::{Record, truncate};
 use crate::run::steps::{LOCKING, WRITING};
-use crate::run::{End, Turn, Worker};
+use crate::run::{self, End, Turn, Worker};
+use crate::sink::forward::Unsent;
 use crate::sink::{Destination, Lines};
 
 /// Where records go, and in which encoding.
@@ -25,14 +26,17 @@ pub struct Output {
     pub max_record_bytes: usize,
 }
 
-impl Output {
-    /// The current destination, for messages.
-    pub fn destination(&self) -> String {
+impl run::Destination for Output {
+    fn name(&self) -> String {
         match &self.destination {
             Destination::Stdout => "standard output: does its reader still read?".into(),
             Destination::File(files) => files.pattern.path(SystemTime::now().into()).display().to_string(),
             Destination::Forward(receiver) => receiver.address.to_string(),
         }
+    }
+
+    fn lost(&self) -> Option<anyhow::Error> {
+        self.destination.lost()
     }
 }
 
@@ -164,9 +168,14 @@ impl Writer {
         self.lines.finish()
     }
 
-    /// Why old files could not be removed, if that failed.
-    pub fn retention_failure(&mut self) -> Option<(Transient, anyhow::Error)> {
-        self.unremoved.take().map(|error| (Transient::Retention, error))
+    /// Failures that did not prevent writing: old files that could not be removed, records that wait for their receiver, or
+    /// that were dropped.
+    pub fn failures(&mut self) -> Vec<(Transient, anyhow::Error)> {
+        let unsent = self.lines.unsent().map(|unsent| match unsent {
+            Unsent::Waiting(error) => (Transient::Forward, error),
+            Unsent::Dropped(error) => (Transient::Dropped, error),
+        });
+        self.unremoved.take().map(|error| (Transient::Retention, error)).into_iter().chain(unsent).collect()
     }
 
     /// What follows from an `error` of writing. A reader that closed the pipe is no failure. A file can be appended to

@@ -130,7 +130,7 @@ impl<R> Records<'_, R> {
         if let Some(comparison) = self.comparison.take().filter(|_| self.is_whole) {
             comparison.commit()?;
         }
-        Ok(self.writer.retention_failure().into_iter().collect())
+        Ok(self.writer.failures())
     }
 
     /// Writes what the snapshot has before it fails. Its failure matters more than one of this write.

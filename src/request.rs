@@ -253,7 +253,11 @@ fn compared<R>(
     selection.insert("--rootfs".into(), json!(plan.roots.rootfs));
     let changes = Some(Changes::new(kind, &columns, path, changes.baseline, selection)?);
     let layout = Layout::of_changes(kind, columns, labels)?;
-    let output = Output { encoding: encoding(&layout, &shared.line), ..plan.output };
+    let mut output = Output { encoding: encoding(&layout, &shared.line), ..plan.output };
+    if let (Destination::Forward(receiver), Some(_)) = (&mut output.destination, shared.time.interval) {
+        // The next snapshot finds again what was not acknowledged, so it need not wait in memory.
+        receiver.patience = Patience::Each(shared.time.timeout);
+    }
     Ok(Plan { layout, output, changes, ..plan })
 }
 

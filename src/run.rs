@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use crate::exit::{self, Outcome, Transient};
 pub use interval::Interval;
 use job::{AnyJob, Carry};
-pub use job::{End, Job, Turn, Worker};
+pub use job::{Control, End, Job, Turn, Worker};
 pub use shared::Shared;
 pub use signals::Signals;
 use stuck::StuckWorkers;
@@ -30,19 +30,27 @@ pub struct Schedule {
     pub timeout: Duration,
 }
 
+/// Where records go, as far as a run knows it.
+pub trait Destination {
+    /// What it is called now, in messages.
+    fn name(&self) -> String;
+    /// What the end of the run loses.
+    fn lost(&self) -> Option<anyhow::Error>;
+}
+
 /// Takes one snapshot, or one at every interval. `job` creates the job of a snapshot from the values that the last one
-/// left. `destination` describes where records go now, for messages.
+/// left.
 ///
 /// # Errors
 /// If a failure, a signal or the timeout ends a snapshot, or if a snapshot says that it was the last. With an interval, a failure that may pass is reported when it
 /// happens, and the run continues. A signal that leaves no line unwritten ends the run without an error.
 pub fn run<J: Job>(
     schedule: Schedule,
-    destination: impl Fn() -> String,
+    destination: &dyn Destination,
     job: impl Fn(Turn, &J::Carry) -> J,
 ) -> Result<(), Outcome> {
     let first = J::Carry::default();
-    run_any(schedule, &destination, &|turn, earlier| {
+    run_any(schedule, destination, &|turn, earlier| {
         let earlier = earlier.as_ref().and_then(|earlier| earlier.downcast_ref());
         Box::new(job(turn, earlier.unwrap_or(&first)))
     })
@@ -51,14 +59,14 @@ pub fn run<J: Job>(
 /// The same for any kind of job.
 fn run_any(
     schedule: Schedule,
-    destination: &dyn Fn() -> String,
+    destination: &dyn Destination,
     job: &dyn Fn(Turn, &Carry) -> Box<dyn AnyJob>,
 ) -> Result<(), Outcome> {
     let signals = Signals::register()?;
     let mut stuck = StuckWorkers::default();
     let mut carry = Carry::default();
     let mut snapshot = |turn, carry: &Carry| {
-        watchdog::watch(job(turn, carry), turn, destination(), schedule.timeout, &signals, &mut stuck)
+        watchdog::watch(job(turn, carry), turn, destination.name(), schedule.timeout, &signals, &mut stuck)
     };
     let Some(interval) = schedule.interval else {
         let end = snapshot(Turn { is_first: true, repeats: false }, &carry)?;
@@ -75,6 +83,7 @@ fn run_any(
                 end.failures.iter().for_each(|(kind, error)| failures.report(*kind, error));
                 end.notices.iter().for_each(|sentence| exit::say(sentence));
                 if let Some(error) = end.last {
+                    failures.report_lost(destination);
                     return Err(Outcome::Failure(error));
                 }
                 if end.reader_gone || end.signal.is_some() {
@@ -83,12 +92,16 @@ fn run_any(
                 carry = end.carry;
             }
             Err(Outcome::Transient(kind, error)) => failures.report(kind, &error),
-            Err(outcome) => return Err(outcome),
+            Err(outcome) => {
+                failures.report_lost(destination);
+                return Err(outcome);
+            }
         }
         if interval.count == Some(done) || !signals.sleep(interval.until_next(start.elapsed())) {
             break;
         }
     }
+    failures.report_lost(destination);
     if failures.reported.is_empty() && !failures.has_others { Ok(()) } else { Err(Outcome::Reported) }
 }
 
@@ -101,11 +114,18 @@ struct Failures {
 }
 
 impl Failures {
-    /// Reports a failure if it is the first of its kind.
+    /// Reports a failure if it is the first of its kind, or if each of them counts.
     fn report(&mut self, kind: Transient, error: &anyhow::Error) {
-        if !self.reported.contains(&kind) {
+        if kind == Transient::Dropped || !self.reported.contains(&kind) {
             exit::report(error);
             self.reported.push(kind);
+        }
+    }
+
+    /// Reports what the end of the run loses.
+    fn report_lost(&mut self, destination: &dyn Destination) {
+        if let Some(error) = destination.lost() {
+            self.report(Transient::Dropped, &error);
         }
     }
 }

@@ -17,7 +17,7 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 
 use file::Files;
-use forward::Receiver;
+use forward::{Receiver, Sender, Unsent};
 use line_format::LineFormat;
 use retention::Keep;
 
@@ -50,9 +50,9 @@ impl Destination {
                 let (time, file) = files.open(format, clock, waits)?;
                 (time, To::File(file), file::BATCH)
             }
-            Destination::Forward(receiver) => (clock(), To::Forward(receiver.clone()), forward::BATCH),
+            Destination::Forward(receiver) => (clock(), To::Forward(Sender::new(receiver.clone())), forward::BATCH),
         };
-        Ok((time, Lines { to, max, batch: Vec::with_capacity(max), count: 0, is_secure: false }))
+        Ok((time, Lines { to, max, batch: Vec::with_capacity(max), count: 0, is_secure: false, unsent: None }))
     }
 
     /// Which files of the same pattern are kept.
@@ -60,6 +60,14 @@ impl Destination {
         match self {
             Destination::Stdout | Destination::Forward(_) => Keep::default(),
             Destination::File(files) => files.keep,
+        }
+    }
+
+    /// What the end of the run loses.
+    pub fn lost(&self) -> Option<anyhow::Error> {
+        match self {
+            Destination::Forward(receiver) => receiver.lost(),
+            Destination::Stdout | Destination::File(_) => None,
         }
     }
 
@@ -87,12 +95,14 @@ pub struct Lines {
     count: usize,
     /// Whether the last lines must be on the disk in the end.
     is_secure: bool,
+    /// What the receiver has not acknowledged.
+    unsent: Option<Unsent>,
 }
 
 enum To {
     Stdout(io::Stdout),
     File(file::Appender),
-    Forward(Box<Receiver>),
+    Forward(Sender),
     /// Nothing more is written.
     Closed,
 }
@@ -126,6 +136,11 @@ impl Lines {
         self.batch.len()
     }
 
+    /// What a receiver had not acknowledged when this was finished.
+    pub fn unsent(&mut self) -> Option<Unsent> {
+        self.unsent.take()
+    }
+
     /// Adds one whole line. Writes the batch first if it would become too long.
     ///
     /// # Errors
@@ -147,7 +162,7 @@ impl Lines {
         match &mut self.to {
             To::Stdout(stdout) => stdout::write_all(stdout, &self.batch).context("cannot write to standard output")?,
             To::File(file) => file.append(&self.batch)?,
-            To::Forward(receiver) if self.count > 0 => receiver.send(&self.batch, self.count)?,
+            To::Forward(sender) if self.count > 0 => sender.send(&self.batch, self.count)?,
             To::Forward(_) => {}
             To::Closed => {}
         }
@@ -163,11 +178,15 @@ impl Lines {
     /// Those of [`flush`](Self::flush).
     pub fn finish(&mut self) -> anyhow::Result<()> {
         self.flush()?;
-        if let To::File(file) = &self.to {
-            if self.is_secure {
-                file.sync()?;
+        match &mut self.to {
+            To::File(file) => {
+                if self.is_secure {
+                    file.sync()?;
+                }
+                file.unlock();
             }
-            file.unlock();
+            To::Forward(sender) => self.unsent = sender.finish(),
+            To::Stdout(_) | To::Closed => {}
         }
         self.to = To::Closed;
         Ok(())

@@ -47,8 +47,7 @@ pub trait Source: Send + Sync + 'static {
 /// Those of [`run::run`].
 pub fn run<S: Source>(source: S, plan: Plan<S::Subject>, schedule: Schedule) -> Result<(), Outcome> {
     let shared = Arc::new((source, plan));
-    let destination = || shared.1.output.destination();
-    run::run(schedule, destination, |turn, earlier: &Option<Arc<S::Carry>>| Snapshot {
+    run::run(schedule, &shared.1.output, |turn, earlier: &Option<Arc<S::Carry>>| Snapshot {
         shared: Arc::clone(&shared),
         turn,
         earlier: earlier.clone(),

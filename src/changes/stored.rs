@@ -131,38 +131,37 @@ impl Stored {
         Ok(Stored { file, index, is_taken, window: (0, Vec::new()), key: header.key.clone(), path: shown })
     }
 
-    /// Takes the earlier record with this key. Of several it takes the one with the same `line`, else the first.
+    /// Takes the earlier record with this key. Of several it takes only one with the same `line`: nobody knows which of them became
+    /// another, so a kernel that replaces one of two is new, and the one that it replaces is gone.
     ///
     /// # Errors
     /// If FILE cannot be read.
     pub fn take(&mut self, key: &[u8], line: &[u8]) -> anyhow::Result<Earlier> {
         let hash = hash(key);
         let start = self.index.partition_point(|(other, _)| *other < hash);
-        let mut other = None;
+        let mut others = Vec::new();
         for place in start..self.index.len() {
             if self.index[place].0 != hash {
                 break;
             }
-            if self.is_taken[place] {
-                continue;
-            }
             let found = self.line(self.index[place].1)?;
-            if found == line {
+            if !self.is_taken[place] && found == line {
                 self.is_taken[place] = true;
                 return Ok(Earlier::Same);
             }
-            if other.is_none() {
-                let values = self.values(&found)?;
-                other = (key_of(&values, &self.key) == key).then_some((place, values));
+            let values = self.values(&found)?;
+            if key_of(&values, &self.key) == key {
+                others.push((place, values));
             }
         }
-        Ok(match other {
-            Some((place, values)) => {
+        let last = others.pop();
+        match last {
+            Some((place, values)) if others.is_empty() && !self.is_taken[place] => {
                 self.is_taken[place] = true;
-                Earlier::Other(values)
+                Ok(Earlier::Other(values))
             }
-            None => Earlier::None,
-        })
+            _ => Ok(Earlier::None),
+        }
     }
 
     /// The places of the records that were not taken, in the order of FILE.

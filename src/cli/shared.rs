@@ -110,8 +110,8 @@ pub struct OutputOptions {
 pub struct ForwardOptions {
     /// Send to Fluentd or Fluent Bit instead
     ///
-    /// Over the Fluent Forward protocol, to HOST:PORT (24224 if there is none), unix:/path or unix:@name. A batch that is not
-    /// acknowledged is sent again until --timeout.
+    /// Over the Fluent Forward protocol, to HOST:PORT (24224 if there is none), tls:HOST:PORT, unix:/path or unix:@name. A
+    /// batch that is not acknowledged is sent again until --timeout.
     #[arg(long, value_name = "ADDR", conflicts_with_all = ["output", "format"], value_parser = Address::parse)]
     #[arg(value_hint = ValueHint::Other)]
     pub forward: Option<Address>,
@@ -123,10 +123,21 @@ pub struct ForwardOptions {
     pub tag: Option<String>,
     /// File with the key that the receiver shares
     ///
-    /// Its first line is the key. The key is not sent: both sides prove that they know it. What they send later is not
-    /// encrypted.
+    /// Its first line is the key. The key is not sent: both sides prove that they know it. What they send later is encrypted
+    /// with tls: only.
     #[arg(long, value_name = "FILE", requires = "forward", value_hint = ValueHint::FilePath)]
     pub shared_key_file: Option<PathBuf>,
+    /// Authorities that may certify the receiver
+    ///
+    /// For tls:. A file with certificates in PEM format. The default is those that the machine trusts.
+    #[arg(long, value_name = "FILE", requires = "forward", value_hint = ValueHint::FilePath)]
+    pub ca_file: Option<PathBuf>,
+    /// Certificate and key of this machine
+    ///
+    /// For tls: and a receiver that asks who sends. A file with both in PEM format, and with the certificates of those between it and the
+    /// authority.
+    #[arg(long, value_name = "FILE", requires = "forward", value_hint = ValueHint::FilePath)]
+    pub cert_file: Option<PathBuf>,
     /// Do not wait for acknowledgements
     ///
     /// For a receiver that sends none, such as Fluentd's in_unix. Records that it does not read are lost without a message.

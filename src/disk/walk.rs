@@ -21,6 +21,7 @@ use super::walker::Walker;
 use crate::fs;
 use crate::fs::pulse::{Pulse, lock};
 use crate::fs::stat::{Ask, Stat};
+use crate::paths::{Search, Wait, Watch};
 use crate::rootfs::Rootfs;
 
 /// What a walk has found.
@@ -37,16 +38,6 @@ pub struct Walk {
     ended: Condvar,
     has_ended: AtomicBool,
     pulse: Pulse,
-}
-
-/// Why nobody waits for a walk any more.
-pub enum Wait {
-    /// It has ended.
-    Ended(Result<Found, Errno>),
-    /// It has seen no file for some time.
-    Stuck,
-    /// The caller wants to stop.
-    Stopped,
 }
 
 impl Walk {
@@ -73,8 +64,8 @@ impl Walk {
         Ok(walk)
     }
 
-    /// Waits until the walk has ended, or has seen no file for this time, or `stops` says so.
-    pub fn wait(&self, patience: Duration, mut stops: impl FnMut(u64) -> bool) -> Wait {
+    /// Waits until the walk has ended, or has seen no file for the watch's patience, or the watch stops it.
+    pub fn wait(&self, watch: &mut Watch<'_>) -> Wait<Result<Found, Errno>> {
         const TICK: Duration = Duration::from_millis(20);
         let mut last = (self.pulse.seen(), Instant::now());
         let mut result = lock(&self.result);
@@ -85,23 +76,23 @@ impl Walk {
             if self.pulse.seen() != last.0 {
                 last = (self.pulse.seen(), Instant::now());
             }
-            if stops(last.0) {
+            if watch.stops(last.0) {
                 return Wait::Stopped;
             }
-            if last.1.elapsed() >= patience {
+            if last.1.elapsed() >= watch.patience {
                 return Wait::Stuck;
             }
             result = self.ended.wait_timeout(result, TICK).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
+}
 
-    /// Asks the walk to end soon.
-    pub fn cancel(&self) {
+impl Search for Walk {
+    fn cancel(&self) {
         self.pulse.cancel();
     }
 
-    /// Whether its threads are gone.
-    pub fn has_ended(&self) -> bool {
+    fn has_ended(&self) -> bool {
         self.has_ended.load(Ordering::Acquire)
     }
 }

@@ -29,8 +29,7 @@ use crate::run::{self, End, Job, Schedule, Shared, Turn, Worker};
 /// Those of [`run::run`].
 pub fn run<R: Report>(report: R, request: Request, plan: Plan<R::Subject>, schedule: Schedule) -> Result<(), Outcome> {
     let asked = Arc::new(Asked { report, request, plan });
-    let destination = || asked.plan.output.destination();
-    run::run(schedule, destination, |turn, earlier: &Carry| Snapshot {
+    run::run(schedule, &asked.plan.output, |turn, earlier: &Carry| Snapshot {
         asked: Arc::clone(&asked),
         turn,
         earlier: earlier.clone(),
@@ -238,7 +237,7 @@ impl<R: Report> Progress<R> {
         } else if !is_proc {
             return Err(anyhow!("no process in {path}: it is not a mounted proc filesystem").into());
         }
-        failures.extend(writer.retention_failure());
+        failures.extend(writer.failures());
         let mut end = End::<Carry> { failures, ..End::default() };
         if let Some(mut watch) = self.watch.take().filter(|_| is_whole) {
             end.notices = watch.end();

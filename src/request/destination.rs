@@ -9,7 +9,7 @@ use crate::cli::value::OutputValue;
 use crate::host::hostname;
 use crate::sink::Destination;
 use crate::sink::file::Files;
-use crate::sink::forward::{Address, Open, Patience, Receiver, SharedKey};
+use crate::sink::forward::{Address, Patience, Receiver, Shared, SharedKey, Tls};
 use crate::sink::retention::Keep;
 
 /// The permissions of a new file: command lines are sensitive.
@@ -52,8 +52,14 @@ fn receiver(address: &Address, kind: &str, asked: &ForwardOptions, time: &TimeOp
             Ok(SharedKey(key.into()))
         }
     };
+    let (authorities, own) = (asked.ca_file.as_deref(), asked.cert_file.as_deref());
+    let has_tls = matches!(address, Address::Tls(..));
+    if !has_tls && (authorities.is_some() || own.is_some()) {
+        return Err(format!("--ca-file and --cert-file are for TLS: use --forward tls:HOST:PORT, not {address}"));
+    }
     Ok(Receiver {
         address: address.clone(),
+        tls: has_tls.then(|| Tls::new(authorities, own)).transpose()?,
         tag: asked.tag.clone().unwrap_or_else(|| format!("procline.{kind}")),
         key: asked.shared_key_file.as_ref().map(key).transpose()?,
         hostname: hostname(),
@@ -61,8 +67,8 @@ fn receiver(address: &Address, kind: &str, asked: &ForwardOptions, time: &TimeOp
         patience: match time.interval {
             // The rest is for the end of the run, so that it ends with a sentence of its own.
             None => Patience::Until(Instant::now() + time.timeout * 4 / 5),
-            Some(_) => Patience::Each(time.timeout),
+            Some(_) => Patience::Kept(time.timeout),
         },
-        connection: Open::default(),
+        shared: Shared::default(),
     })
 }

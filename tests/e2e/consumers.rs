@@ -18,6 +18,8 @@ use crate::support::{PROCLINE, Tree, fixture, lines, quiet, skip};
 mod exec;
 mod fluent_bit;
 mod fluentd;
+mod forward;
+mod inventory;
 mod jq;
 mod rsyslog;
 mod syslog_ng;

@@ -21,25 +21,25 @@ use crate::support::{Running, Tree, complaint, lines, procline, quiet, skip};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The receiver, and what it has printed.
-struct Receiver {
+pub struct Receiver {
     running: Running,
     /// Its lines. A thread reads them, because a receiver that cannot print does not acknowledge.
     lines: mpsc::Receiver<String>,
-    port: String,
+    pub port: String,
 }
 
 /// What the receiver got in one message.
 #[derive(Debug, Deserialize)]
-struct Batch {
+pub struct Batch {
     tag: String,
     size: usize,
     chunk: String,
-    entries: Vec<((i64, u32), Record)>,
+    pub entries: Vec<((i64, u32), Record)>,
 }
 
 impl Receiver {
     /// Starts it. None if it cannot run here, which is reported.
-    fn start(test: &str, arguments: &[&str]) -> Option<Self> {
+    pub fn start(test: &str, arguments: &[&str]) -> Option<Self> {
         let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/python");
         if !packages.join("msgpack").is_dir() {
             skip(test, "msgpack is not in target/tools/python; .ci/run installs it");
@@ -62,7 +62,7 @@ impl Receiver {
     }
 
     /// The next batch.
-    fn batch(&self) -> Batch {
+    pub fn batch(&self) -> Batch {
         let line = self.lines.recv_timeout(PATIENCE).unwrap();
         let batch: Batch = serde_json::from_str(&line).unwrap();
         assert_eq!(batch.size, batch.entries.len());
@@ -70,12 +70,12 @@ impl Receiver {
     }
 
     /// All batches until now.
-    fn batches(mut self) -> Vec<Batch> {
+    pub fn batches(mut self) -> Vec<Batch> {
         self.running.0.kill().unwrap();
         self.lines.iter().map(|line| serde_json::from_str(&line).unwrap()).collect()
     }
 
-    fn records(self) -> Vec<Record> {
+    pub fn records(self) -> Vec<Record> {
         self.batches().into_iter().flat_map(|batch| batch.entries).map(|(_, record)| record).collect()
     }
 }
@@ -130,16 +130,22 @@ fn by_unix_sockets_with_the_kinds_tag() {
     }
 }
 
-/// More than one batch, and each of them is acknowledged.
-#[test]
-fn many_records_are_several_batches() {
-    const TEST: &str = "many_records_are_several_batches";
+/// A tree with many processes, whose records are more than one batch.
+fn large_tree() -> Tree {
     let tree = hard_tree();
     let stat = fs::read_to_string(tree.path("proc/1200/stat")).unwrap();
     for pid in 3000..4000 {
         tree.write(&format!("proc/{pid}/stat"), stat.replace("1200 (", &format!("{pid} (")).as_bytes());
         tree.write(&format!("proc/{pid}/cmdline"), &[b'x'; 1000]);
     }
+    tree
+}
+
+/// More than one batch, and each of them is acknowledged.
+#[test]
+fn many_records_are_several_batches() {
+    const TEST: &str = "many_records_are_several_batches";
+    let tree = large_tree();
     let Some(receiver) = Receiver::start(TEST, &["0", "slow"]) else { return };
     quiet(tree.procline(&["--forward", &receiver.address(), "--timeout", "60s"]).env("TZ", "UTC"));
     let batches = receiver.batches();
@@ -261,7 +267,7 @@ fn exec_goes_on_when_its_receiver_comes_back() {
     assert!(code == Some(1) && errors.lines().count() == 1, "{errors}");
 }
 
-/// Snapshots go on, too. The failure is reported once.
+/// Snapshots go on, too. The failure is reported once, and what was taken meanwhile comes later.
 #[test]
 fn an_interval_goes_on_when_its_receiver_comes_back() {
     const TEST: &str = "an_interval_goes_on_when_its_receiver_comes_back";
@@ -277,12 +283,60 @@ fn an_interval_goes_on_when_its_receiver_comes_back() {
     fs::remove_file(&socket).unwrap();
     let said = || fs::read_to_string(&errors).unwrap();
     wait_for("the failure", || said().contains("cannot forward 1 record to unix:").then_some(()));
+    let back = chrono::Utc::now();
     let Some(receiver) = Receiver::start(TEST, &[&address, "ack"]) else { return };
-    receiver.batch();
+    let (seconds, nanoseconds) = receiver.batch().entries[0].0;
+    assert!(chrono::DateTime::from_timestamp(seconds, nanoseconds).unwrap() < back);
     receiver.batch();
     kill_process(Pid::from_child(&running.0), Signal::TERM).unwrap();
     assert_eq!(running.0.wait().unwrap().code(), Some(1));
-    assert_eq!(said().lines().count(), 1, "{}", said());
+    // The last record may have been underway.
+    assert!(said().lines().skip(1).all(|line| line.contains("1 record lost at the end")), "{}", said());
+}
+
+/// Nothing is lost without being counted: what the receiver never got, and what was too much to wait.
+#[test]
+fn what_an_interval_loses_is_counted() {
+    const TEST: &str = "what_an_interval_loses_is_counted";
+    let tree = large_tree();
+    let each = lines(&quiet(&mut tree.procline(&[]))).len();
+    let interval = ["--interval", "100ms"];
+    let output = tree
+        .procline(&interval)
+        .args(["--forward", "unix:/nonexistent/socket", "--timeout", "50ms", "--count", "9"])
+        .output()
+        .unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    let [first, last] = errors.lines().collect::<Vec<_>>()[..] else { panic!("{errors}") };
+    assert!(
+        first.starts_with("procline: cannot forward ") && first.contains("unix:/nonexistent/socket: No such"),
+        "{first}"
+    );
+    assert_eq!(
+        last,
+        format!("procline: {} records lost at the end: unix:/nonexistent/socket did not acknowledge", 9 * each)
+    );
+
+    let folder = tempfile::tempdir().unwrap();
+    let [key, errors] = ["key", "errors"].map(|name| folder.path().join(name));
+    fs::write(&key, "example-key").unwrap();
+    let behaviours = format!("{}ack", "liar,".repeat(12));
+    let Some(receiver) = Receiver::start(TEST, &["0", &behaviours, "example-key"]) else { return };
+    let mut command = tree.procline(&interval);
+    command.arg("--forward").arg(receiver.address()).arg("--shared-key-file").arg(&key).args(["--timeout", "60s"]);
+    let mut running = Running::start(command.stderr(File::create(&errors).unwrap()));
+    let said = || fs::read_to_string(&errors).unwrap();
+    wait_for("what was dropped", || said().contains(" dropped before ").then_some(()));
+    kill_process(Pid::from_child(&running.0), Signal::TERM).unwrap();
+    assert_eq!(running.0.wait().unwrap().code(), Some(1));
+    let count = |line: &str| line.split(' ').nth(1)?.parse::<usize>().ok();
+    let said = said();
+    let lost: usize = said.lines().skip(1).map(|line| count(line).expect(line)).sum();
+    let received = receiver.records().len();
+    assert!(
+        lost > each && received > each && (lost + received).is_multiple_of(each),
+        "{lost} {received} {each}: {said}"
+    );
 }
 
 /// What was not acknowledged is a change again in the next run.
@@ -321,6 +375,10 @@ fn bad_input_gets_a_sentence() {
         (&["--forward", "::1"], "brackets"),
         (&["--tag", "x"], "--forward"),
         (&["--no-ack"], "--forward"),
+        (&["--ca-file", "x"], "--forward"),
+        (&["--forward", "localhost:1", "--ca-file", "x"], "are for TLS: use --forward tls:HOST:PORT, not localhost:1"),
+        (&["--forward", "unix:/x", "--cert-file", "x"], "are for TLS"),
+        (&["--forward", "tls:localhost:1"], "built without TLS"),
         (
             &["inventory", "files", "/", "--changes", "x", "--forward", "localhost:1", "--no-ack"],
             "--changes cannot be used with --no-ack",

@@ -276,12 +276,22 @@ fn every_state_of_a_package_equals_dpkg_query() {
 }
 
 /// A package of rpm, as its specification.
-fn spec(name: &str, more: &str, description: &str) -> String {
+fn spec(name: &str, version: &str, more: &str, description: &str) -> String {
     format!(
-        "Name: {name}\nVersion: 1.0\nRelease: 3%{{?none}}\nSummary: it's \"{name}\"  – ü\nLicense: MIT\n{more}\n\
+        "Name: {name}\nVersion: {version}\nRelease: 3%{{?none}}\nSummary: it's \"{name}\"  – ü\nLicense: MIT\n{more}\n\
          %description\n{description}\n%install\nmkdir -p %{{buildroot}}/etc\nhead -c 1500 /dev/zero >%{{buildroot}}/etc/{name}\n\
          %files\n/etc/{name}\n"
     )
+}
+
+/// Builds a package from its specification, into `folder`/RPMS.
+fn build_rpm(folder: &Path, target: &str, spec: &str) {
+    let path = folder.join("package.spec");
+    fs::write(&path, spec).unwrap();
+    let top = format!("_topdir {}", folder.display());
+    let mut rpmbuild = command("rpmbuild", &["-bb", "--quiet", "--target", target, "--define", &top]);
+    let build = rpmbuild.args(["--define", "_build_id_links none"]).arg(&path).env("HOME", folder).output().unwrap();
+    assert!(build.status.success(), "{build:?}");
 }
 
 /// What rpm says of a database, tag by tag.
@@ -375,16 +385,7 @@ fn every_package_of_rpm_equals_rpm() {
         ("two", "Vendor: Example", hostile, "x86_64"),
         ("three", "", "Ü", "aarch64"),
     ] {
-        let path = folder.join(format!("{name}.spec"));
-        fs::write(&path, spec(name, more, description)).unwrap();
-        let top = format!("_topdir {}", folder.display());
-        let build = command("rpmbuild", &["-bb", "--quiet", "--target", target, "--define", &top])
-            .args(["--define", "_build_id_links none"])
-            .arg(&path)
-            .env("HOME", &folder)
-            .output()
-            .unwrap();
-        assert!(build.status.success(), "{build:?}");
+        build_rpm(&folder, target, &spec(name, "1.0", more, description));
     }
     let install =
         "rpm --dbpath \"$0\" --install --justdb --nodeps --ignorearch --ignoreos --noscripts \"$1\"/RPMS/*/*.rpm";
@@ -414,6 +415,57 @@ fn every_package_of_rpm_equals_rpm() {
     fs::write(root.path().join("usr/lib/sysimage/moved/rpmdb.sqlite"), "no database").unwrap();
     let (code, errors) = complaint(&procline(&SOFTWARE).args(["--rootfs", at]).output().unwrap());
     assert!(code == 1 && errors.contains("rpm cannot list the packages in /var/lib/rpm: "), "{errors}");
+}
+
+/// rpm has several versions of a kernel at once. One that comes is no change of another.
+#[test]
+fn kernels_come_and_go() {
+    const TEST: &str = "kernels_come_and_go";
+    if lacks(TEST, false, &["rpm", "rpmbuild"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let [build, root] = ["build", "root"].map(|name| folder.path().join(name));
+    let database = root.join("usr/lib/sysimage/rpm");
+    fs::create_dir_all(&build).unwrap();
+    fs::create_dir_all(&database).unwrap();
+    let rpm = |arguments: &[&str]| {
+        let mut rpm = command("sh", &["-c", "rpm --dbpath \"$0\" --justdb --nodeps --noscripts \"$@\""]);
+        let output = rpm.arg(&database).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    let install = |version: u32| {
+        build_rpm(&build, "noarch", &spec("kernel", &version.to_string(), "", "Text"));
+        rpm(&[
+            "--install",
+            "--oldpackage",
+            build.join(format!("RPMS/noarch/kernel-{version}-3.noarch.rpm")).to_str().unwrap(),
+        ]);
+    };
+    let [root, state] = [root, folder.path().join("state")].map(|path| path.to_str().unwrap().to_owned());
+    let changes = || {
+        let arguments = [&SOFTWARE[..], &["--rootfs", &root, "--changes", &state]].concat();
+        let output = String::from_utf8(quiet(&mut procline(&arguments))).unwrap();
+        let change = |line: &str| {
+            let record: serde_json::Value = serde_json::from_str(line).unwrap();
+            let version = record.get("version").unwrap_or(&record["previous"]["version"]);
+            format!("{} {}", record["change"].as_str().unwrap(), version.as_str().unwrap())
+        };
+        output.lines().map(change).collect::<Vec<_>>()
+    };
+    install(2);
+    assert_eq!(changes(), ["added 2-3"]);
+    // The first of several is the one that was there.
+    install(1);
+    assert_eq!(changes(), ["added 1-3"]);
+    install(3);
+    rpm(&["--erase", "kernel-2-3"]);
+    assert_eq!(changes(), ["added 3-3", "removed 2-3"]);
+    rpm(&["--erase", "kernel-3-3"]);
+    assert_eq!(changes(), ["removed 3-3"]);
+    install(4);
+    rpm(&["--erase", "kernel-1-3"]);
+    assert_eq!(changes(), ["modified 4-3"]);
 }
 
 /// Two databases in one root, as on a Debian that builds packages for others. The one of apk is written by hand.

@@ -27,6 +27,7 @@ mod fields;
 mod filters;
 mod formats;
 mod forward;
+mod forward_tls;
 mod golden;
 mod groups;
 mod host;

@@ -1,14 +1,11 @@
-//! The snapshot of the files. It scans one path after the other and writes their records. A path that does not answer delays no
-//! other: it is waited for when the others are written.
+//! The snapshot of the files: scans the paths and writes the records of their files.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::io::IsTerminal;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::anyhow;
 use rustix::io::Errno;
 use serde_json::{Map, Value as Json};
 
@@ -18,11 +15,11 @@ use super::needs::{CONTENT, GROUP, OWNER};
 use super::pattern::PathPattern;
 use super::read::Found;
 use super::request::Request;
-use super::scan::{Order, Scan, Wait};
-use crate::exit::{self, Outcome};
+use super::scan::{self, Order, Scan};
+use crate::exit::Outcome;
 use crate::fs::complaint;
-use crate::fs::progress::Progress;
 use crate::host::{Host, View};
+use crate::paths::{Carry, Failure, Reports, Search, Visit, Visitor, Wait, Watch};
 use crate::plan::Records;
 use crate::run::steps::{FIRST, Step, WRITING};
 use crate::run::{self, End, Job, Schedule, Turn, Worker};
@@ -30,31 +27,18 @@ use crate::sys;
 use crate::text::lossy;
 use crate::users::{Names, Service, Source};
 
-/// How long a path may answer nothing while others wait for it.
-const PATIENCE: Duration = Duration::from_secs(1);
-
 /// Writes the records of all files, once or at an interval.
 ///
 /// # Errors
 /// Those of [`run::run`].
 pub fn run(request: Request, schedule: Schedule) -> Result<(), Outcome> {
     let (request, timeout) = (Arc::new(request), schedule.timeout);
-    let destination = || request.plan.output.destination();
-    run::run(schedule, destination, |turn, earlier: &Carry| Snapshot {
+    run::run(schedule, &request.plan.output, |turn, earlier: &Carry| Snapshot {
         request: Arc::clone(&request),
         turn,
         timeout,
         earlier: earlier.clone(),
     })
-}
-
-/// What a snapshot leaves for the next one.
-#[derive(Clone, Default)]
-struct Carry {
-    /// The paths of which a failure was reported. It is reported again only after a snapshot without one.
-    reported: Vec<usize>,
-    /// The scans that do not answer. Their paths are not scanned again meanwhile, so threads do not pile up.
-    stuck: Vec<(usize, Arc<Scan>)>,
 }
 
 /// One snapshot.
@@ -81,29 +65,30 @@ impl Job for Snapshot {
 
 impl Snapshot {
     fn write(&self, worker: &Worker<'_>) -> Result<End<Carry>, Outcome> {
-        let plan = &self.request.plan;
+        let Request { paths, plan, .. } = &*self.request;
         let view = plan.roots.open()?;
         let Some((host, mut records)) = plan.begin_records(&view, self.turn, worker)? else {
             return Ok(End::default());
         };
-        let mut scans = Scans::new(self, worker, &view, &host, records.is_first());
-        let unwritten = scans.write(&mut records).err();
+        let visit = Visit { paths, turn: self.turn, timeout: self.timeout, earlier: &self.earlier, worker };
+        let mut scans = Scans::new(&self.request, worker, &view, &host, &mut records);
+        let visited = visit.run(&mut scans);
         worker.steps.enter(WRITING);
-        let Scans { carry, unknown, is_stopped, .. } = scans;
-        match unwritten {
-            Some(Failure::Write(error)) => return records.unwritten(error),
-            Some(Failure::Other(error)) => {
+        let Scans { unknown, .. } = scans;
+        let (carry, is_whole) = match visited {
+            Ok(visited) => visited,
+            Err(Failure::Write(error)) => return records.unwritten(error),
+            Err(Failure::Other(error)) => {
                 records.flush();
                 return Err(error.into());
             }
-            None => {}
-        }
+        };
         let is_unknown = |values: &Map<String, Json>| may_be_in(&unknown, values);
-        if let Err(error) = records.finish(&host, !is_stopped, &is_unknown) {
+        if let Err(error) = records.finish(&host, is_whole, &is_unknown) {
             return records.unwritten(error);
         }
         let failures = records.end()?;
-        Ok(End { failures, has_reported: !carry.reported.is_empty(), carry, ..End::default() })
+        Ok(End { failures, has_reported: carry.has_failures(), carry, ..End::default() })
     }
 }
 
@@ -117,24 +102,9 @@ fn may_be_in(unknown: &BTreeSet<Vec<u8>>, values: &Map<String, Json>) -> bool {
     })
 }
 
-/// Why a snapshot ends before its last path.
-enum Failure {
-    /// A record could not be written.
-    Write(anyhow::Error),
-    /// Anything else.
-    Other(anyhow::Error),
-}
-
-/// How the scan of a path ended, for now.
-enum Pause {
-    Ended(Failures),
-    Stuck,
-    Stopped,
-}
-
 /// The scans of one snapshot.
-struct Scans<'a> {
-    snapshot: &'a Snapshot,
+struct Scans<'a, 'r> {
+    request: &'a Request,
     worker: &'a Worker<'a>,
     host: &'a Host,
     users: Names<'a>,
@@ -142,126 +112,33 @@ struct Scans<'a> {
     needs: u32,
     /// Whether a path without a file is a failure.
     must_exist: bool,
-    carry: Carry,
+    records: &'a mut Records<'r, File>,
     /// The paths below which there may be files that were not found.
     unknown: BTreeSet<Vec<u8>>,
-    is_stopped: bool,
 }
 
-impl<'a> Scans<'a> {
-    fn new(snapshot: &'a Snapshot, worker: &'a Worker<'a>, view: &'a View, host: &'a Host, must_exist: bool) -> Self {
+impl<'a, 'r> Scans<'a, 'r> {
+    fn new(
+        request: &'a Request,
+        worker: &'a Worker<'a>,
+        view: &'a View,
+        host: &'a Host,
+        records: &'a mut Records<'r, File>,
+    ) -> Self {
         let names = |file, service: Service| match &view.rootfs {
             Some(root) => Names::new(Source::Root(root, file)),
             None => Names::new(Source::Here(file, Some(service))),
         };
         Scans {
-            snapshot,
+            request,
             worker,
             host,
             users: names("etc/passwd", sys::user_name),
             groups: names("etc/group", sys::group_name),
-            needs: snapshot.request.plan.needs(),
-            must_exist,
-            carry: Carry::default(),
+            needs: request.plan.needs(),
+            must_exist: records.is_first(),
+            records,
             unknown: BTreeSet::new(),
-            is_stopped: false,
-        }
-    }
-
-    fn write(&mut self, records: &mut Records<'_, File>) -> Result<(), Failure> {
-        let snapshot = self.snapshot;
-        let Request { paths, plan, extent, max_hash_size } = &*snapshot.request;
-        let mut late = Vec::new();
-        for (place, path) in paths.iter().enumerate() {
-            if let Some(stuck) =
-                snapshot.earlier.stuck.iter().find(|(other, scan)| *other == place && !scan.has_ended())
-            {
-                self.carry.stuck.push(stuck.clone());
-                self.lose(place);
-                self.fail(place, None);
-                continue;
-            }
-            let order = Order {
-                path: path.as_os_str().as_bytes().to_vec(),
-                root: plan.roots.rootfs.clone(),
-                extent: *extent,
-                max_hash_size: (self.needs & CONTENT != 0).then_some(*max_hash_size),
-            };
-            let scan = Scan::start(order).map_err(Failure::Other)?;
-            match self.read(place, &scan, PATIENCE, records)? {
-                Pause::Ended(failures) => self.report(place, failures),
-                Pause::Stuck => late.push((place, scan)),
-                Pause::Stopped => {
-                    scan.cancel();
-                    break;
-                }
-            }
-        }
-        if !late.is_empty() {
-            self.worker.steps.enter(WRITING);
-            records.writer.flush().map_err(Failure::Write)?;
-            self.worker.steps.enter(FIRST);
-        }
-        for (place, scan) in late {
-            // The watchdog ends a run that does not repeat.
-            let patience = if snapshot.turn.repeats { snapshot.timeout } else { Duration::MAX };
-            match self.read(place, &scan, patience, records)? {
-                Pause::Ended(failures) => self.report(place, failures),
-                Pause::Stopped => scan.cancel(),
-                Pause::Stuck => {
-                    let time = humantime::format_duration(snapshot.timeout);
-                    let path = paths[place].display();
-                    self.lose(place);
-                    self.fail(place, Some(format!("{path} does not answer within --timeout {time}")));
-                    scan.cancel();
-                    self.carry.stuck.push((place, scan));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes the records of a path as its files are read.
-    fn read(
-        &mut self,
-        place: usize,
-        scan: &Scan,
-        patience: Duration,
-        records: &mut Records<'_, File>,
-    ) -> Result<Pause, Failure> {
-        let path = &self.snapshot.request.paths[place];
-        self.worker.control.set_subject(path.display().to_string());
-        let is_shown = !self.snapshot.turn.repeats && std::io::stderr().is_terminal();
-        let mut progress = Progress::new(is_shown);
-        loop {
-            let wait = scan.wait(patience, |seen| {
-                progress.show(path, seen);
-                self.worker.control.is_stopped()
-            });
-            let files = match wait {
-                Wait::Found(files) => files,
-                other => {
-                    progress.clear();
-                    return Ok(match other {
-                        Wait::Ended(failures) => Pause::Ended(failures),
-                        Wait::Stuck => Pause::Stuck,
-                        Wait::Stopped | Wait::Found(_) => {
-                            self.is_stopped = true;
-                            Pause::Stopped
-                        }
-                    });
-                }
-            };
-            let files: Vec<_> = files.into_iter().map(|found| self.named(found)).collect();
-            self.worker.steps.enter(WRITING);
-            for file in &files {
-                if let Err(error) = records.write(file, self.host) {
-                    progress.clear();
-                    scan.cancel();
-                    return Err(Failure::Write(error));
-                }
-            }
-            self.worker.steps.enter(FIRST);
         }
     }
 
@@ -273,37 +150,77 @@ impl<'a> Scans<'a> {
         File { found, owner, group }
     }
 
-    /// Reports what could not be read of a path.
-    fn report(&mut self, place: usize, failures: Failures) {
+    fn path(&self, place: usize) -> &'a [u8] {
+        self.request.paths[place].as_os_str().as_bytes()
+    }
+}
+
+impl Visitor for Scans<'_, '_> {
+    type Search = Scan;
+    type End = Failures;
+
+    fn start(&self, place: usize) -> anyhow::Result<Arc<Scan>> {
+        let Request { plan, extent, max_hash_size, .. } = self.request;
+        Scan::start(Order {
+            path: self.path(place).to_vec(),
+            root: plan.roots.rootfs.clone(),
+            extent: *extent,
+            max_hash_size: (self.needs & CONTENT != 0).then_some(*max_hash_size),
+        })
+    }
+
+    /// Writes the records of a path as its files are read.
+    fn wait(&mut self, scan: &Scan, watch: &mut Watch<'_>) -> anyhow::Result<Wait<Failures>> {
+        loop {
+            let files = match scan.wait(watch.patience, |seen| watch.stops(seen)) {
+                scan::Wait::Found(files) => files,
+                scan::Wait::Ended(failures) => return Ok(Wait::Ended(failures)),
+                scan::Wait::Stuck => return Ok(Wait::Stuck),
+                scan::Wait::Stopped => return Ok(Wait::Stopped),
+            };
+            let files: Vec<_> = files.into_iter().map(|found| self.named(found)).collect();
+            self.worker.steps.enter(WRITING);
+            for file in &files {
+                self.records.write(file, self.host)?;
+            }
+            self.worker.steps.enter(FIRST);
+        }
+    }
+
+    fn finish(&mut self, place: usize, failures: Failures, reports: &mut Reports<'_>) -> anyhow::Result<()> {
         let Failures { complaints, unknown, is_missing } = failures;
         if is_missing && unknown.is_empty() && self.must_exist {
-            let path = self.snapshot.request.paths[place].as_os_str().as_bytes();
+            let path = self.path(place);
             let sentence = match PathPattern::parse(path) {
                 Some(_) => format!("no file matches {}", OsStr::from_bytes(path).display()),
                 None => complaint(path, Errno::NOENT),
             };
-            self.fail(place, Some(sentence));
+            reports.report(place, sentence);
         }
         for (path, error) in complaints {
-            self.fail(place, Some(complaint(&path, error)));
+            reports.report(place, complaint(&path, error));
         }
         self.unknown.extend(unknown);
+        Ok(())
     }
 
-    /// Notes that a path could not be looked at.
     fn lose(&mut self, place: usize) {
-        let path = self.snapshot.request.paths[place].as_os_str().as_bytes();
+        let path = self.path(place);
         let base = PathPattern::parse(path).map_or_else(|| path.to_vec(), |pattern| pattern.base);
         self.unknown.insert(base);
     }
 
-    /// Notes a failure of a path, and reports it unless the last snapshot did.
-    fn fail(&mut self, place: usize, sentence: Option<String>) {
-        if let Some(sentence) = sentence.filter(|_| !self.snapshot.earlier.reported.contains(&place)) {
-            exit::report(&anyhow!(sentence));
-        }
-        if !self.carry.reported.contains(&place) {
-            self.carry.reported.push(place);
-        }
+    fn flush(&mut self) -> anyhow::Result<()> {
+        self.records.writer.flush()
+    }
+}
+
+impl Search for Scan {
+    fn cancel(&self) {
+        Scan::cancel(self);
+    }
+
+    fn has_ended(&self) -> bool {
+        Scan::has_ended(self)
     }
 }

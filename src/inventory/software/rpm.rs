@@ -56,13 +56,15 @@ pub fn read(root: &Rootfs, is_here: bool, deadline: Instant, put: &mut Put<'_>) 
         io::ErrorKind::TimedOut => Outcome::Transient(Transient::Program, anyhow!("rpm does not end within --timeout")),
         _ => Outcome::Transient(Transient::Program, anyhow!(error).context("cannot run rpm")),
     })?;
-    let mut packages = Packages { text: &output.text, package: Package { source: "rpm", ..Package::default() } };
-    while packages.next().is_some() {
-        if !put(&packages.package) {
+    let (installed, rest) = by_time(&output.text);
+    let mut packages = Packages::of(&output.text);
+    for text in installed {
+        packages.text = text;
+        if packages.next().is_none() || !put(&packages.package) {
             return Ok(true);
         }
     }
-    if !output.status.success() || !packages.text.is_empty() {
+    if !output.status.success() || !rest.is_empty() {
         let error = anyhow!("rpm cannot list the packages in /{directory}: {}", output.reason());
         return Err(Outcome::Transient(Transient::Program, error));
     }
@@ -78,13 +80,33 @@ fn format() -> String {
     TAGS.iter().map(word).collect::<Vec<_>>().join(" ") + "\\n"
 }
 
+/// Where each package begins in the output, in the order of installation, and the rest that has no whole package. A kernel comes
+/// after the older ones that stay: `--changes` needs that to tell which one is new.
+fn by_time(text: &[u8]) -> (Vec<&[u8]>, &[u8]) {
+    let mut packages = Packages::of(text);
+    let mut begins = Vec::new();
+    loop {
+        let begin = packages.text;
+        if packages.next().is_none() {
+            break;
+        }
+        begins.push((packages.package.installed_at, begin));
+    }
+    begins.sort_by_key(|(time, _)| *time);
+    (begins.into_iter().map(|(_, begin)| begin).collect(), packages.text)
+}
+
 /// The packages in the output.
 struct Packages<'a> {
     text: &'a [u8],
     package: Package,
 }
 
-impl Packages<'_> {
+impl<'a> Packages<'a> {
+    fn of(text: &'a [u8]) -> Self {
+        Packages { text, package: Package { source: "rpm", ..Package::default() } }
+    }
+
     /// Reads the next package. None if the rest has no whole line.
     fn next(&mut self) -> Option<()> {
         let mut rest = self.text;
@@ -158,7 +180,7 @@ mod tests {
     use super::*;
 
     fn all(text: &str) -> (Vec<Package>, usize) {
-        let mut packages = Packages { text: text.as_bytes(), package: Package { source: "rpm", ..Package::default() } };
+        let mut packages = Packages::of(text.as_bytes());
         let mut all = Vec::new();
         while packages.next().is_some() {
             all.push(packages.package.clone());
@@ -198,10 +220,21 @@ mod tests {
         assert_eq!(all("'one' 2\n"), (Vec::new(), 8));
     }
 
+    #[test]
+    fn the_order_of_installation() {
+        let line =
+            |version: u32, time: u32| format!("'kernel' '' '{version}' '1' 'x86_64' '' '' '1' {time} '' '' '' '' ''\n");
+        let text = line(3, 30) + &line(1, 10) + &line(2, 10) + "'cut";
+        let (begins, rest) = by_time(text.as_bytes());
+        let begins: Vec<_> = begins.iter().map(|begin| char::from(begin[13])).collect();
+        assert_eq!((begins, rest), (vec!['1', '2', '3'], &b"'cut"[..]));
+    }
+
     proptest! {
         #[test]
         fn nothing_makes_it_panic(text in "['\\\\ \n1aü]{0,80}") {
             all(&text);
+            by_time(text.as_bytes());
         }
     }
 }

@@ -11,6 +11,8 @@ const PORT: u16 = 24224;
 pub enum Address {
     /// A host and a port.
     Tcp(String, u16),
+    /// The same, with TLS.
+    Tls(String, u16),
     /// A socket in the file system.
     Unix(PathBuf),
     /// A socket in Linux's abstract namespace, unix(7).
@@ -18,12 +20,12 @@ pub enum Address {
 }
 
 impl Address {
-    /// Parses `HOST[:PORT]`, `[IPV6]:PORT`, `unix:/path` or `unix:@name`.
+    /// Parses `HOST[:PORT]`, `[IPV6]:PORT`, each with `tls:` before it or not, `unix:/path` or `unix:@name`.
     ///
     /// # Errors
     /// A sentence that says what was expected.
     pub fn parse(text: &str) -> Result<Self, String> {
-        const EXPECTED: &str = "expected HOST:PORT, unix:/path or unix:@name, such as 127.0.0.1:24224";
+        const EXPECTED: &str = "expected HOST:PORT, tls:HOST:PORT, unix:/path or unix:@name, such as 127.0.0.1:24224";
         if let Some(path) = text.strip_prefix("unix:") {
             return match path.strip_prefix('@') {
                 Some("") => Err(EXPECTED.into()),
@@ -32,6 +34,7 @@ impl Address {
                 None => Err("expected an absolute path after unix:, or @ and a name".into()),
             };
         }
+        let (text, has_tls) = text.strip_prefix("tls:").map_or((text, false), |rest| (rest, true));
         let (host, port) = match text.rsplit_once(':') {
             Some((host, _)) if host.contains(':') && !host.starts_with('[') => {
                 return Err("put the IPv6 address in brackets, such as [::1]:24224".into());
@@ -45,15 +48,24 @@ impl Address {
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         let is_host =
             !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || c.is_control() || "/[]@".contains(c));
-        if is_host { Ok(Address::Tcp(host.into(), port)) } else { Err(EXPECTED.into()) }
+        match (is_host, has_tls) {
+            (false, _) => Err(EXPECTED.into()),
+            (true, false) => Ok(Address::Tcp(host.into(), port)),
+            (true, true) => Ok(Address::Tls(host.into(), port)),
+        }
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if matches!(self, Address::Tls(..)) {
+            formatter.write_str("tls:")?;
+        }
         match self {
-            Address::Tcp(host, port) if host.contains(':') => write!(formatter, "[{host}]:{port}"),
-            Address::Tcp(host, port) => write!(formatter, "{host}:{port}"),
+            Address::Tcp(host, port) | Address::Tls(host, port) if host.contains(':') => {
+                write!(formatter, "[{host}]:{port}")
+            }
+            Address::Tcp(host, port) | Address::Tls(host, port) => write!(formatter, "{host}:{port}"),
             Address::Unix(path) => write!(formatter, "unix:{}", path.display()),
             Address::Abstract(name) => write!(formatter, "unix:@{name}"),
         }
@@ -71,6 +83,8 @@ mod tests {
             ("log.example", "log.example:24224"),
             ("[::1]:99", "[::1]:99"),
             ("[::1]", "[::1]:24224"),
+            ("tls:log.example", "tls:log.example:24224"),
+            ("tls:[::1]:99", "tls:[::1]:99"),
             ("unix:/run/fluent.sock", "unix:/run/fluent.sock"),
             ("unix:@fluent", "unix:@fluent"),
         ] {
@@ -83,6 +97,9 @@ mod tests {
             "host:0",
             "host:70000",
             "::1",
+            "tls:",
+            "tls:::1",
+            "tls:unix:/run/fluent.sock",
             "unix:",
             "unix:@",
             "unix:relative",

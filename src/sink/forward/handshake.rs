@@ -9,6 +9,7 @@ use sha2::{Digest, Sha512};
 
 use super::connection::Connection;
 use super::message::{self, Reply};
+use super::refused::Refused;
 
 /// A key that the receiver knows, too. It is never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -19,18 +20,6 @@ impl fmt::Debug for SharedKey {
         formatter.write_str("********")
     }
 }
-
-/// The receiver refuses the sender. No further attempt would change that.
-#[derive(Debug)]
-pub struct Refused(pub String);
-
-impl fmt::Display for Refused {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Refused {}
 
 /// Proves to the receiver that the sender knows the key, and lets the receiver prove the same.
 ///
@@ -45,8 +34,9 @@ pub fn shake_hands(
     let Reply::Greeting(_, greeting) = connection.reply(deadline).context("it does not ask for a shared key")? else {
         bail!("it does not ask for a shared key");
     };
-    let salt = random()?;
-    let proof = |name: &str| hex(&[&salt, name.as_bytes(), &greeting.nonce.0, &key.0]);
+    // Fluent Bit takes text only.
+    let salt = digits(&random()?);
+    let proof = |name: &str| hex(&[salt.as_bytes(), name.as_bytes(), &greeting.nonce.0, &key.0]);
     connection.send(&message::ping(hostname, &salt, &proof(hostname))?, deadline)?;
     match connection.reply(deadline)? {
         Reply::Result(_, true, _, name, digest) if digest == proof(&name) => Ok(()),

@@ -22,8 +22,8 @@ pub fn batch(tag: &str, entries: &[u8], count: usize, chunk: &str) -> anyhow::Re
 }
 
 /// The answer to a greeting: who asks, and a proof that it knows the key.
-pub fn ping(hostname: &str, salt: &[u8], digest: &str) -> anyhow::Result<Vec<u8>> {
-    Ok(rmp_serde::to_vec(&("PING", hostname, Binary(salt), digest, "", ""))?)
+pub fn ping(hostname: &str, salt: &str, digest: &str) -> anyhow::Result<Vec<u8>> {
+    Ok(rmp_serde::to_vec(&("PING", hostname, salt, digest, "", ""))?)
 }
 
 /// What a receiver sends.

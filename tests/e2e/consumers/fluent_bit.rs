@@ -13,7 +13,7 @@ use crate::support::{Tree, skip};
 const FOLDER: &str = "fluent-bit";
 
 /// The program, `None` if it cannot run commands.
-fn fluent_bit(test: &str) -> Option<PathBuf> {
+pub fn fluent_bit(test: &str) -> Option<PathBuf> {
     let program = consumer(test, "FLUENT_BIT", "fluent-bit")?;
     let help = Command::new(&program).arg("--help").output().unwrap();
     if !String::from_utf8_lossy(&help.stdout).contains("Exec Input") {
@@ -24,7 +24,7 @@ fn fluent_bit(test: &str) -> Option<PathBuf> {
 }
 
 /// Writes a shipped config to the folder of a test, beside the parsers that it names.
-fn prepare(folder: &TempDir, name: &str, change: impl Fn(Shipped) -> Shipped) -> PathBuf {
+pub fn prepare(folder: &TempDir, name: &str, change: impl Fn(Shipped) -> Shipped) -> PathBuf {
     let parsers = "procline-parsers.conf";
     fs::copy(shipped(FOLDER).join(parsers), folder.path().join(parsers)).unwrap();
     let config = folder.path().join(name);
@@ -33,7 +33,7 @@ fn prepare(folder: &TempDir, name: &str, change: impl Fn(Shipped) -> Shipped) ->
 }
 
 /// What the stdout output printed.
-fn events(log: &Path) -> Vec<Event> {
+pub fn events(log: &Path) -> Vec<Event> {
     let parse = |line: &str| {
         let mut record: super::Record = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         let time = record.remove("date").expect("a date").as_str().unwrap().to_owned();
@@ -43,11 +43,11 @@ fn events(log: &Path) -> Vec<Event> {
 }
 
 /// The stdout output prints microseconds.
-fn microseconds(timestamp: &str) -> String {
+pub fn microseconds(timestamp: &str) -> String {
     timestamp.replace('Z', "000Z")
 }
 
-fn assert_without_complaint(agent: &Agent) {
+pub fn assert_without_complaint(agent: &Agent) {
     // An earlier agent of the test may have warned of its own stop.
     let log = agent.log().replace("[ warn] [engine] service will shutdown", "");
     assert!(!log.contains("[ warn]") && !log.contains("[error]"), "{log}");

@@ -10,7 +10,7 @@ use super::{Agent, Event, KINDS, Shipped, assert_carried, consumer, hard_tree, p
 use crate::support::{PROCLINE, command};
 
 /// Fluentd's own check of a config.
-fn dry_run(program: &Path, arguments: &[&str], config: &Path) {
+pub fn dry_run(program: &Path, arguments: &[&str], config: &Path) {
     let mut check = command(program.to_str().unwrap(), arguments);
     let output = check.arg("--dry-run").arg("-c").arg(config).output().unwrap();
     let report = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
@@ -115,7 +115,7 @@ fn the_configs_of_fluentd_are_alike() {
 }
 
 /// What the stdout output printed with this tag: a time with zone, the tag, and the record.
-fn events(log: &Path, tag: &str) -> Vec<Event> {
+pub fn events(log: &Path, tag: &str) -> Vec<Event> {
     let parse = |line: &str| {
         let (time, record) = line.split_once(&format!(" {tag}: "))?;
         Some(Event { time: time.to_owned(), record: serde_json::from_str(record).unwrap() })
@@ -124,14 +124,14 @@ fn events(log: &Path, tag: &str) -> Vec<Event> {
 }
 
 /// A time as the stdout output prints it.
-fn zoned(timestamp: &str) -> String {
+pub fn zoned(timestamp: &str) -> String {
     let time = chrono::DateTime::parse_from_rfc3339(timestamp).unwrap();
     // The offset of `ZONE`.
     let zone = chrono::FixedOffset::east_opt(9 * 3600).unwrap();
     time.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S.%9f %z").to_string()
 }
 
-fn assert_without_complaint(agent: &Agent) {
+pub fn assert_without_complaint(agent: &Agent) {
     let log = agent.log();
     assert!(!log.contains("[warn]") && !log.contains("[error]"), "{log}");
 }

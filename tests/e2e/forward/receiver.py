@@ -1,15 +1,17 @@
 """A receiver of the Fluent Forward protocol, with another MessagePack library than the sender's, and with the faults that receivers
-have. usage: receiver.py ADDRESS BEHAVIOURS [KEY]
+have.
 
 Each connection gets the next of the behaviours, and all others the last one. Prints `ready` and the port, and then what each batch
 had, as a line of JSON.
 """
 
+import argparse
 import hashlib
 import io
 import json
 import os
 import socket
+import ssl
 import sys
 import time
 
@@ -61,6 +63,7 @@ def shake_hands(connection, key, behaviour, ping):
         return False
     _, hostname, salt, proof, user, password = first
     assert (user, password) == ("", ""), (user, password)
+    salt = salt.encode()
     knows = proof == digest(salt, hostname.encode(), nonce, key)
     own = digest(salt, NAME.encode(), nonce, b"" if behaviour == "liar" else key)
     reason = "" if knows else "shared_key mismatch"
@@ -91,19 +94,47 @@ def serve(connection, behaviour, key):
             connection.sendall(msgpack.packb({"ack": "another"}))
 
 
+def encryption(arguments):
+    """What makes TLS of a connection. None if there is no TLS."""
+    if not arguments.certificate:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(arguments.certificate)
+    if arguments.client_authority:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(arguments.client_authority)
+    if arguments.tls_1_2:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
 def main():
-    address, behaviours = sys.argv[1], sys.argv[2].split(",")
-    key = sys.argv[3].encode() if len(sys.argv) > 3 else None
-    server = listen(address)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("address", help="a port of 127.0.0.1, or unix: and a path, or unix:@ and a name")
+    parser.add_argument("behaviours", help="separated by commas")
+    parser.add_argument("key", nargs="?", help="the shared key")
+    parser.add_argument("--certificate", metavar="FILE", help="use TLS, with this certificate and its key")
+    parser.add_argument("--client-authority", metavar="FILE", help="want a certificate of this authority from the sender")
+    parser.add_argument("--tls-1-2", action="store_true", help="know no newer version of TLS")
+    arguments = parser.parse_args()
+    behaviours = arguments.behaviours.split(",")
+    key = arguments.key.encode() if arguments.key else None
+    context = encryption(arguments)
+    server = listen(arguments.address)
     port = server.getsockname()[1] if server.family == socket.AF_INET else 0
     print("ready", port, flush=True)
     while True:
         connection, _ = server.accept()
+        behaviour = behaviours.pop(0) if len(behaviours) > 1 else behaviours[0]
         with connection:
             try:
-                serve(connection, behaviours.pop(0) if len(behaviours) > 1 else behaviours[0], key)
-            except ConnectionError as error:
+                if context:
+                    connection = context.wrap_socket(connection, server_side=True)
+                serve(connection, behaviour, key)
+            except (ConnectionError, ssl.SSLError) as error:
                 print(error, file=sys.stderr)
+            finally:
+                connection.close()
 
 
 main()
