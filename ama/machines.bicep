@@ -110,6 +110,27 @@ var kinds = [
     columns: columns.tables.exec
     transform: loadTextContent('transform-exec.kql')
   }
+  {
+    name: 'procline-services'
+    stream: 'Custom-ProclineServices'
+    table: 'ProclineServices_CL'
+    columns: columns.tables.services
+    transform: loadTextContent('transform-services.kql')
+  }
+  {
+    name: 'procline-software'
+    stream: 'Custom-ProclineSoftware'
+    table: 'ProclineSoftware_CL'
+    columns: columns.tables.software
+    transform: loadTextContent('transform-software.kql')
+  }
+  {
+    name: 'procline-files'
+    stream: 'Custom-ProclineFiles'
+    table: 'ProclineFiles_CL'
+    columns: columns.tables.files
+    transform: loadTextContent('transform-files.kql')
+  }
 ]
 
 resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
@@ -132,6 +153,16 @@ module tables 'table.bicep' = [
     }
   }
 ]
+
+// Azure refuses a function whose tables do not exist.
+module functions 'inventory.bicep' = {
+  name: 'procline-functions'
+  scope: resourceGroup(workspaceSubscription, workspaceResourceGroup)
+  params: {
+    workspaceName: workspaceName
+  }
+  dependsOn: [tables]
+}
 
 resource endpoint 'Microsoft.Insights/dataCollectionEndpoints@2024-03-11' = if (withEndpoint) {
   name: 'procline'

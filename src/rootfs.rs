@@ -17,7 +17,11 @@ const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTT
 
 /// The directory that stands for `/`.
 #[derive(Debug)]
-pub struct Rootfs(OwnedFd);
+pub struct Rootfs {
+    directory: OwnedFd,
+    /// Whether it is this machine's own root, which no link leads out of.
+    is_own: bool,
+}
 
 impl Rootfs {
     /// Opens the directory at `path`.
@@ -26,9 +30,9 @@ impl Rootfs {
     /// If the path is not a directory, or cannot be opened.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = open(path, flags, Mode::empty())
+        let directory = open(path, flags, Mode::empty())
             .with_context(|| format!("cannot open {} as a root directory", path.display()))?;
-        Ok(Rootfs(root))
+        Ok(Rootfs { directory, is_own: path == Path::new("/") })
     }
 
     /// The content of a regular file, by its path below the root.
@@ -95,7 +99,10 @@ impl Rootfs {
 
     fn open_at(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
         match self.open_in_root(path, flags) {
-            // The system call is missing before Linux 5.6, and some sandboxes refuse it.
+            // The system call is missing before Linux 5.6, and some sandboxes refuse it: RestrictSUIDSGID= of systemd, for one.
+            Err(Errno::NOSYS | Errno::PERM) if self.is_own => {
+                retry_on_intr(|| openat(&self.directory, path, flags, Mode::empty()))
+            }
             Err(Errno::NOSYS | Errno::PERM) => self.open_without_links(path, flags),
             opened => opened,
         }
@@ -105,7 +112,7 @@ impl Rootfs {
         /// EAGAIN means that a rename raced with resolving `..`, openat2(2). It passes.
         const ATTEMPTS: usize = 100;
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        let open = || retry_on_intr(|| openat2(&self.0, path, flags, Mode::empty(), resolve));
+        let open = || retry_on_intr(|| openat2(&self.directory, path, flags, Mode::empty(), resolve));
         (1..ATTEMPTS).map(|_| open()).find(|opened| !matches!(opened, Err(Errno::AGAIN))).unwrap_or_else(open)
     }
 
@@ -119,7 +126,7 @@ impl Rootfs {
         let open = |directory: &OwnedFd, name: &[u8], flags| {
             retry_on_intr(|| openat(directory, name, flags | OFlags::NOFOLLOW, Mode::empty()))
         };
-        let mut directory = open(&self.0, b".", FLAGS | OFlags::DIRECTORY)?;
+        let mut directory = open(&self.directory, b".", FLAGS | OFlags::DIRECTORY)?;
         for level in directories.split(|byte| *byte == b'/').filter(|level| !level.is_empty()) {
             if level == b".." {
                 return Err(Errno::XDEV);

@@ -3,6 +3,7 @@
 
 mod azure;
 mod exec;
+mod inventory;
 mod kinds;
 mod layouts;
 pub(crate) mod machine;
@@ -104,6 +105,12 @@ fn keys(kind: &Kind) -> Vec<String> {
     if kind.record == "exec" {
         // It needs rights, and runs until it is stopped.
         assert_eq!(arguments, ["exec", "--exits"], "no option that selects fields");
+        return default_fields(kind.record);
+    }
+    if kind.is_inventory() {
+        // There may be no systemd, and a snapshot of its own.
+        let options = ["--recursive", "--timeout", "--changes", "--baseline"];
+        assert!(arguments.iter().all(|word| !word.starts_with("--") || options.contains(&word.as_str())));
         return default_fields(kind.record);
     }
     if arguments.iter().any(|word| word == "--interval") {
@@ -212,11 +219,17 @@ fn one_command_everywhere() {
         assert_eq!(written(&kind.service()), format!("/var/log/{}/2026-01-31{hour}.jsonl", kind.name));
         let Start::Timer { .. } = kind.start else { continue };
         let text = file(&format!("{}.cron", kind.name));
-        let line = text.lines().find(|line| !line.starts_with('#')).unwrap();
-        let (_, command) = line.split_once("/usr/bin/procline ").unwrap();
-        let words: Vec<_> = command.split(' ').map(|word| word.trim_matches('\'').replace("\\%", "%")).collect();
-        assert_eq!(words, arguments(&kind.service()));
-        assert_eq!(text.lines().filter(|line| !line.starts_with('#')).count(), 1);
+        let lines: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        let mut services = vec![kind.service()];
+        if kind.is_inventory() {
+            services.push(kind.state_service());
+        }
+        assert_eq!(lines.len(), services.len());
+        for (line, service) in lines.iter().zip(services) {
+            let (_, command) = line.split_once("/usr/bin/procline ").unwrap();
+            let words: Vec<_> = command.split(' ').map(|word| word.trim_matches('\'').replace("\\%", "%")).collect();
+            assert_eq!(words, arguments(&service));
+        }
         assert!(text.ends_with('\n'), "cron ignores a last line without a newline");
     }
     let fields = arguments("procline.service").join(" ");

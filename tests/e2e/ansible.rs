@@ -11,6 +11,16 @@ use crate::ama::{all_units, file, parse, python, tool, units};
 use crate::limit::limit;
 use crate::support::{PROCLINE, command, lacks, quiet};
 
+/// The timers of the inventory.
+const INVENTORY: [&str; 6] = [
+    "procline-files-state.timer",
+    "procline-files.timer",
+    "procline-services-state.timer",
+    "procline-services.timer",
+    "procline-software-state.timer",
+    "procline-software.timer",
+];
+
 /// What runs with the role's defaults.
 const DEFAULT: [&str; 2] = ["procline.timer", "procline-host.timer"];
 
@@ -147,7 +157,12 @@ fn the_role_installs_configures_and_enables() {
         words.sort();
         words
     };
-    for service in all_units().iter().filter(|unit| file(unit).contains("\nExecStart=/usr/bin/procline ")) {
+    // Those of the inventory have settings only where they run.
+    let is_set = |unit: &&String| {
+        let timer = unit.replace(".service", ".timer");
+        file(unit).contains("\nExecStart=/usr/bin/procline ") && !INVENTORY.contains(&timer.as_str())
+    };
+    for service in all_units().iter().filter(is_set) {
         let shipped = crate::ama::arguments(service).join(" ");
         assert_eq!(sorted(&arguments(&machine, service)), sorted(&shipped), "{service}");
     }
@@ -157,16 +172,31 @@ fn the_role_installs_configures_and_enables() {
     // Each setting has its effect, whatever is in it.
     let label = r#"quote=it's "100 %n" of $HOME \n"#;
     machine.run("cp procline.deb other.deb");
+    let mut units =
+        [&INVENTORY[..], &["procline-groups.timer", "procline-resources.service", "procline.timer"]].concat();
+    units.sort_unstable();
     let settings = json!({
         "procline_package_file": "/srv/other.deb",
-        "procline_units": ["procline.timer", "procline-groups.timer", "procline-resources.service"],
+        "procline_units": units,
+        "procline_files_paths": ["/etc", "/usr/local/bin"],
+        "procline_software_options": ["--fields", "-description"],
         "procline_groups_options": ["--name", "absent"],
         "procline_interval": "*:0/5",
         "procline_keep": "3d",
         "procline_options": ["--no-kernel-threads", "--label", label],
     });
     assert!(changed(&machine, &settings) > 0);
-    assert_eq!(running(&machine), ["procline-groups.timer", "procline-resources.service", "procline.timer"]);
+    assert_eq!(running(&machine), units);
+    // Changes and states are of the same things.
+    for timer in INVENTORY {
+        let service = timer.replace(".timer", ".service");
+        let mut shipped = crate::ama::arguments(&service).join(" ").replace("--keep 7d", "--keep 3d");
+        shipped = shipped.replace("inventory files /etc", "inventory files /etc /usr/local/bin");
+        if service.contains("software") {
+            shipped.push_str(" --fields -description");
+        }
+        assert_eq!(sorted(&arguments(&machine, &service)), sorted(&shipped), "{service}");
+    }
     machine.run("systemctl start procline-groups.service; grep -q '\"name\":\"absent\",\"count\":0,' /var/log/procline-groups/*.jsonl");
     for timer in DEFAULT {
         let show = machine.run(&format!("systemctl show --value --property TimersCalendar {timer}"));

@@ -203,7 +203,7 @@ fn the_inputs_are_the_files_of_the_services() {
         let arguments = arguments(unit);
         let Some(output) = arguments.iter().position(|word| word == "--output") else { continue };
         let (folder, _) = arguments[output + 1].rsplit_once('/').unwrap();
-        let kinds = ["groups", "host", "disk", "exec"];
+        let kinds = ["groups", "host", "disk", "exec", "services", "software", "files"];
         let kind = kinds.into_iter().find(|kind| arguments.iter().any(|word| word == kind)).unwrap_or("process");
         expected.insert(format!("{folder}/*.jsonl"), format!("procline:{kind}"));
     }

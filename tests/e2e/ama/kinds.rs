@@ -23,7 +23,7 @@ pub enum Start {
     Always,
 }
 
-pub const KINDS: [Kind; 6] = [
+pub const KINDS: [Kind; 9] = [
     Kind {
         name: "procline",
         record: "process",
@@ -80,6 +80,33 @@ pub const KINDS: [Kind; 6] = [
         dropped: &["timestamp"],
         start: Start::Always,
     },
+    Kind {
+        name: "procline-services",
+        record: "services",
+        table: "ProclineServices_CL",
+        list: "services",
+        times: &["since"],
+        dropped: &[],
+        start: Start::Timer { cron: "procline" },
+    },
+    Kind {
+        name: "procline-software",
+        record: "software",
+        table: "ProclineSoftware_CL",
+        list: "software",
+        times: &["installed_at"],
+        dropped: &[],
+        start: Start::Timer { cron: "procline" },
+    },
+    Kind {
+        name: "procline-files",
+        record: "files",
+        table: "ProclineFiles_CL",
+        list: "files",
+        times: &["modified", "changed", "born"],
+        dropped: &[],
+        start: Start::Timer { cron: "root" },
+    },
 ];
 
 impl Kind {
@@ -93,6 +120,17 @@ impl Kind {
             Start::Timer { .. } => format!("{}.timer", self.name),
             Start::Always => self.service(),
         }
+    }
+
+    /// Whether its rows are changes, and those of a second service the full state.
+    pub fn is_inventory(&self) -> bool {
+        ["services", "software", "files"].contains(&self.record)
+    }
+
+    /// The service that writes the full state.
+    pub fn state_service(&self) -> String {
+        assert!(self.is_inventory());
+        format!("{}-state.service", self.name)
     }
 
     pub fn stream(&self) -> String {

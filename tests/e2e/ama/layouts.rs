@@ -1,10 +1,10 @@
 //! The values that the transforms make of procline's lines. `rows.js` evaluates the syntax tree that Kusto's own parser
-//! makes of a transform. Nothing here runs Kusto itself.
+//! makes of a transform or a query. Nothing here runs Kusto itself.
 
 use serde_json::{Map, Value, json};
 
 use super::machine::rows;
-use super::{KINDS, arguments, columns, feed, file, selection, tool};
+use super::{KINDS, Kind, arguments, columns, feed, file, selection, tool};
 use crate::support::{Tree, command, lacks, quiet};
 
 /// The rows that a transform of process records makes of these lines, `None` if the test must be skipped.
@@ -19,14 +19,20 @@ pub(super) fn rows_of(
     transform: &str,
     lines: &[Map<String, Value>],
 ) -> Option<Vec<Map<String, Value>>> {
+    let tables = json!({"source": {"columns": columns(stream), "rows": lines}});
+    evaluate(test, &tables, &[&file(transform)])?.pop()
+}
+
+/// The rows of each query on tables. A table has columns and rows.
+pub(super) fn evaluate(test: &str, tables: &Value, queries: &[&str]) -> Option<Vec<Vec<Map<String, Value>>>> {
     if lacks(test, false, &["node"]) {
         return None;
     }
     let package = tool(test, "node_modules/@kusto/language-service-next")?;
-    let input = json!({"stream": columns(stream), "transform": file(transform), "rows": lines}).to_string();
+    let input = json!({"tables": tables, "queries": queries}).to_string();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/ama/rows.js");
     let (success, output, errors) = feed(command("node", &[script]).arg(package), &input);
-    assert!(success && errors.is_empty(), "{transform}: {errors}");
+    assert!(success && errors.is_empty(), "{queries:?}: {errors}");
     Some(serde_json::from_str(&output).unwrap())
 }
 
@@ -61,24 +67,35 @@ fn times_are_datetimes_and_nothing_is_lost() {
             "resources" => lines_of_the_tree(&["--fields", arguments[arguments.len() - 3]]),
             // There is no tree of programs that start: exec.rs starts some.
             "exec" => continue,
+            // inventory.rs makes what these find.
+            "services" | "software" | "files" => continue,
             _ => lines_of_the_tree(&arguments),
         };
         let test = "times_are_datetimes_and_nothing_is_lost";
-        let Some(table) = rows_of(test, &kind.stream(), &kind.transform(), &lines) else { return };
-        assert!(!lines.is_empty() && table.len() == lines.len(), "{}", kind.name);
-        for (line, row) in lines.iter().zip(&table) {
-            assert_eq!(row["TimeGenerated"], line["timestamp"]);
-            for (key, value) in line {
-                let plain = row[key].as_str().map(|text| text.replace(".000Z", "Z"));
-                let text = value.as_str().map(|text| text.replace(".000Z", "Z"));
-                let same = row[key] == *value || plain == text && text.is_some() || row[key].as_f64() == value.as_f64();
-                assert!(same && row[key].is_null() == value.is_null(), "{key}: {value} became {}", row[key]);
-            }
-            for time in kind.times.iter().filter(|time| line.contains_key(**time)) {
-                assert!(!row[*time].is_null(), "{time}: {line:?}");
-            }
+        if check(test, kind, &lines).is_none() {
+            return;
         }
     }
+}
+
+/// The rows that a kind's own transform makes of its lines have all keys and values, and times as datetimes. None if the test must
+/// be skipped.
+pub(super) fn check(test: &str, kind: &Kind, lines: &[Map<String, Value>]) -> Option<Vec<Map<String, Value>>> {
+    let table = rows_of(test, &kind.stream(), &kind.transform(), lines)?;
+    assert!(!lines.is_empty() && table.len() == lines.len(), "{}", kind.name);
+    for (line, row) in lines.iter().zip(&table) {
+        assert_eq!(row["TimeGenerated"], line["timestamp"]);
+        for (key, value) in line {
+            let plain = row[key].as_str().map(|text| text.replace(".000Z", "Z"));
+            let text = value.as_str().map(|text| text.replace(".000Z", "Z"));
+            let same = row[key] == *value || plain == text && text.is_some() || row[key].as_f64() == value.as_f64();
+            assert!(same && row[key].is_null() == value.is_null(), "{key}: {value} became {}", row[key]);
+        }
+        for time in kind.times.iter().filter(|time| line.contains_key(**time)) {
+            assert!(!row[*time].is_null(), "{time}: {line:?}");
+        }
+    }
+    Some(table)
 }
 
 /// The columns of `ps -ef` as ps prints them: C has at most two digits, TIME is `[DD-]HH:MM:SS`.

@@ -44,6 +44,7 @@ MODELS = {
     "Microsoft.Network/publicIPAddresses": ("network", "2024-07-01", "PublicIPAddress"),
     "Microsoft.Network/virtualNetworks": ("network", "2024-07-01", "VirtualNetwork"),
     "Microsoft.OperationalInsights/workspaces": ("loganalytics", "2025-07-01", "Workspace"),
+    "Microsoft.OperationalInsights/workspaces/savedSearches": ("loganalytics", "2025-07-01", "SavedSearch"),
     "Microsoft.OperationalInsights/workspaces/tables": ("loganalytics", "2025-07-01", "Table"),
 }
 

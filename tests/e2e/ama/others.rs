@@ -1,12 +1,17 @@
 //! The services of the other kinds of records, under a booted systemd: what each writes is what procline prints without the
 //! unit's protection.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
+use super::inventory::{SAVED, tables};
+use super::layouts::evaluate;
 use super::machine::{Machine, rows};
 use super::runs::{CHECKOUT, KINDS_CHECKOUT, enabling, others, steps};
 use super::{KINDS, Kind, columns, file};
 use crate::limit::wait_for;
+use crate::support::lacks;
 
 /// A machine with the units of all kinds from a checkout, none of which is enabled, and two programs: one of root, one not.
 fn machine_with_all_kinds(test: &str) -> Option<Machine> {
@@ -149,4 +154,183 @@ fn the_unit_for_resources_watches_programs() {
     machine.run("kill $(procline --name later --fields pid | tr -dc 0-9)");
     let journal = format!("journalctl --sync; journalctl --quiet --unit {unit} --output cat | grep -q later");
     wait_for("the journal", || machine.succeeds(&journal).then_some(()));
+}
+
+type Rows = Vec<Map<String, Value>>;
+
+/// Two versions of a package, a service, and files, one of which only root may read.
+const BEFORE: &str = r#"
+for version in 1.0-1 2.0-1; do
+    mkdir -p own-$version/DEBIAN
+    printf "Package: own\nVersion: $version\nArchitecture: all\nMaintainer: none <none@procline.invalid>\nDescription: test\n" \
+        >own-$version/DEBIAN/control
+    dpkg-deb --root-owner-group -Znone --build own-$version own-$version.deb >/dev/null
+done
+dpkg --install own-1.0-1.deb >/dev/null
+printf '[Service]\nExecStart=/bin/sleep 1000\n[Install]\nWantedBy=test.target\n' >/etc/systemd/system/own.service
+systemctl daemon-reload
+systemctl --quiet enable own.service
+umask 077
+echo one >/etc/own-secret
+echo old >/etc/own-old
+"#;
+
+const AFTER: &str = "
+dpkg --install own-2.0-1.deb >/dev/null
+systemctl start own.service
+echo other >/etc/own-secret
+rm /etc/own-old
+touch /etc/own-new
+";
+
+/// A record's key, and what neither the clock nor a restart changes.
+fn item(kind: &Kind, row: &Map<String, Value>) -> (Vec<Value>, Map<String, Value>) {
+    let keys: &[&str] = match kind.record {
+        "software" => &["name", "architecture", "source"],
+        "files" => &["path"],
+        _ => &["name"],
+    };
+    let moves = ["timestamp", "change", "fields_changed", "previous", "main_pid", "restarts", "exit_status", "since"];
+    let values = row.iter().filter(|(key, _)| !moves.contains(&key.as_str()));
+    let values = values.map(|(key, value)| (key.clone(), value.clone())).collect();
+    (keys.iter().map(|key| row[*key].clone()).collect(), values)
+}
+
+/// The inventory: the changes and the full states are in one file. Both are what the system's own programs say, and together the changes
+/// make the later state of the earlier one.
+#[test]
+fn the_units_for_the_inventory_write_changes_and_states() {
+    let test = "the_units_for_the_inventory_write_changes_and_states";
+    if lacks(test, true, &["dbus-daemon", "dpkg-deb", "dpkg-query", "find", "sha256sum"]) {
+        return;
+    }
+    let Some(machine) = machine_with_all_kinds(test) else { return };
+    machine.run("systemctl start dbus.socket");
+    machine.run(BEFORE);
+    let kinds: Vec<_> = KINDS.iter().filter(|kind| kind.is_inventory()).collect();
+    assert_eq!(kinds.len(), 3);
+    for kind in &kinds {
+        let timer = format!("{}-state.timer", kind.name);
+        machine.run(&format!("{}; systemctl enable --now {timer}", enabling(kind)));
+        let timers = format!("{} {timer}", kind.unit());
+        assert_eq!(machine.run(&format!("systemctl is-active {timers}")), "active\nactive\n");
+        // The first state comes soon.
+        let next = machine.run(&format!("systemctl show --value -p TimersMonotonic {timer}"));
+        assert!(next.contains("OnActiveUSec=2min ") && next.contains("OnUnitActiveUSec=10h "), "{next}");
+        machine.run(&format!("systemctl stop {timers}"));
+    }
+    let services: Vec<_> = kinds.iter().map(|kind| kind.service()).collect();
+    let states: Vec<_> = kinds.iter().map(|kind| kind.state_service()).collect();
+    let (services, states) = (services.join(" "), states.join(" "));
+
+    // A state starts the changes first, whose first run prints nothing.
+    machine.run(&format!("systemctl start {states}"));
+    let snapshots = machine.run("cd /var/lib/procline; stat -c '%n %a %U %G' . *");
+    assert_eq!(
+        snapshots,
+        ". 750 procline adm\nfiles.jsonl 600 procline adm\nservices.jsonl 600 procline adm\nsoftware.jsonl 600 procline adm\n"
+    );
+    let written = || -> Vec<Rows> { kinds.iter().map(|kind| lines_of(&machine, kind)).collect() };
+    let first = written();
+    assert!(first.iter().all(|rows| !rows.is_empty() && rows.iter().all(|row| !row.contains_key("change"))));
+    let plain = |kind: &str| self::rows(&machine.run(&format!("procline inventory {kind}")));
+    assert_eq!(first[0].len(), plain("services").len());
+    let text =
+        |row: &Map<String, Value>, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let own = |row: &&Map<String, Value>| row.get("name").is_some_and(|name| name == "own.service");
+    let service = first[0].iter().find(own).unwrap();
+    let shown = machine.run("systemctl show --value -p ActiveState -p SubState -p UnitFileState own.service");
+    let ours = ["active_state", "sub_state", "unit_file_state"].map(|key| text(service, key));
+    assert_eq!(shown.lines().collect::<Vec<_>>(), ours);
+    assert_eq!(ours, ["inactive", "dead", "enabled"]);
+    let query = r"dpkg-query --show --showformat '${Package} ${Version} ${Architecture} ${db:Status-Status}\n' | sort";
+    let mut ours: Vec<_> = first[1]
+        .iter()
+        .filter(|row| row["source"] == "dpkg")
+        .map(|row| ["name", "version", "architecture", "status"].map(|key| text(row, key)).join(" "))
+        .collect();
+    ours.sort();
+    assert_eq!(machine.run(&format!("LC_ALL=C {query}")).lines().collect::<Vec<_>>(), ours);
+    // The unit's protection hides no file from it, whosever that is.
+    let mut ours: Vec<_> = first[2].iter().map(|row| format!("{} {}", text(row, "mode"), text(row, "path"))).collect();
+    ours.sort();
+    assert_eq!(machine.run("find /etc -xdev -printf '%m %p\\n' | LC_ALL=C sort").lines().collect::<Vec<_>>(), ours);
+    let mut ours: Vec<_> = first[2]
+        .iter()
+        .filter(|row| row["kind"] == "file")
+        .map(|row| format!("{}  {}", text(row, "sha256"), text(row, "path")))
+        .collect();
+    ours.sort();
+    let sums = machine.run("find /etc -xdev -type f -exec sha256sum {} + | LC_ALL=C sort");
+    assert_eq!(sums.lines().collect::<Vec<_>>(), ours);
+
+    // What changes between two runs, with the values before.
+    machine.run(AFTER);
+    machine.run(&format!("systemctl start {services}"));
+    let second = written();
+    let changes: Vec<Rows> = second.iter().zip(&first).map(|(rows, first)| rows[first.len()..].to_vec()).collect();
+    assert!(changes.iter().flatten().all(|row| row.contains_key("change")));
+    let change = |kind: usize, key: &str, name: &str| -> Map<String, Value> {
+        let found: Vec<_> = changes[kind].iter().filter(|row| row[key] == name).collect();
+        assert_eq!(found.len(), 1, "{name}: {:?}", changes[kind]);
+        found[0].clone()
+    };
+    let service = change(0, "name", "own.service");
+    assert_eq!((&service["change"], &service["active_state"]), (&"modified".into(), &"active".into()));
+    assert_eq!(service["previous"]["active_state"], "inactive");
+    let package = change(1, "name", "own");
+    assert_eq!((&package["change"], &package["version"]), (&"modified".into(), &"2.0-1".into()));
+    assert_eq!(package["previous"]["version"], "1.0-1");
+    let secret = change(2, "path", "/etc/own-secret");
+    let sum = machine.run("sha256sum /etc/own-secret");
+    assert_eq!((&secret["change"], &secret["sha256"]), (&"modified".into(), &sum[..64].into()));
+    assert_eq!(secret["previous"]["size"], 4);
+    assert_eq!(change(2, "path", "/etc/own-old")["change"], "removed");
+    assert_eq!(change(2, "path", "/etc/own-new")["change"], "added");
+
+    // The changes make the later state of the earlier one.
+    let mut lines = BTreeMap::new();
+    machine.run(&format!("systemctl start {states}"));
+    for (kind, rows) in kinds.iter().zip(written()) {
+        let newest = rows.last().unwrap()["timestamp"].clone();
+        let (state, earlier): (Rows, Rows) = rows.into_iter().partition(|row| row["timestamp"] == newest);
+        assert!(state.iter().all(|row| !row.contains_key("change")));
+        lines.insert(kind.record, earlier.clone());
+        let mut items = BTreeMap::new();
+        for row in earlier {
+            let (key, values) = item(kind, &row);
+            let key = format!("{key:?}");
+            if row.get("change").is_some_and(|change| change == "removed") {
+                items.remove(&key);
+            } else {
+                items.insert(key, values);
+            }
+        }
+        let state: BTreeMap<_, _> =
+            state.iter().map(|row| item(kind, row)).map(|(key, values)| (format!("{key:?}"), values)).collect();
+        // What runs meanwhile, such as these services themselves, is in one state or another.
+        let is_steady = |key: &&String| kind.record != "services" || key.contains("\"own.service\"");
+        for key in items.keys().chain(state.keys()).filter(is_steady) {
+            assert_eq!(items.get(key), state.get(key), "{key}");
+        }
+    }
+    // The functions with Azure's columns say the same.
+    if let Some(tables) = tables(test, &lines) {
+        let [(_, changes, _), (_, data, _)] = SAVED;
+        let answers = evaluate(test, &tables, &[&file(changes), &file(data)]).unwrap();
+        let one = |rows: &Rows, column: &str, name: &str| {
+            let found: Vec<_> = rows.iter().filter(|row| row[column] == name).collect();
+            assert_eq!(found.len(), 1, "{name}: {found:?}");
+            found[0].clone()
+        };
+        let service = one(&answers[0], "SvcName", "own.service");
+        assert_eq!((&service["SvcPreviousState"], &service["SvcState"]), (&"Stopped".into(), &"Running".into()));
+        assert_eq!((&service["SvcStartupType"], &service["SvcChangeType"]), (&"Auto".into(), &"State".into()));
+        assert_eq!(one(&answers[1], "SvcName", "own.service")["SvcState"], "Running");
+        assert_eq!(one(&answers[1], "SoftwareName", "own")["CurrentVersion"], "2.0-1");
+        assert_eq!(one(&answers[1], "FileSystemPath", "/etc/own-secret")["FileContentChecksum"], sum[..64]);
+    }
+    let journal =
+        format!("journalctl --sync; journalctl --quiet --output cat --unit {}", states.replace(' ', " --unit "));
+    assert_eq!(machine.run(&journal), "");
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::inventory::{SAVED, azures_columns};
 use super::{Column, KINDS, blocks, column, columns, feed, file, tool};
 use crate::support::{command, lacks};
 
@@ -56,6 +57,13 @@ pub(super) fn ask(test: &str, queries: &BTreeMap<String, String>) -> Option<BTre
     ask_with_source(test, "Custom-ProcessMonitor", queries)
 }
 
+/// The columns of a table of `columns.json`, and those that every table of a workspace has.
+pub(super) fn table(list: &str) -> Vec<Column> {
+    let standard =
+        ["_ResourceId", "_SubscriptionId", "TenantId", "Type", "_IsBillable"].map(|name| column(name, "string"));
+    columns(list).into_iter().chain(standard).chain([column("_BilledSize", "real")]).collect()
+}
+
 /// The same, where `source` has the columns of this stream.
 pub(super) fn ask_with_source(
     test: &str,
@@ -69,7 +77,9 @@ pub(super) fn ask_with_source(
     let table = |list: &str| {
         let mut table = columns(list);
         // Every table of a workspace has these columns.
-        table.extend(["_ResourceId", "TenantId", "Type", "_IsBillable"].map(|name| column(name, "string")));
+        table.extend(
+            ["_ResourceId", "_SubscriptionId", "TenantId", "Type", "_IsBillable"].map(|name| column(name, "string")),
+        );
         table.push(column("_BilledSize", "real"));
         table
     };
@@ -83,6 +93,9 @@ pub(super) fn ask_with_source(
         tables[kind.table] = json!(table(kind.list));
     }
     tables["process_CL"] = json!(table("oms"));
+    for (function, _, columns) in SAVED {
+        tables[function] = json!(azures_columns(columns));
+    }
     tables["Heartbeat"] = json!(heartbeat);
     tables["_LogOperation"] = json!(operation);
     tables["DCRLogErrors"] = json!(errors);
@@ -98,10 +111,11 @@ pub(super) fn ask_with_source(
 fn queries() -> BTreeMap<String, String> {
     let alerts = ["alert.kql", "alert-host.kql", "alert-exec.kql"];
     let mut queries: BTreeMap<_, _> = alerts.map(|name| (name.to_owned(), file(name))).into();
+    queries.extend(SAVED.map(|(_, name, _)| (name.to_owned(), file(name))));
     // A blank line separates queries, as in the editor of Log Analytics.
     let text = file("queries.kql");
     queries.extend(text.split("\n\n").enumerate().map(|(n, text)| (format!("queries.kql {n}"), text.to_owned())));
-    for page in ["README.md", "TABLES.md", "NO-ROWS.md"] {
+    for page in ["README.md", "TABLES.md", "NO-ROWS.md", "CHANGE-TRACKING.md"] {
         let blocks = blocks(page, "kusto").into_iter();
         queries.extend(blocks.enumerate().map(|(n, text)| (format!("{page} {n}"), text)));
     }

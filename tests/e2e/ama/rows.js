@@ -1,105 +1,110 @@
-// What a transform makes of lines. Reads {"stream": [{name, type}], "transform": text, "rows": [{column: value}]} on
-// standard input, and prints the rows of the table. argv[2] is the folder of the npm package, whose parser and binder
-// read the text. The package runs nothing, so the operators and functions are here as Kusto's documentation describes
-// them. A row is a map, and a missing value is null.
+// What queries make of rows. Reads {"tables": {name: {"columns": [{name, type}], "rows": [{column: value}]}}, "queries": [text]} on
+// standard input, and prints the rows of each result. argv[2] is the folder of the npm package, whose parser and binder read the
+// texts. The package runs nothing, so the operators on tables are here, and those on values in scalars.js, as Kusto's
+// documentation describes them.
 'use strict';
 const fs = require('fs');
 const { KustoCode, Syntax, globals } = require('./kusto.js');
 
 const input = JSON.parse(fs.readFileSync(0, 'utf8'));
-const code = KustoCode.ParseAndAnalyze(input.transform, globals({ source: input.stream }));
-if (code.GetDiagnostics().Count) throw new Error(code.GetDiagnostics().getItem(0).Message);
+const columns = Object.fromEntries(Object.entries(input.tables).map(([name, table]) => [name, table.columns]));
+const database = globals(columns);
 
-const kind = (node) => System.Enum.toString(Syntax.SyntaxKind, node.Kind);
-const each = (list) => Array.from({ length: list.Count }, (_, i) => list.getItem(i).Element$1);
-const isWhole = (node) => ['int', 'long'].includes(node.ResultType.Name);
-const text = (value) => (value === null ? '' : String(value));
-const number = (value) => (value === null || value === '' ? null : Number(value));
+// What a query names: tables are lists, and functions have a body.
+const scope = {};
+const { kind, each, value } = require('./scalars.js')({ Syntax }, scope);
 
-// Arithmetic and comparison with null yield null, which counts as false.
+// The name and the value of an expression that an operator lists.
+const pair = (part, row) =>
+  kind(part) === 'SimpleNamedExpression' ? [part.Name.SimpleName, value(part.Expression, row)] : [part.SimpleName, value(part, row)];
+// All of them see the row as it was before.
+const named = (expressions, row) => Object.fromEntries(each(expressions).map((part) => pair(part, row)));
+
+const highest = (values) => values.reduce((a, b) => (b !== null && (a === null || b > a) ? b : a), null);
+// An aggregate of the rows of a group: the columns that it makes.
+function aggregate(part, rows) {
+  const call = kind(part) === 'SimpleNamedExpression' ? part.Expression : part;
+  const parts = each(call.ArgumentList.Expressions);
+  const values = () => rows.map((row) => value(parts[0], row));
+  const of = {
+    count: () => rows.length,
+    dcount: () => new Set(values()).size,
+    max: () => highest(values()),
+    make_set: () => [...new Set(values())],
+  };
+  if (call.Name.SimpleName === 'arg_max') {
+    const most = highest(values());
+    if (kind(parts[1]) !== 'StarExpression') throw new Error('arg_max of all columns only');
+    return rows.find((row) => value(parts[0], row) === most);
+  }
+  if (!of[call.Name.SimpleName]) throw new Error(`no aggregate ${call.Name.SimpleName}`);
+  return { [part.Name.SimpleName]: of[call.Name.SimpleName]() };
+}
+
 const operators = {
-  AddExpression: (a, b) => a + b,
-  SubtractExpression: (a, b) => a - b,
-  MultiplyExpression: (a, b) => a * b,
-  // Between two whole numbers, the quotient is a whole number.
-  DivideExpression: (a, b, whole) => (whole ? Math.trunc(a / b) : a / b),
-  ModuloExpression: (a, b) => a % b,
-  GreaterThanExpression: (a, b) => a > b,
-  GreaterThanOrEqualExpression: (a, b) => a >= b,
-  NotEqualExpression: (a, b) => a !== b,
-};
-const functions = {
-  // It takes bytes, not units of UTF-16. The texts here are ASCII.
-  substring: (value, start, length) => value.substring(start, length === undefined ? undefined : start + length),
-  strcat: (...values) => values.map(text).join(''),
-  tostring: text,
-  tolong: (value) => (number(value) === null ? null : Math.trunc(number(value))),
-  toint: (value) => (number(value) === null ? null : Math.trunc(number(value))),
-  round: (value) => (value === null ? null : Math.round(value)),
-  // A Date has three digits of a second, and a datetime of Kusto has seven.
-  todatetime: (value) => {
-    if (Number.isNaN(Date.parse(value))) return null;
-    const [, digits] = /\.(\d{4,7})Z$/.exec(value) ?? [];
-    const time = new Date(value).toISOString();
-    return digits ? time.replace(/\d{3}Z$/, `${digits}Z`) : time;
-  },
-  isnull: (value) => value === null,
-  isempty: (value) => value === null || value === '',
-};
-// These do not evaluate all of their arguments.
-const choices = {
-  iif: ([condition, yes, no], row) => value(value(condition, row) ? yes : no, row),
-  case: (parts, row) => {
-    const place = parts.findIndex((part, n) => n % 2 === 0 && n < parts.length - 1 && value(part, row));
-    return value(parts[place < 0 ? parts.length - 1 : place + 1], row);
-  },
-};
-
-function value(node, row) {
-  const name = kind(node);
-  if (node.IsLiteral) return typeof node.LiteralValue === 'string' ? node.LiteralValue : Number(String(node.LiteralValue));
-  if (name === 'NameReference') {
-    // A string is never null.
-    const found = row[node.SimpleName];
-    return found === undefined || found === null ? (node.ResultType.Name === 'string' ? '' : null) : found;
-  }
-  if (name === 'ParenthesizedExpression') return value(node.Expression, row);
-  if (name === 'FunctionCallExpression') {
-    const parts = each(node.ArgumentList.Expressions);
-    const chosen = choices[node.Name.SimpleName];
-    if (chosen) return chosen(parts, row);
-    const call = functions[node.Name.SimpleName];
-    if (!call) throw new Error(`no function ${node.Name.SimpleName}`);
-    return call(...parts.map((part) => value(part, row)));
-  }
-  if (!operators[name]) throw new Error(`no operator ${name}`);
-  const [left, right] = [value(node.Left, row), value(node.Right, row)];
-  if (left === null || right === null) return null;
-  return operators[name](left, right, isWhole(node.Left) && isWhole(node.Right));
-}
-
-// The columns that an operator names. All of them see the row as it was before.
-function named(expressions, row) {
-  const pair = (part) =>
-    kind(part) === 'SimpleNamedExpression'
-      ? [part.Name.SimpleName, value(part.Expression, row)]
-      : [part.SimpleName, value(part, row)];
-  return Object.fromEntries(each(expressions).map(pair));
-}
-
-function run(node, row) {
-  if (kind(node) === 'NameReference') return row;
-  const before = run(node.Expression, row);
+  ExtendOperator: (rows, { Expressions }) => rows.map((row) => ({ ...row, ...named(Expressions, row) })),
+  ProjectOperator: (rows, { Expressions }) => rows.map((row) => named(Expressions, row)),
   // The columns of the whole result say what is left.
-  if (kind(node.Operator) === 'ProjectAwayOperator') return before;
-  const after = named(node.Operator.Expressions, before);
-  return kind(node.Operator) === 'ProjectOperator' ? after : { ...before, ...after };
+  ProjectAwayOperator: (rows) => rows,
+  FilterOperator: (rows, { Condition }) => rows.filter((row) => value(Condition, row)),
+  SummarizeOperator: (rows, { Aggregates, ByClause }) => {
+    const groups = new Map();
+    for (const row of rows) {
+      const by = named(ByClause.Expressions, row);
+      const key = JSON.stringify(by);
+      groups.set(key, groups.get(key) ?? { by, rows: [] });
+      groups.get(key).rows.push(row);
+    }
+    return [...groups.values()].map(({ by, rows }) => Object.assign({}, ...each(Aggregates).map((one) => aggregate(one, rows)), by));
+  },
+  JoinOperator: (rows, { Parameters, Expression, ConditionClause }) => {
+    const isOuter = Parameters.getItem(0).Expression.toString().trim() === 'leftouter';
+    const keys = each(ConditionClause.Expressions).map((key) => key.SimpleName);
+    const others = run(Expression);
+    const matches = (row) => others.filter((other) => keys.every((key) => other[key] === row[key]));
+    return rows.flatMap((row) => {
+      const found = matches(row);
+      return found.length || !isOuter ? found.map((other) => ({ ...other, ...row })) : [row];
+    });
+  },
+  SortOperator: (rows, { Expressions }) => {
+    const orders = each(Expressions).map((one) => [one.Expression, /asc/.test(one.Ordering.toString()) ? 1 : -1]);
+    const compare = (a, b) => (a === b ? 0 : a === null || a < b ? -1 : 1);
+    const order = (a, b) => orders.map(([by, sign]) => sign * compare(value(by, a), value(by, b))).find((found) => found) ?? 0;
+    return [...rows].sort(order);
+  },
+};
+
+function run(node) {
+  const name = kind(node);
+  if (name === 'NameReference') return scope[node.SimpleName];
+  if (name === 'ParenthesizedExpression') return run(node.Expression);
+  if (name === 'UnionOperator') return each(node.Expressions).flatMap(run);
+  if (name !== 'PipeExpression') throw new Error(`no query ${name}`);
+  if (!operators[kind(node.Operator)]) throw new Error(`no operator ${kind(node.Operator)}`);
+  return operators[kind(node.Operator)](run(node.Expression), node.Operator);
 }
 
-const query = code.Syntax.Statements.getItem(0).Element$1.Expression;
-const names = code.ResultType.Columns;
-const table = input.rows.map((row) => {
-  const made = run(query, row);
-  return Object.fromEntries(Array.from({ length: names.Count }, (_, i) => [names.getItem(i).Name, made[names.getItem(i).Name] ?? null]));
-});
-console.log(JSON.stringify(table));
+function answer(text) {
+  const code = KustoCode.ParseAndAnalyze(text, database);
+  if (code.GetDiagnostics().Count) throw new Error(code.GetDiagnostics().getItem(0).Message);
+  Object.keys(scope).forEach((name) => delete scope[name]);
+  Object.entries(input.tables).forEach(([name, table]) => (scope[name] = table.rows));
+  let result;
+  for (const statement of each(code.Syntax.Statements)) {
+    if (kind(statement) !== 'LetStatement') {
+      result = run(statement.Expression);
+      continue;
+    }
+    const { Name, Expression } = statement;
+    if (kind(Expression) === 'FunctionDeclaration') {
+      const parameters = each(Expression.Parameters.Parameters).map((one) => one.NameAndType.Name.SimpleName);
+      scope[Name.SimpleName] = { parameters, body: Expression.Body.Expression };
+    } else {
+      scope[Name.SimpleName] = Expression.IsLiteral ? value(Expression, {}) : run(Expression);
+    }
+  }
+  const names = Array.from({ length: code.ResultType.Columns.Count }, (_, i) => code.ResultType.Columns.getItem(i).Name);
+  return result.map((row) => Object.fromEntries(names.map((name) => [name, row[name] ?? null])));
+}
+console.log(JSON.stringify(input.queries.map(answer)));

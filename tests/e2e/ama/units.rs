@@ -56,6 +56,7 @@ fn the_kinds_have_the_same_units() {
         lines.filter(|line| !own.iter().any(|key| line.starts_with(key))).map(str::to_owned).collect()
     };
     let capabilities = |names: &str| [format!("CapabilityBoundingSet={names}"), format!("AmbientCapabilities={names}")];
+    let state_directory = ["StateDirectory=procline", "StateDirectoryMode=0750"].map(str::to_owned);
     for kind in &KINDS {
         let (mut lacks, mut has) = (Vec::new(), Vec::new());
         match kind.list {
@@ -70,6 +71,17 @@ fn the_kinds_have_the_same_units() {
                 let other = ["TimeoutStartSec=31min", "Nice=19", "IOSchedulingClass=idle", "ReadOnlyPaths=/"];
                 has.extend(other.map(str::to_owned));
             }
+            "services" | "software" => {
+                lacks.push("TimeoutStartSec=30s");
+                has.push("TimeoutStartSec=90s".to_owned());
+            }
+            "files" => {
+                lacks.extend(["ProtectSystem=strict", "ProtectHome=yes", "ProtectKernelModules=yes"]);
+                lacks.push("TimeoutStartSec=30s");
+                has.extend(capabilities("CAP_DAC_READ_SEARCH"));
+                let other = ["TimeoutStartSec=11min", "Nice=19", "IOSchedulingClass=idle", "ReadOnlyPaths=/"];
+                has.extend(other.map(str::to_owned));
+            }
             "resources" => {
                 lacks.extend(["Type=oneshot", "TimeoutStartSec=30s"]);
                 has.extend(capabilities("CAP_SYS_PTRACE CAP_DAC_READ_SEARCH"));
@@ -79,8 +91,11 @@ fn the_kinds_have_the_same_units() {
             }
             _ => (),
         }
-        if !has.is_empty() {
+        if has.iter().any(|line| line.starts_with("AmbientCapabilities=")) {
             lacks.push("CapabilityBoundingSet=");
+        }
+        if kind.is_inventory() {
+            has.extend(state_directory.clone());
         }
         let mut expected = lines("procline.service");
         for line in lacks {
@@ -91,6 +106,28 @@ fn the_kinds_have_the_same_units() {
         if matches!(kind.start, Start::Timer { .. }) {
             assert_eq!(lines(&kind.unit()), lines("procline.timer"), "{}", kind.name);
         }
+        if kind.is_inventory() {
+            // The full state comes after the changes, and has no snapshot to compare with.
+            let service = kind.service();
+            expected.retain(|line| !state_directory.contains(line));
+            expected.extend([format!("Wants={service}"), format!("After={service}")]);
+            assert_eq!(lines(&kind.state_service()), expected, "{}", kind.name);
+            let mut expected = lines("procline.timer");
+            expected.extend(["OnActiveSec=2min", "OnUnitActiveSec=10h"].map(str::to_owned));
+            assert_eq!(lines(&format!("{}-state.timer", kind.name)), expected, "{}", kind.name);
+        }
+    }
+}
+
+/// The full state has the same records as the changes, in the same files.
+#[test]
+fn states_are_of_what_changes_are_of() {
+    for kind in KINDS.iter().filter(|kind| kind.is_inventory()) {
+        let mut changes = arguments(&kind.service());
+        let at = changes.iter().position(|word| word == "--changes").unwrap();
+        let removed: Vec<_> = changes.drain(at..at + 3).collect();
+        assert_eq!(removed, ["--changes", &format!("/var/lib/procline/{}.jsonl", kind.record), "--baseline"]);
+        assert_eq!(changes, arguments(&kind.state_service()));
     }
 }
 
@@ -107,6 +144,8 @@ fn the_limits_of_a_run_fit_each_other() {
         let between = match value(&timer, "OnCalendar=").as_str() {
             "minutely" => 60,
             "hourly" => 3600,
+            "*:0/5" => 300,
+            "*:0/15" => 900,
             other => panic!("{other}"),
         };
         let [own, systemd] = [timeout, &value(&service, "TimeoutStartSec=")].map(seconds);
