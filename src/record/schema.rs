@@ -211,7 +211,7 @@ impl<R> Field<R> {
         self
     }
 
-    /// The same, unless its value could not be found out: then the earlier one counts as its value.
+    /// The same, unless its value could not be found out, or will be another soon: then the earlier one counts as its value.
     pub const fn compared_unless(mut self, is_unknown: fn(&R) -> bool) -> Self {
         self.role = Role::Compared(Some(is_unknown));
         self

@@ -71,7 +71,7 @@ const FIELDS: &[Field<Service>] = &[
         "active, inactive, failed, activating, deactivating, reloading or maintenance",
         |service, _| text(&service.active_state),
     )
-    .compared(),
+    .compared_unless(is_between_states),
     Row::new(
         "sub_state",
         Token,
@@ -80,7 +80,7 @@ const FIELDS: &[Field<Service>] = &[
         "the same in detail, such as running, exited, dead or auto-restart",
         |service, _| text(&service.sub_state),
     )
-    .compared(),
+    .compared_unless(is_between_states),
     Row::new(
         "unit_file_state",
         Token,
@@ -146,6 +146,13 @@ const FIELDS: &[Field<Service>] = &[
         .compared(),
 ];
 
+/// Whether it starts, reloads or stops. That is over soon, and a timer may start a service all the time. One that fails again and
+/// again is between states, too, but that counts.
+fn is_between_states(service: &Service) -> bool {
+    matches!(service.active_state.as_str(), "activating" | "deactivating" | "reloading")
+        && !service.sub_state.starts_with("auto-restart")
+}
+
 fn text(text: &str) -> Value<'_> {
     if text.is_empty() { Value::Absent } else { Value::Str(text.into()) }
 }
@@ -156,4 +163,20 @@ fn list(texts: &[String]) -> Value<'_> {
 
 fn count<'a>(number: Option<u64>) -> Value<'a> {
     number.map_or(Value::Absent, Value::count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_that_are_soon_over() {
+        let is_between = |active: &str, sub: &str| {
+            is_between_states(&Service { active_state: active.into(), sub_state: sub.into(), ..Service::default() })
+        };
+        assert!(is_between("activating", "start") && is_between("deactivating", "stop-sigterm"));
+        assert!(is_between("reloading", "reload"));
+        assert!(!is_between("activating", "auto-restart") && !is_between("activating", "auto-restart-queued"));
+        assert!(!is_between("active", "running") && !is_between("failed", "failed") && !is_between("", ""));
+    }
 }
