@@ -87,6 +87,7 @@ Restart=on-failure
 RestartSec=10ms
 ExecStart=/bin/sh -c 'echo >>/run/count; test $(wc -l </run/count) -gt 2 || exit 4; exec sleep 1000'
 EOF
+printf '[Service]\nType=oneshot\nExecStart=/bin/sleep 1000\n' | unit test-slow.service
 printf '[Service]\nExecStart=/bin/true\n' | unit test-masked.service
 printf '[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n' | unit test-oneshot.service
 printf '[Service]\nExecStart=/bin/sleep 1000\n' | unit 'test-escaped\x2dname.service'
@@ -164,28 +165,36 @@ fn every_service_equals_systemctl() {
     {
         wait_for(unit, || (property(unit, "SubState") == state).then_some(()));
     }
-    let ours = services(machine.run(SERVICES).as_bytes());
-
-    // The same services.
     let list = |arguments: &str| {
         machine.run(&format!("LC_ALL=C systemctl --type=service --full --plain --no-legend {arguments}"))
     };
-    let mut states = BTreeMap::new();
-    for line in list("list-unit-files").lines() {
-        let mut words = line.split_whitespace().map(str::to_owned);
-        states.insert(words.next().unwrap(), words.next().unwrap());
-    }
-    let mut names: BTreeSet<_> =
-        states.iter().filter(|(_, state)| *state != "alias").map(|(name, _)| name.clone()).collect();
-    names.extend(list("list-units --all").lines().map(|line| line.split_whitespace().next().unwrap().to_owned()));
+    let is_template = |name: &str| name.contains("@.");
+    // Other services may start and end meanwhile.
+    let (ours, states, mut names, shown) = wait_for("a moment without a change", || {
+        let found = || {
+            let mut services = services(machine.run(SERVICES).as_bytes());
+            services.values_mut().for_each(|service| service.timestamp.clear());
+            services
+        };
+        let ours = found();
+        let mut states = BTreeMap::new();
+        for line in list("list-unit-files").lines() {
+            let mut words = line.split_whitespace().map(str::to_owned);
+            states.insert(words.next().unwrap(), words.next().unwrap());
+        }
+        let mut names: BTreeSet<_> =
+            states.iter().filter(|(_, state)| *state != "alias").map(|(name, _)| name.clone()).collect();
+        names.extend(list("list-units --all").lines().map(|line| line.split_whitespace().next().unwrap().to_owned()));
+        let quoted: Vec<_> = names.iter().filter(|name| !is_template(name)).map(|name| format!("'{name}'")).collect();
+        let shown = machine.run(&format!("LC_ALL=C systemctl show --all --timestamp=unix -- {}", quoted.join(" ")));
+        (found() == ours).then_some((ours, states, names, shown))
+    });
+
+    // The same services.
     assert_eq!(ours.keys().cloned().collect::<BTreeSet<_>>(), names);
     assert!(names.len() > 50, "{names:?}");
 
     // The same values.
-    let is_template = |name: &str| name.contains("@.");
-    let shown =
-        names.iter().filter(|name| !is_template(name)).map(|name| format!("'{name}'")).collect::<Vec<_>>().join(" ");
-    let shown = machine.run(&format!("LC_ALL=C systemctl show --all --timestamp=unix -- {shown}"));
     for block in shown.split("\n\n") {
         let pairs = block.lines().filter_map(|line| line.split_once('='));
         let shown: BTreeMap<_, _> = pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
@@ -267,6 +276,20 @@ fn every_service_equals_systemctl() {
     assert_eq!(files["test-plain.service"].wanted_by, ["test.target"]);
     assert_eq!(files["test-template@two.service"].wanted_by, ["test.target"]);
     assert_eq!(files["test-oneshot.service"].commands, oneshot.commands);
+
+    // A state that is soon over is no change.
+    let change_of_slow = || {
+        let changes = machine.run("/srv/target/release/procline inventory services --timeout 5m --changes /run/state");
+        let slow = changes.lines().find(|line| line.contains("\"name\":\"test-slow.service\"")).map(str::to_owned);
+        slow.map(|line| serde_json::from_str::<serde_json::Value>(&line).unwrap()["change"].clone())
+    };
+    assert_eq!(change_of_slow(), Some("added".into()));
+    machine.run("systemctl start --no-block test-slow");
+    wait_for("test-slow", || (property("test-slow", "SubState") == "start").then_some(()));
+    assert_eq!(change_of_slow(), None);
+    machine.run("systemctl kill --signal=KILL test-slow");
+    wait_for("the end of test-slow", || (property("test-slow", "SubState") == "failed").then_some(()));
+    assert_eq!(change_of_slow(), Some("modified".into()));
 }
 
 /// systemd that does not answer: the run ends, and no systemctl stays behind. Units come and go while procline asks.
