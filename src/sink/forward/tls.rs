@@ -32,7 +32,7 @@ impl Tls {
                     roots.add(certificate).map_err(|error| format!("--ca-file {}: {error}", path.display()))?;
                 }
             }
-            // What cannot be read of a whole directory is none of a user's business, as long as there is some.
+            // One that cannot be parsed does not matter as long as there are others.
             None => {
                 roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
                 if roots.is_empty() {
