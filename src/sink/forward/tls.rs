@@ -1,9 +1,10 @@
 //! TLS for a connection, by rustls. The receiver proves that it is the host that was named, by a certificate of an authority that
 //! this machine trusts, or of one in a file.
 
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use rustls::crypto::ring;
@@ -13,6 +14,9 @@ use rustls::{CertificateError, ClientConfig, ClientConnection, RootCertStore, St
 
 use super::refused::Refused;
 use super::socket::{Channel, Socket, is_passing, left};
+
+/// How long the last message may take.
+const GOODBYE: Duration = Duration::from_millis(100);
 
 /// What a sender trusts, and what it is.
 #[derive(Clone, Debug)]
@@ -76,13 +80,41 @@ impl Tls {
                 },
             }
         }
-        Ok(Box::new(StreamOwned::new(session, socket)))
+        Ok(Box::new(Encrypted(StreamOwned::new(session, socket))))
     }
 }
 
-impl Channel for StreamOwned<ClientConnection, Socket> {
+/// A socket, and what encrypts its bytes.
+struct Encrypted(StreamOwned<ClientConnection, Socket>);
+
+impl Channel for Encrypted {
     fn set_deadline(&mut self, deadline: Instant) {
-        self.sock.set_deadline(deadline);
+        self.0.sock.set_deadline(deadline);
+    }
+}
+
+impl Read for Encrypted {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.0.read(bytes)
+    }
+}
+
+impl Write for Encrypted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Says goodbye. Otherwise Fluentd logs a warning for each connection that ends.
+impl Drop for Encrypted {
+    fn drop(&mut self) {
+        self.set_deadline(Instant::now() + GOODBYE);
+        self.0.conn.send_close_notify();
+        let _ = self.0.flush();
     }
 }
 
