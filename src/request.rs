@@ -1,5 +1,5 @@
-//! What was typed, made into what a run needs. The checks that go across options, or need a kind's table, are here. `destination` has those
-//! about where records go.
+//! What was typed, made into what a run needs. The checks that go across options, or need a kind's table, are here.
+//! `destination` has those about where records go.
 
 mod destination;
 

@@ -63,24 +63,18 @@ fn the_kinds_have_the_same_units() {
             // Its unit is of another kind: it is told of events, and says when it is ready.
             "exec" => continue,
             "groups" => has.extend(capabilities("CAP_DAC_READ_SEARCH")),
-            "disk" => {
+            "disk" | "files" => {
                 // procline would skip what these settings mount.
                 lacks.extend(["ProtectSystem=strict", "ProtectHome=yes", "ProtectKernelModules=yes"]);
                 lacks.push("TimeoutStartSec=30s");
                 has.extend(capabilities("CAP_DAC_READ_SEARCH"));
-                let other = ["TimeoutStartSec=31min", "Nice=19", "IOSchedulingClass=idle", "ReadOnlyPaths=/"];
+                let timeout = if kind.list == "disk" { "TimeoutStartSec=31min" } else { "TimeoutStartSec=11min" };
+                let other = [timeout, "Nice=19", "IOSchedulingClass=idle", "ReadOnlyPaths=/"];
                 has.extend(other.map(str::to_owned));
             }
             "services" | "software" => {
                 lacks.push("TimeoutStartSec=30s");
                 has.push("TimeoutStartSec=90s".to_owned());
-            }
-            "files" => {
-                lacks.extend(["ProtectSystem=strict", "ProtectHome=yes", "ProtectKernelModules=yes"]);
-                lacks.push("TimeoutStartSec=30s");
-                has.extend(capabilities("CAP_DAC_READ_SEARCH"));
-                let other = ["TimeoutStartSec=11min", "Nice=19", "IOSchedulingClass=idle", "ReadOnlyPaths=/"];
-                has.extend(other.map(str::to_owned));
             }
             "resources" => {
                 lacks.extend(["Type=oneshot", "TimeoutStartSec=30s"]);
