@@ -2,9 +2,8 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Instant;
 
-use crate::cli::shared::{Format, ForwardOptions, OutputOptions, TimeOptions};
+use crate::cli::shared::{Format, ForwardOptions, OutputOptions};
 use crate::cli::value::OutputValue;
 use crate::host::hostname;
 use crate::sink::Destination;
@@ -19,9 +18,9 @@ const FILE_MODE: u32 = 0o640;
 ///
 /// # Errors
 /// A sentence for the user: what cannot be, or does not go together.
-pub fn of(asked: &OutputOptions, format: Format, kind: &str, time: &TimeOptions) -> Result<Destination, String> {
+pub fn of(asked: &OutputOptions, format: Format, kind: &str, patience: Patience) -> Result<Destination, String> {
     if let Some(address) = &asked.forward.forward {
-        return Ok(Destination::Forward(Box::new(receiver(address, kind, &asked.forward, time)?)));
+        return Ok(Destination::Forward(Box::new(receiver(address, kind, &asked.forward, patience)?)));
     }
     let Some(OutputValue::Files(pattern)) = asked.output.clone() else {
         if asked.keep.is_some() || asked.keep_size.is_some() || asked.file_mode.is_some() {
@@ -42,7 +41,7 @@ pub fn of(asked: &OutputOptions, format: Format, kind: &str, time: &TimeOptions)
     Ok(Destination::File(Files { pattern, mode: asked.file_mode.unwrap_or(FILE_MODE), keep }))
 }
 
-fn receiver(address: &Address, kind: &str, asked: &ForwardOptions, time: &TimeOptions) -> Result<Receiver, String> {
+fn receiver(address: &Address, kind: &str, asked: &ForwardOptions, patience: Patience) -> Result<Receiver, String> {
     let key = |path: &PathBuf| {
         let text = fs::read(path).map_err(|error| format!("--shared-key-file {}: {error}", path.display()))?;
         let key = text.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
@@ -64,11 +63,7 @@ fn receiver(address: &Address, kind: &str, asked: &ForwardOptions, time: &TimeOp
         key: asked.shared_key_file.as_ref().map(key).transpose()?,
         hostname: hostname(),
         acknowledges: !asked.no_ack,
-        patience: match time.interval {
-            // The rest is for the end of the run, so that it ends with a sentence of its own.
-            None => Patience::Until(Instant::now() + time.timeout * 4 / 5),
-            Some(_) => Patience::Kept(time.timeout),
-        },
+        patience,
         shared: Shared::default(),
     })
 }
