@@ -55,7 +55,10 @@ fn completions(folder: &Path) -> anyhow::Result<()> {
         software::fields::KIND.name,
         files::fields::KIND.name,
     ];
-    let mut command = Cli::command()
+    let mut command = Cli::command();
+    // Subcommands have no options before that.
+    command.build();
+    let mut command = command
         .mut_arg("fields", |fields| fields.value_parser(possible(&of_process)))
         .mut_arg("by", |by| by.value_parser(possible(&numeric)))
         .mut_subcommand("groups", |groups| groups.mut_arg("fields", |fields| fields.value_parser(possible(&of_groups))))

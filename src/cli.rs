@@ -8,6 +8,7 @@ pub mod groups;
 pub mod help;
 pub mod host;
 pub mod inventory;
+pub mod late;
 pub mod process;
 pub mod shared;
 pub mod usage;
@@ -23,6 +24,7 @@ use exec::ExecOptions;
 use groups::GroupOptions;
 use host::HostOptions;
 use inventory::Inventory;
+use late::Late;
 use process::ProcessOptions;
 
 /// The command line.
@@ -50,17 +52,13 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Print one record per program: how many run, and what they use
-    #[command(after_help = help::SHORT_GROUPS, after_long_help = help::long_groups())]
-    Groups(Box<GroupOptions>),
+    Groups(Late<GroupOptions>),
     /// Print one record about the machine: a heartbeat
-    #[command(after_help = help::SHORT_HOST, after_long_help = help::long_host())]
-    Host(Box<HostOptions>),
+    Host(Late<HostOptions>),
     /// Print one record per path: what it takes of its filesystem
-    #[command(after_help = help::SHORT_DISK, after_long_help = help::long_disk())]
-    Disk(Box<DiskOptions>),
+    Disk(Late<DiskOptions>),
     /// Print one record for every program that starts, until stopped
-    #[command(after_help = help::SHORT_EXEC, after_long_help = help::long_exec())]
-    Exec(Box<ExecOptions>),
+    Exec(Late<ExecOptions>),
     /// Print what the machine has: services, packages or files
     #[command(arg_required_else_help = false, disable_help_subcommand = true)]
     Inventory {

@@ -30,28 +30,28 @@ fn run() -> Result<(), Outcome> {
             snapshot::run(EachProcess, request, plan, schedule)
         }
         Some(Command::Groups(options)) => {
-            let (groups, request, plan, schedule) = request::groups(*options).map_err(Outcome::Usage)?;
+            let (groups, request, plan, schedule) = request::groups(*options.0).map_err(Outcome::Usage)?;
             snapshot::run(groups, request, plan, schedule)
         }
         Some(Command::Host(options)) => {
-            let (heartbeat, plan, schedule) = request::host(*options).map_err(Outcome::Usage)?;
+            let (heartbeat, plan, schedule) = request::host(*options.0).map_err(Outcome::Usage)?;
             source::run(heartbeat, plan, schedule)
         }
         Some(Command::Disk(options)) => {
-            let (request, schedule) = request::disk(*options).map_err(Outcome::Usage)?;
+            let (request, schedule) = request::disk(*options.0).map_err(Outcome::Usage)?;
             disk::snapshot::run(request, schedule)
         }
-        Some(Command::Exec(options)) => exec::stream::run(request::exec(*options).map_err(Outcome::Usage)?),
+        Some(Command::Exec(options)) => exec::stream::run(request::exec(*options.0).map_err(Outcome::Usage)?),
         Some(Command::Inventory { of: Inventory::Services(options) }) => {
-            let (services, plan, schedule) = request::services(*options).map_err(Outcome::Usage)?;
+            let (services, plan, schedule) = request::services(*options.0).map_err(Outcome::Usage)?;
             source::run(services, plan, schedule)
         }
         Some(Command::Inventory { of: Inventory::Software(options) }) => {
-            let (software, plan, schedule) = request::software(*options).map_err(Outcome::Usage)?;
+            let (software, plan, schedule) = request::software(*options.0).map_err(Outcome::Usage)?;
             source::run(software, plan, schedule)
         }
         Some(Command::Inventory { of: Inventory::Files(options) }) => {
-            let (request, schedule) = request::files(*options).map_err(Outcome::Usage)?;
+            let (request, schedule) = request::files(*options.0).map_err(Outcome::Usage)?;
             files::snapshot::run(request, schedule)
         }
         Some(Command::Redact { redact_word, command }) => {

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
+use super::help;
 use super::shared::KindOptions;
 use super::value;
 
 /// The options of the disk records.
 #[derive(Args, Debug)]
+#[command(after_help = help::SHORT_DISK, after_long_help = help::long_disk())]
 pub struct DiskOptions {
     /// Files and directories to measure
     ///

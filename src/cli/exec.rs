@@ -6,6 +6,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, Args, ValueHint};
 use glob::Pattern;
 
+use super::help;
 use super::process::CommandOptions;
 use super::shared::{LineOptions, OutputOptions, RootOptions};
 use super::value;
@@ -13,7 +14,7 @@ use crate::record::schema::Schema;
 
 /// The options of the exec records.
 #[derive(Args, Debug)]
-#[command(mut_arg("keep", keep))]
+#[command(after_help = help::SHORT_EXEC, after_long_help = help::long_exec(), mut_arg("keep", keep))]
 pub struct ExecOptions {
     /// What a record has.
     #[command(flatten)]

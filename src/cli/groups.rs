@@ -2,12 +2,14 @@
 
 use clap::Args;
 
+use super::help;
 use super::process::{CommandOptions, FilterOptions};
 use super::shared::{KindOptions, SampleOption};
 use crate::groups::By;
 
 /// The options of the group records.
 #[derive(Args, Debug)]
+#[command(after_help = help::SHORT_GROUPS, after_long_help = help::long_groups())]
 pub struct GroupOptions {
     /// What most kinds of records have.
     #[command(flatten)]

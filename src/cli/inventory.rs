@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 
+use super::late::Late;
 use super::shared::KindOptions;
 use super::{help, value};
 
@@ -11,18 +12,16 @@ use super::{help, value};
 #[derive(Debug, Subcommand)]
 pub enum Inventory {
     /// Print one record per service of systemd
-    #[command(after_help = help::SHORT_SERVICES, after_long_help = help::long_services())]
-    Services(Box<ServicesOptions>),
+    Services(Late<ServicesOptions>),
     /// Print one record per installed package
-    #[command(after_help = help::SHORT_SOFTWARE, after_long_help = help::long_software())]
-    Software(Box<SoftwareOptions>),
+    Software(Late<SoftwareOptions>),
     /// Print one record per file, with its checksum
-    #[command(after_help = help::SHORT_FILES, after_long_help = help::long_files())]
-    Files(Box<FilesOptions>),
+    Files(Late<FilesOptions>),
 }
 
 /// The options of the service records.
 #[derive(Args, Debug)]
+#[command(after_help = help::SHORT_SERVICES, after_long_help = help::long_services())]
 pub struct ServicesOptions {
     /// What most kinds of records have.
     #[command(flatten)]
@@ -37,6 +36,7 @@ pub struct ServicesOptions {
 
 /// The options of the package records.
 #[derive(Args, Debug)]
+#[command(after_help = help::SHORT_SOFTWARE, after_long_help = help::long_software())]
 pub struct SoftwareOptions {
     /// What most kinds of records have.
     #[command(flatten)]
@@ -64,6 +64,7 @@ pub struct RedactOptions {
 
 /// The options of the file records.
 #[derive(Args, Debug)]
+#[command(after_help = help::SHORT_FILES, after_long_help = help::long_files())]
 pub struct FilesOptions {
     /// Files, directories, or patterns such as '/etc/*.conf'
     ///
