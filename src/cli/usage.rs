@@ -73,9 +73,12 @@ pub fn sentence(error: &Error) -> String {
         ErrorKind::TooManyValues => format!("{name} takes no value; remove ={value}"),
         ErrorKind::ArgumentConflict => {
             let (word, prior) = (text(error, ContextKind::InvalidSubcommand), text(error, ContextKind::PriorArg));
+            let mut cli = Cli::command();
+            // Subcommands have no options before that.
+            cli.build();
             if word.is_empty() {
                 format!("{argument} cannot be used with {prior}")
-            } else if let Some(command) = Cli::command().find_subcommand(&word) {
+            } else if let Some(command) = cli.find_subcommand(&word) {
                 let name = prior.split(' ').next().unwrap_or_default();
                 let is_its_own = command.get_arguments().any(|own| own.get_long() == name.strip_prefix("--"));
                 let remedy = if is_its_own { format!(": write procline {word} {name}") } else { String::new() };
