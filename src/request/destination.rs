@@ -61,7 +61,8 @@ fn receiver(address: &Address, kind: &str, asked: &ForwardOptions, patience: Pat
         tls: has_tls.then(|| Tls::new(authorities, own)).transpose()?,
         tag: asked.tag.clone().unwrap_or_else(|| format!("procline.{kind}")),
         key: asked.shared_key_file.as_ref().map(key).transpose()?,
-        hostname: hostname(),
+        // A receiver on this machine has the machine's name.
+        hostname: format!("procline@{}", hostname()),
         acknowledges: !asked.no_ack,
         patience,
         shared: Shared::default(),

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail};
 
+use crate::text::records;
 pub use address::Address;
 use backlog::{Backlog, Batch};
 use connection::Connection;
@@ -48,7 +49,7 @@ pub struct Receiver {
     pub tls: Option<Tls>,
     /// The key that it shares with this program, if it wants one.
     pub key: Option<SharedKey>,
-    /// What the sender calls itself.
+    /// What the sender calls itself. It must be another name than the receiver's.
     pub hostname: String,
     /// Whether it acknowledges batches.
     pub acknowledges: bool,
@@ -107,7 +108,9 @@ impl Sender {
     pub fn send(&mut self, entries: &[u8], count: usize) -> anyhow::Result<()> {
         let receiver = &self.receiver;
         let chunk = handshake::digits(&handshake::random()?);
-        let message = message::batch(&receiver.tag, entries, count, &chunk)?;
+        // An acknowledgement that nobody reads would fill the socket.
+        let asked = receiver.acknowledges.then_some(&*chunk);
+        let message = message::batch(&receiver.tag, entries, count, asked)?;
         let batch = Batch { message, chunk, count };
         match receiver.patience {
             Patience::Until(deadline) => receiver.deliver(&batch, deadline, count),
@@ -159,11 +162,6 @@ pub enum Unsent {
     Waiting(anyhow::Error),
     /// It is lost.
     Dropped(anyhow::Error),
-}
-
-/// A number of records in words.
-fn records(count: usize) -> String {
-    format!("{count} record{}", if count == 1 { "" } else { "s" })
 }
 
 impl Receiver {

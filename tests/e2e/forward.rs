@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -33,7 +34,8 @@ pub struct Receiver {
 pub struct Batch {
     tag: String,
     size: usize,
-    chunk: String,
+    /// None without acknowledgements.
+    chunk: Option<String>,
     pub entries: Vec<((i64, u32), Record)>,
 }
 
@@ -176,6 +178,7 @@ fn what_is_not_acknowledged_is_reported() {
     for (behaviour, expected) in [
         ("silent", "it does not acknowledge: does it speak the Fluent Forward protocol?"),
         ("garbage", "it is no receiver of the Fluent Forward protocol"),
+        ("nested", "it is no receiver of the Fluent Forward protocol"),
         ("other", "it acknowledges what was not sent"),
         ("close", ""),
     ] {
@@ -189,6 +192,7 @@ fn what_is_not_acknowledged_is_reported() {
         // Without acknowledgements, nothing is known of a receiver that only listens.
         if behaviour == "silent" {
             quiet(&mut procline(&["host", "--forward", &address, "--no-ack"]));
+            while receiver.batch().chunk.is_some() {}
         }
     }
     let output = procline(&["host", "--forward", "unix:/nonexistent/socket", "--timeout", "1s"]).output().unwrap();
@@ -223,10 +227,33 @@ fn a_shared_key_is_proved_by_both() {
     let Some(liar) = Receiver::start(TEST, &["0", "liar", "example-key"]) else { return };
     let (code, error) = complaint(&send(&liar, &["--shared-key-file", &right]));
     assert!(code == 1 && error.contains("it does not know the shared key"), "{error}");
+    let Some(mirror) = Receiver::start(TEST, &["0", "mirror", "example-key"]) else { return };
+    let (code, error) = complaint(&send(&mirror, &["--shared-key-file", &right]));
+    assert!(code == 1 && error.contains("like this sender, so it proves no shared key"), "{error}");
     for (path, expected) in [(empty.as_str(), "its first line is empty"), ("/nonexistent", "No such file or directory")]
     {
         let (code, error) = complaint(&send(&liar, &["--shared-key-file", path]));
         assert!(code == 2 && error.contains(expected) && !error.contains("-key\n"), "{error}");
+    }
+}
+
+/// A receiver that is stopped accepts no connection, once enough of them wait. connect(2) itself has no limit.
+#[test]
+fn a_receiver_that_accepts_nothing_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    rustix::net::listen(&listener, 0).unwrap();
+    let _waiting = UnixStream::connect(&path).unwrap();
+    let address = format!("unix:{}", path.display());
+    for (interval, lost) in [(&[][..], ""), (&["--interval", "1s", "--count", "2"], "2 records lost at the end")] {
+        let output = procline(&["host", "--forward", &address, "--timeout", "1s", "--fields", "cpus"])
+            .args(interval)
+            .output()
+            .unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        assert!(errors.contains("it accepts no connection: is it stopped?") && errors.contains(lost), "{errors}");
     }
 }
 
@@ -265,6 +292,23 @@ fn exec_goes_on_when_its_receiver_comes_back() {
     find(&receiver, "3");
     let (code, errors) = stream.end(Signal::TERM);
     assert!(code == Some(1) && errors.lines().count() == 1, "{errors}");
+}
+
+/// What a stream could not send at its end is lost, and it says so.
+#[test]
+fn what_exec_loses_is_counted() {
+    let word = word("lost");
+    let arguments = ["--root", "--name", "sh", "--forward", "unix:/nonexistent/socket", "--timeout", "1s"];
+    let Some(mut stream) = Stream::start("what_exec_loses_is_counted", &arguments) else { return };
+    let _held = hold("sh", &["-c", "read x", &word]);
+    wait_for("the failure", || stream.errors().contains("cannot forward").then_some(()));
+    let (code, errors) = stream.end(Signal::TERM);
+    let last = errors.lines().last().unwrap();
+    assert!(
+        code == Some(1) && last.starts_with("procline: at least ") && last.ends_with(" lost at the end"),
+        "{errors}"
+    );
+    assert_eq!(errors.lines().count(), 2, "{errors}");
 }
 
 /// Snapshots go on, too. The failure is reported once, and what was taken meanwhile comes later.

@@ -39,6 +39,10 @@ pub fn shake_hands(
     let proof = |name: &str| hex(&[salt.as_bytes(), name.as_bytes(), &greeting.nonce.0, &key.0]);
     connection.send(&message::ping(hostname, &salt, &proof(hostname))?, deadline)?;
     match connection.reply(deadline)? {
+        // It may only repeat what it was sent.
+        Reply::Result(_, true, _, name, _) if name == hostname => {
+            bail!(Refused(format!("it calls itself {name}, like this sender, so it proves no shared key")))
+        }
         Reply::Result(_, true, _, name, digest) if digest == proof(&name) => Ok(()),
         Reply::Result(_, true, ..) => {
             bail!(Refused("it does not know the shared key: it may be another receiver".into()))

@@ -3,17 +3,19 @@
 
 use std::io::ErrorKind;
 
+use rmp_serde::Deserializer;
 use rmp_serde::decode::Error;
 use serde::{Deserialize, Serialize};
 
 use crate::encode::msgpack::Binary;
 
-/// A batch of entries, in PackedForward mode, whose receipt is acknowledged with `chunk`.
-pub fn batch(tag: &str, entries: &[u8], count: usize, chunk: &str) -> anyhow::Result<Vec<u8>> {
+/// A batch of entries, in PackedForward mode. With a `chunk`, the receiver acknowledges it.
+pub fn batch(tag: &str, entries: &[u8], count: usize, chunk: Option<&str>) -> anyhow::Result<Vec<u8>> {
     #[derive(Serialize)]
     struct Options<'a> {
         size: usize,
-        chunk: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        chunk: Option<&'a str>,
     }
     let mut out = Vec::with_capacity(entries.len() + tag.len() + 100);
     let mut serializer = rmp_serde::Serializer::new(&mut out).with_struct_map();
@@ -71,12 +73,17 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
+/// More than any reply nests. Without a limit, a reply could use up the stack.
+const DEPTH_MAX: usize = 8;
+
 /// The reply at the beginning of `bytes`. None if more bytes must come.
 ///
 /// # Errors
 /// If no reply begins so.
 pub fn reply(bytes: &[u8]) -> Result<Option<Reply>, Error> {
-    match rmp_serde::from_slice(bytes) {
+    let mut deserializer = Deserializer::from_read_ref(bytes);
+    deserializer.set_max_depth(DEPTH_MAX);
+    match Reply::deserialize(&mut deserializer) {
         Ok(reply) => Ok(Some(reply)),
         Err(Error::InvalidMarkerRead(error) | Error::InvalidDataRead(error))
             if error.kind() == ErrorKind::UnexpectedEof =>
@@ -105,6 +112,10 @@ mod tests {
         assert_eq!(reply(result).unwrap(), Some(Reply::Result("PONG".into(), true, "".into(), "h".into(), "d".into())));
         for garbage in [&b"HTTP/1.1 400"[..], b"\xc1", b"\x81\xa3nak\xa2id", b"\x07"] {
             assert!(reply(garbage).is_err(), "{garbage:?}");
+        }
+        // More than the stack holds.
+        for nested in [&b"\x91"[..], b"\x81\xa1a", b"\xdd\xff\xff\xff\xff"] {
+            assert!(reply(&nested.repeat(3000)).is_err(), "{nested:?}");
         }
         // A length that no memory has.
         assert_eq!(reply(b"\xdd\xff\xff\xff\xff").unwrap_or(None), None);

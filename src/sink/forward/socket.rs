@@ -3,12 +3,14 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{self, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use rustix::io::{Errno, retry_on_intr};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
 use crate::sys;
 
@@ -41,36 +43,51 @@ impl Socket {
     /// # Errors
     /// If the host is not found, or if nobody listens there, or does not answer until the deadline.
     pub fn tcp(host: &str, port: u16, deadline: Instant) -> anyhow::Result<Self> {
-        let mut last = None;
-        for address in addresses(host, port)? {
-            match TcpStream::connect_timeout(&address, left(deadline)?) {
-                Ok(stream) => {
-                    // Each write is a whole batch.
-                    stream.set_nodelay(true)?;
-                    return Ok(Socket { stream: Stream::Tcp(stream), deadline });
-                }
-                Err(error) => last = Some(error),
-            }
-        }
-        Err(last.unwrap_or_else(|| io::ErrorKind::NotFound.into()).into())
+        let stream = first_of(&addresses(host, port)?, deadline)?;
+        // Each write is a whole batch.
+        stream.set_nodelay(true)?;
+        Ok(Socket { stream: Stream::Tcp(stream), deadline })
     }
 
     /// Connects to a socket in the file system.
     ///
     /// # Errors
-    /// If nobody listens there.
-    pub fn unix(path: &Path, deadline: Instant) -> io::Result<Self> {
-        Ok(Socket { stream: Stream::Unix(UnixStream::connect(path)?), deadline })
+    /// If nobody listens there, or accepts until the deadline.
+    pub fn unix(path: &Path, deadline: Instant) -> anyhow::Result<Self> {
+        Self::local(&SocketAddrUnix::new(path)?, deadline)
     }
 
     /// Connects to an abstract socket.
     ///
     /// # Errors
-    /// If nobody listens there.
-    pub fn abstract_unix(name: &str, deadline: Instant) -> io::Result<Self> {
-        let stream = UnixStream::connect_addr(&net::SocketAddr::from_abstract_name(name)?)?;
-        Ok(Socket { stream: Stream::Unix(stream), deadline })
+    /// Likewise.
+    pub fn abstract_unix(name: &str, deadline: Instant) -> anyhow::Result<Self> {
+        Self::local(&SocketAddrUnix::new_abstract_name(name.as_bytes())?, deadline)
     }
+
+    fn local(address: &SocketAddrUnix, deadline: Instant) -> anyhow::Result<Self> {
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        // While too many others wait to be accepted, connect(2) waits, as long as a write may: socket(7).
+        set_socket_timeout(&socket, Timeout::Send, Some(left(deadline)?))?;
+        match retry_on_intr(|| connect(&socket, address)) {
+            Err(Errno::AGAIN) => bail!("it accepts no connection: is it stopped?"),
+            connected => connected?,
+        }
+        Ok(Socket { stream: Stream::Unix(UnixStream::from(socket)), deadline })
+    }
+}
+
+/// Connects to the first of these addresses that accepts. Each has its share of the time, because one may never answer.
+fn first_of(addresses: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {
+    let mut result = Err(io::ErrorKind::NotFound.into());
+    for (address, untried) in addresses.iter().zip((1..=addresses.len()).rev()) {
+        let share = left(deadline)? / u32::try_from(untried).unwrap_or(u32::MAX);
+        result = TcpStream::connect_timeout(address, share);
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
 }
 
 impl Read for Socket {
@@ -140,7 +157,21 @@ fn in_hosts(text: &str, host: &str) -> Vec<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
     use super::*;
+
+    #[test]
+    fn an_address_that_does_not_answer_leaves_time_for_the_next() {
+        let full = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        rustix::net::listen(&full, 0).unwrap();
+        let [silent, good] =
+            [full, TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()].map(|it| (it.local_addr().unwrap(), it));
+        let connect = || TcpStream::connect_timeout(&silent.0, Duration::from_millis(100)).ok();
+        let _waiting: Vec<_> = std::iter::from_fn(connect).collect();
+        let stream = first_of(&[silent.0, good.0], Instant::now() + Duration::from_secs(6)).unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), good.0);
+    }
 
     #[test]
     fn hosts_by_any_of_their_names() {

@@ -66,16 +66,18 @@ def shake_hands(connection, key, behaviour, ping):
     salt = salt.encode()
     knows = proof == digest(salt, hostname.encode(), nonce, key)
     own = digest(salt, NAME.encode(), nonce, b"" if behaviour == "liar" else key)
+    answer = [hostname, proof] if behaviour == "mirror" else [NAME, own]
     reason = "" if knows else "shared_key mismatch"
-    connection.sendall(msgpack.packb(["PONG", knows, reason, NAME, own]))
+    connection.sendall(msgpack.packb(["PONG", knows, reason, *answer]))
     return knows
 
 
 def serve(connection, behaviour, key):
     if behaviour == "close":
         return
-    if behaviour in ("garbage", "http"):
-        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n" if behaviour == "http" else os.urandom(100_000))
+    nonsense = {"http": b"HTTP/1.1 400 Bad Request\r\n\r\n", "garbage": os.urandom(100_000), "nested": b"\x91" * 1000}
+    if behaviour in nonsense:
+        connection.sendall(nonsense[behaviour])
         # Until the sender gives up.
         while connection.recv(1 << 20):
             pass
