@@ -90,7 +90,7 @@ impl<R> Changes<R> {
             !worker.control.is_stopped()
         };
         let of_file = |error| Outcome::Transient(Transient::of_file(&error), error);
-        let Some(mut new) = Replacement::lock(&self.path, waits).map_err(of_file)? else {
+        let Some(mut new) = Replacement::lock(&self.path, Header::BEGIN, waits).map_err(of_file)? else {
             return Ok(None);
         };
         worker.steps.enter(FIRST);

@@ -39,11 +39,11 @@ pub struct Replacement {
 
 impl Replacement {
     /// Begins a new file, and takes the lock. While another run has it, this asks `waits` with the locked file whether to go on.
-    /// None if not.
+    /// None if not. A killed run may have left a new file: it has `begin` at its beginning, if it has anything.
     ///
     /// # Errors
-    /// If there can be no new file at that path.
-    pub fn lock(path: &Path, mut waits: impl FnMut(&Path) -> bool) -> anyhow::Result<Option<Self>> {
+    /// If there can be no new file at that path, or if another program's file is there.
+    pub fn lock(path: &Path, begin: &[u8], mut waits: impl FnMut(&Path) -> bool) -> anyhow::Result<Option<Self>> {
         /// A lock has no waiting list of its own that a signal could end.
         const PAUSE: Duration = Duration::from_millis(20);
         let Some(name) = path.file_name() else { bail!("{} is a directory: name a file in it", path.display()) };
@@ -54,7 +54,7 @@ impl Replacement {
         let new_path = above.join(&new_name);
         let cannot = || format!("cannot write {}, which becomes {}", new_path.display(), path.display());
         loop {
-            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
             let file = retry_on_intr(|| openat(&directory, &new_name, flags, MODE)).with_context(cannot)?;
             check(&file, &directory, &new_path)?;
             match retry_on_intr(|| flock(&file, FlockOperation::NonBlockingLockExclusive)) {
@@ -70,10 +70,14 @@ impl Replacement {
             if there(&directory, &new_name) != Some(id(&own)) {
                 continue;
             }
-            // A run that was killed may have left something.
+            let file = File::from(file);
+            let mut left = vec![0; begin.len()];
+            if own.st_size > 0 && (file.read_exact_at(&mut left, 0).is_err() || left != begin) {
+                bail!("{}: it is not a file that --changes wrote; move it away, or name another file", cannot());
+            }
             ftruncate(&file, 0).with_context(cannot)?;
             let old = there(&directory, name);
-            let new = BufWriter::with_capacity(64 * 1024, file.into());
+            let new = BufWriter::with_capacity(64 * 1024, file);
             let (name, path) = (name.to_owned(), path.to_owned());
             return Ok(Some(Replacement { directory, name, new_name, path, old, new, error: None, is_done: false }));
         }

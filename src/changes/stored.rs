@@ -30,12 +30,15 @@ pub struct Header {
 const VERSION: u64 = 1;
 
 impl Header {
+    /// How each FILE begins, of any kind and version.
+    pub const BEGIN: &[u8] = b"{\"procline\":\"changes\",";
+
     /// The line, for this number of records. It has the same length for every number.
     pub fn line(&self, records: u64) -> Vec<u8> {
         let Header { kind, key, compared, selection } = self;
         let (key, compared) = (json::text(key), json::text(compared));
-        let mut line =
-            format!("{{\"procline\":\"changes\",\"version\":{VERSION},\"kind\":\"{kind}\",\"key\":").into_bytes();
+        let mut line = Self::BEGIN.to_vec();
+        line.extend_from_slice(format!("\"version\":{VERSION},\"kind\":\"{kind}\",\"key\":").as_bytes());
         for part in [&key[..], b",\"compared\":", &compared, b",\"selection\":", &json::text(selection)] {
             line.extend_from_slice(part);
         }

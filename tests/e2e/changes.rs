@@ -365,6 +365,22 @@ fn a_foreign_or_corrupt_file_is_left_alone() {
     assert_eq!(watched.brief(&[]), []);
 }
 
+/// The new FILE is written beside the old one. What is there already and is not procline's stays as it is.
+#[test]
+fn a_foreign_new_file_is_left_alone() {
+    let watched = Watched::new();
+    for content in ["a user's own file\n", "short"] {
+        fs::write(watched.path("state.new"), content).unwrap();
+        let output = watched.procline(&[]).output().unwrap();
+        let (code, sentence) = complaint(&output);
+        assert!(code == 1 && sentence.contains("it is not a file that --changes wrote; move it away"), "{sentence}");
+        assert!(output.stdout.is_empty() && fs::read_to_string(watched.path("state.new")).unwrap() == content);
+    }
+    fs::write(watched.path("state.new"), "{\"procline\":\"changes\",\"version\":1,\"ki").unwrap();
+    assert_eq!(watched.brief(&[]).len(), 3);
+    assert!(watched.has_only_its_file());
+}
+
 #[test]
 fn what_is_no_regular_file_is_refused() {
     let watched = Watched::new();
