@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use anyhow::anyhow;
 use chrono::{DateTime, Utc};
 
 use super::Happening;
@@ -18,6 +19,7 @@ use crate::exit::{self, Outcome, Transient};
 use crate::host::{Host, View};
 use crate::output::Writer;
 use crate::sink::Destination;
+use crate::text::records;
 
 /// About how long a batch may become.
 const BATCH: usize = 64 * 1024;
@@ -196,7 +198,8 @@ impl<'a> Recorder<'a> {
         Writer::open_at(&self.request.plan.output, time, self.is_first)
     }
 
-    /// Reports a failure that may pass, once. Returns how long to wait before the next attempt.
+    /// Reports a failure that may pass, once, and what is lost if the run ends. Returns how long to wait before the next
+    /// attempt.
     ///
     /// # Errors
     /// A failure that does not pass, and any when the run ends.
@@ -212,7 +215,12 @@ impl<'a> Recorder<'a> {
             return Ok(pause);
         }
         self.report(kind, &error);
-        if is_stopped { Err(Outcome::Reported) } else { Ok(PAUSE) }
+        if !is_stopped {
+            return Ok(PAUSE);
+        }
+        // The readers may have more.
+        self.report(Transient::Dropped, &anyhow!("at least {} lost at the end", records(self.batch.len())));
+        Err(Outcome::Reported)
     }
 
     fn report(&mut self, kind: Transient, error: &anyhow::Error) {
