@@ -275,6 +275,51 @@ fn every_state_of_a_package_equals_dpkg_query() {
     assert_eq!((merged["late:all"].as_str(), merged.len()), ("hold  installed", expected.len() + 1));
 }
 
+/// A package has several architectures only if all of them are `Multi-Arch: same`. Otherwise, a new one takes the place of the old.
+#[test]
+fn a_package_that_changes_its_architecture_equals_dpkg_query() {
+    if lacks("a_package_that_changes_its_architecture_equals_dpkg_query", false, &["dpkg-query"]) {
+        return;
+    }
+    let root = Dpkg::new();
+    // An architecture of uppercase letters is of a package that is Multi-Arch: same, and one in brackets is not installed.
+    let stanza = |(version, architecture): (usize, &str)| {
+        let state = if architecture.starts_with('(') { "purge ok not-installed" } else { "install ok half-configured" };
+        let multi = if architecture.starts_with(char::is_uppercase) { "Multi-Arch: same\n" } else { "" };
+        let architecture = architecture.trim_matches(['(', ')']).to_lowercase();
+        format!(
+            "Package: cross\nStatus: {state}\nMaintainer: a\nArchitecture: {architecture}\n{multi}Version: {version}\nDescription: a\n\n"
+        )
+    };
+    let mut shown = Vec::new();
+    for (status, updates) in [
+        (&["amd64"][..], &["all"][..]),
+        (&["amd64"], &["amd64", "all"]),
+        (&["amd64"], &["all", "amd64"]),
+        (&["amd64"], &["(amd64)", "all"]),
+        (&["amd64"], &["(arm64)", "amd64"]),
+        (&["amd64"], &["ARM64"]),
+        (&["amd64"], &["ARM64", "AMD64"]),
+        (&["AMD64"], &["arm64"]),
+        (&["AMD64"], &["ARM64"]),
+        (&["AMD64", "ARM64"], &["ARM64"]),
+        (&["(arm64)", "amd64"], &["all"]),
+        (&["(arm64)", "amd64"], &["amd64"]),
+    ] {
+        let text: String = status.iter().map(|architecture| stanza((0, architecture))).collect();
+        fs::write(root.admin().join("status"), text).unwrap();
+        let _ = fs::remove_dir_all(root.admin().join("updates"));
+        fs::create_dir(root.admin().join("updates")).unwrap();
+        for (place, architecture) in updates.iter().enumerate() {
+            fs::write(root.admin().join(format!("updates/{place:04}")), stanza((place + 1, architecture))).unwrap();
+        }
+        let ours = packages(&["--rootfs", root.0.path().to_str().unwrap()], "dpkg");
+        assert_eq!(ours, by_dpkg(root.admin().to_str().unwrap()), "{status:?} {updates:?}");
+        shown.push(ours.len());
+    }
+    assert_eq!(shown, [1, 1, 1, 1, 1, 1, 2, 1, 2, 2, 1, 1]);
+}
+
 /// A package of rpm, as its specification.
 fn spec(name: &str, version: &str, more: &str, description: &str) -> String {
     format!(

@@ -27,10 +27,10 @@ pub fn read(root: &Rootfs, needs: u32, put: &mut Put<'_>) -> anyhow::Result<bool
     let Some(file) = open(root, STATUS)? else { return Ok(false) };
     let info = if needs & needs::INSTALLED_AT != 0 { root.directory(INFO).ok() } else { None };
     let mut put = |stanza: &mut Stanza| {
-        let package = &mut stanza.package;
-        if package.status.is_empty() || package.status == b"not-installed" {
+        if !stanza.is_there() {
             return true;
         }
+        let package = &mut stanza.package;
         // What is left of a removed package has a list, which is as old as the removal.
         if let Some(info) = info.as_ref().filter(|_| package.status != b"config-files") {
             package.installed_at = changed(info, stanza.is_of_several, package);
@@ -41,7 +41,8 @@ pub fn read(root: &Rootfs, needs: u32, put: &mut Put<'_>) -> anyhow::Result<bool
     let mut updates = updates(root, wants_description)?;
     let mut stanzas = Stanzas::new(file, wants_description);
     while let Some(stanza) = stanzas.next().with_context(|| format!("cannot read /{STATUS}"))? {
-        let newer = updates.iter().position(|update| update.is_of_same(stanza));
+        let same = updates.iter().position(|update| update.is_of_same(stanza));
+        let newer = same.or_else(|| updates.iter().position(|update| update.replaces(stanza)));
         let goes_on = match newer {
             Some(place) => put(&mut updates.swap_remove(place)),
             None => put(stanza),
@@ -68,7 +69,7 @@ fn updates(root: &Rootfs, wants_description: bool) -> anyhow::Result<Vec<Stanza>
         let Some(file) = open(root, &path)? else { continue };
         let mut stanzas = Stanzas::new(file, wants_description);
         while let Some(stanza) = stanzas.next().with_context(|| format!("cannot read /{path}"))? {
-            updates.retain(|earlier| !earlier.is_of_same(stanza));
+            updates.retain(|earlier| !stanza.is_of_same(earlier) && !stanza.replaces(earlier));
             updates.push(stanza.clone());
         }
     }
@@ -95,10 +96,22 @@ struct Stanza {
 }
 
 impl Stanza {
-    /// Whether both are of one package. For another architecture, it is another one.
+    /// Whether there is anything of the package.
+    fn is_there(&self) -> bool {
+        !self.package.status.is_empty() && self.package.status != b"not-installed"
+    }
+
+    /// Whether both are of one package, for one architecture.
     fn is_of_same(&self, other: &Stanza) -> bool {
         let (one, other) = (&self.package, &other.package);
         one.name == other.name && one.architecture == other.architecture
+    }
+
+    /// Whether this is the package for another architecture, in the place of the earlier one. A package has several
+    /// architectures only if all of them are `Multi-Arch: same`.
+    fn replaces(&self, earlier: &Stanza) -> bool {
+        let is_beside = self.is_of_several && earlier.is_of_several;
+        self.package.name == earlier.package.name && earlier.is_there() && !is_beside
     }
 
     /// Reads a line that begins with the name of a field. Returns whether lines that begin with a blank continue the
