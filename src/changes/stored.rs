@@ -1,9 +1,11 @@
-//! The last snapshot: reads FILE, and finds the earlier record of a key. Memory has only a hash and a position for each record.
-//! The records stay in FILE.
+//! The last snapshot: reads FILE, and finds the earlier record of a key. Memory has only two hashes and a position for each
+//! record. The records stay in FILE.
 
+use std::cmp::Ordering;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, BufReader};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -88,11 +90,22 @@ pub enum Earlier {
     Other(Map<String, Json>),
 }
 
+/// What memory has of a record.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    /// The hash of its key.
+    key: u64,
+    /// The hash of its line.
+    line: u64,
+    /// The position of its line.
+    position: u64,
+}
+
 /// The records of the last snapshot.
 pub struct Stored {
     file: File,
-    /// The hash of each key and the position of its line, in the order of both.
-    index: Vec<(u64, u64)>,
+    /// In order.
+    index: Vec<Entry>,
     /// Which of them have a record now.
     is_taken: Vec<bool>,
     /// A part of the file, and its position.
@@ -121,7 +134,9 @@ impl Stored {
         while read(&mut line)? {
             let number = index.len() + 2;
             match serde_json::from_slice::<Map<String, Json>>(&line) {
-                Ok(values) if line.ends_with(b"\n") => index.push((hash(&key_of(&values, &header.key)), position)),
+                Ok(values) if line.ends_with(b"\n") => {
+                    index.push(Entry { key: hash(&key_of(&values, &header.key)), line: hash(&line), position });
+                }
                 _ => bail!("{}", corrupt(&shown, &format!("its line {number} is not what procline wrote"))),
             }
             position += line.len() as u64;
@@ -140,37 +155,38 @@ impl Stored {
     /// # Errors
     /// If FILE cannot be read.
     pub fn take(&mut self, key: &[u8], line: &[u8]) -> anyhow::Result<Earlier> {
-        let hash = hash(key);
-        let start = self.index.partition_point(|(other, _)| *other < hash);
-        let mut others = Vec::new();
-        for place in start..self.index.len() {
-            if self.index[place].0 != hash {
-                break;
-            }
-            let found = self.line(self.index[place].1)?;
-            if !self.is_taken[place] && found == line {
-                self.is_taken[place] = true;
-                return Ok(Earlier::Same);
-            }
-            let values = self.values(&found)?;
-            if key_of(&values, &self.key) == key {
-                others.push((place, values));
-            }
+        // Many files may have one key: their names differ only in bytes that no record can show. So the others are not read.
+        let (key_hash, line_hash) = (hash(key), hash(line));
+        let same = self.places(|entry| (entry.key, entry.line).cmp(&(key_hash, line_hash)));
+        // Those with the same line are taken one after the other.
+        let place = same.start + self.is_taken[same.clone()].partition_point(|is_taken| *is_taken);
+        if place < same.end && self.line(self.index[place].position)? == line {
+            self.is_taken[place] = true;
+            return Ok(Earlier::Same);
         }
-        let last = others.pop();
-        match last {
-            Some((place, values)) if others.is_empty() && !self.is_taken[place] => {
-                self.is_taken[place] = true;
-                Ok(Earlier::Other(values))
-            }
-            _ => Ok(Earlier::None),
+        let of_key = self.places(|entry| entry.key.cmp(&key_hash));
+        let place = of_key.start;
+        if of_key.len() != 1 || self.is_taken[place] {
+            return Ok(Earlier::None);
         }
+        let (_, values) = self.at(place)?;
+        if key_of(&values, &self.key) != key {
+            return Ok(Earlier::None);
+        }
+        self.is_taken[place] = true;
+        Ok(Earlier::Other(values))
+    }
+
+    /// The places of the entries that are equal to what they are compared with.
+    fn places(&self, compare: impl Fn(&Entry) -> Ordering) -> Range<usize> {
+        let start = self.index.partition_point(|entry| compare(entry).is_lt());
+        start..start + self.index[start..].partition_point(|entry| compare(entry).is_eq())
     }
 
     /// The places of the records that were not taken, in the order of FILE.
     pub fn left(&self) -> Vec<usize> {
         let mut left: Vec<_> = (0..self.index.len()).filter(|place| !self.is_taken[*place]).collect();
-        left.sort_unstable_by_key(|place| self.index[*place].1);
+        left.sort_unstable_by_key(|place| self.index[*place].position);
         left
     }
 
@@ -179,7 +195,7 @@ impl Stored {
     /// # Errors
     /// If FILE cannot be read.
     pub fn at(&mut self, place: usize) -> anyhow::Result<(Vec<u8>, Map<String, Json>)> {
-        let line = self.line(self.index[place].1)?;
+        let line = self.line(self.index[place].position)?;
         let values = self.values(&line)?;
         Ok((line, values))
     }
@@ -271,4 +287,63 @@ fn hash(key: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    /// The line of a record with this name and size, and its key.
+    fn record(name: &str, size: u32) -> (Vec<u8>, Vec<u8>) {
+        (key([Value::Str(name.into())].into_iter()), format!("{{\"name\":\"{name}\",\"size\":{size}}}\n").into_bytes())
+    }
+
+    fn stored(records: &[(&str, u32)]) -> (Stored, File) {
+        let header = Header { kind: "files", key: vec!["name"], compared: vec!["size"], selection: Map::new() };
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&header.line(records.len() as u64)).unwrap();
+        for (name, size) in records {
+            file.write_all(&record(name, *size).1).unwrap();
+        }
+        let read = file.try_clone().unwrap();
+        std::io::Seek::rewind(&mut file).unwrap();
+        (Stored::open(read, Path::new("state"), &header).unwrap(), file)
+    }
+
+    /// What it takes for each of these: `=` the same, a size the one that it was, and `+` nothing.
+    fn taken(stored: &mut Stored, records: &[(&str, u32)]) -> String {
+        let take = |(name, size): &(&str, u32)| {
+            let (key, line) = record(name, *size);
+            match stored.take(&key, &line).unwrap() {
+                Earlier::Same => "=".to_owned(),
+                Earlier::Other(values) => values["size"].to_string(),
+                Earlier::None => "+".to_owned(),
+            }
+        };
+        records.iter().map(take).collect()
+    }
+
+    #[test]
+    fn each_record_is_taken_once() {
+        let (mut stored, _) = stored(&[("a", 1), ("b", 2), ("b", 3), ("b", 3), ("c", 4), ("d", 5)]);
+        assert_eq!(taken(&mut stored, &[("b", 3), ("b", 6), ("a", 1), ("a", 1), ("b", 3), ("b", 3)]), "=+=+=+");
+        assert_eq!(taken(&mut stored, &[("c", 7), ("c", 4), ("e", 5), ("b", 2)]), "4++=");
+        let left: Vec<_> = stored.left().into_iter().map(|place| stored.at(place).unwrap().1["name"].clone()).collect();
+        assert_eq!(left, ["d"]);
+    }
+
+    /// Otherwise a few thousand names that are the same to a reader would take more time than a run has.
+    #[test]
+    fn records_of_one_key_are_not_all_read() {
+        let records: Vec<_> = (0..50).map(|size| ("a", size)).collect();
+        let (mut stored, file) = stored(&records);
+        assert_eq!(taken(&mut stored, &records[..20]), "=".repeat(20));
+        // From now on, to read a line fails.
+        (stored.window, ()) = ((0, Vec::new()), file.set_len(0).unwrap());
+        let others: Vec<_> = (0..20).chain(100..120).map(|size| ("a", size)).collect();
+        assert_eq!(taken(&mut stored, &others), "+".repeat(40));
+        assert!(stored.take(&record("a", 30).0, &record("a", 30).1).is_err());
+    }
 }
