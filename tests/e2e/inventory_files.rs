@@ -72,7 +72,8 @@ impl Special {
         for (name, length) in [("a/one", 1), ("a/b/page.conf", 4096), ("a/b/c/many", 1_000_001), ("none.conf", 0)] {
             fs::write(tree.file(name), vec![b'x'; length]).unwrap();
         }
-        for name in ["a/.hidden/inside.conf", "a/.rc", "a/x[1].conf", "a/b/é.conf", "new\nfolder/new\nline\t\"quoted\""]
+        for name in
+            ["a/.hidden/inside.conf", "a/.rc", "a/x[1].conf", "x[y]", "a/b/é.conf", "new\nfolder/new\nline\t\"quoted\""]
         {
             fs::write(tree.file(name), name).unwrap();
         }
@@ -245,6 +246,12 @@ fn patterns_match_as_in_a_shell() {
         "./a/*e",
         "a/x[1].conf",
         "a/x[[]1[]].conf",
+        "[^a-m]*",
+        "a/b/[^a-z]*",
+        "x[y*",
+        "x[*",
+        "[^]x]*",
+        "*[]y]",
         "new*/*",
     ] {
         let script = "shopt -s nullglob globstar; cd \"$1\"; for file in $2; do printf '%s\\0' \"$file\"; done";

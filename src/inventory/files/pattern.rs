@@ -58,11 +58,51 @@ fn step(part: &[u8]) -> Step {
     while text.contains("**") {
         text = text.replace("**", "*");
     }
-    let has_wildcard = text.contains(['*', '?', '[']);
-    match Pattern::new(&text) {
-        Ok(pattern) if has_wildcard => Step::Matching(pattern),
+    match Pattern::new(&brackets(&text)) {
+        Ok(pattern) if has_wildcard(&text) => Step::Matching(pattern),
         _ => Step::Name(part.to_vec()),
     }
+}
+
+/// Where the bracket that a text begins with is closed. A `]` that comes first is one of its characters.
+fn closed(text: &str) -> Option<usize> {
+    let inside = text.strip_prefix('[')?;
+    let inside = inside.strip_prefix(['!', '^']).unwrap_or(inside);
+    let first = inside.chars().next()?.len_utf8();
+    Some(text.len() - inside.len() + first + inside[first..].find(']')?)
+}
+
+fn has_wildcard(text: &str) -> bool {
+    text.char_indices().any(|(place, character)| match character {
+        '*' | '?' => true,
+        _ => closed(&text[place..]).is_some(),
+    })
+}
+
+/// The same pattern with its brackets as `Pattern` has them: `[^` is `[!` there, and each `[` has to be closed.
+fn brackets(text: &str) -> String {
+    let (mut pattern, mut rest) = (String::new(), text);
+    while let Some(start) = rest.find('[') {
+        pattern.push_str(&rest[..start]);
+        rest = &rest[start..];
+        let end = match closed(rest) {
+            Some(end) if rest.starts_with("[^") => {
+                pattern.push_str("[!");
+                pattern.push_str(&rest[2..=end]);
+                end
+            }
+            Some(end) => {
+                pattern.push_str(&rest[..=end]);
+                end
+            }
+            None => {
+                pattern.push_str("[[]");
+                0
+            }
+        };
+        rest = &rest[end + 1..];
+    }
+    pattern + rest
 }
 
 impl Step {
@@ -113,6 +153,9 @@ mod tests {
             ("/**/**/*.so", Some("/ deep ~*.so")),
             ("/etc/**", Some("/etc/ deep ~*")),
             ("/etc/a**b/c[1", Some("/etc/ ~a*b =c[1")),
+            ("a[b*", Some(" ~a[[]b*")),
+            ("[^a]/[!]?/[^]]/[]^]", Some(" ~[!a] ~[[]!]? ~[!]] ~[]^]")),
+            ("[a/b]*", Some(" =[a ~b]*")),
         ] {
             assert_eq!(shown(path).as_deref(), expected, "{path}");
         }
@@ -124,6 +167,8 @@ mod tests {
         assert!(matches("*", b"a") && !matches("*", b".a") && matches(".*", b".a"));
         assert!(matches("*.conf", b"x.conf") && !matches("*.conf", b".conf") && !matches("*.conf", b"x.CONF"));
         assert!(matches("[!a-c]?", b"dx") && !matches("[!a-c]?", b"ax") && !matches("?", b""));
+        assert!(matches("[^a-c]?", b"dx") && !matches("[^a-c]?", b"ax") && matches("[a^]", b"^"));
+        assert!(matches("a[b*", b"a[bc") && !matches("a[b*", b"abc") && matches("[]a]", b"]"));
         // A name that is not UTF-8 matches, too.
         assert!(matches("caf?", b"caf\xe9") && matches("caf?", "café".as_bytes()));
         assert!(matches("**", b"a") && !matches("**", b".git"));
