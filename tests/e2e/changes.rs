@@ -282,6 +282,31 @@ fn unknown_is_not_removed() {
     assert_eq!(changes(&run("files")), []);
 }
 
+/// Where there are too few descriptors to search, nothing is known of the files. They are not removed.
+#[test]
+fn too_few_descriptors() {
+    let watched = Watched::new();
+    let (root, state) = (watched.0.path(), watched.path("state"));
+    let run = |limit: u32| {
+        let script = format!("ulimit -n {limit}; exec \"$@\"");
+        let mut shell = command("sh", &["-c", &script, "sh", PROCLINE, "inventory", "files", "/files", "--recursive"]);
+        shell.args(["--timeout=5m", "--fields=path", "--rootfs"]).arg(root).arg("--changes").arg(&state);
+        shell.output().unwrap()
+    };
+    assert_eq!(objects(&run(1000).stdout).len(), 4);
+    let before = watched.state();
+    let mut failures = String::new();
+    let fails = |limit: &u32| {
+        let output = run(*limit);
+        assert!(output.stdout.is_empty() && watched.state() == before, "{limit}: {output:?}");
+        assert_eq!(output.status.success(), output.stderr.is_empty(), "{limit}: {output:?}");
+        failures.push_str(&String::from_utf8_lossy(&output.stderr));
+        !output.status.success()
+    };
+    assert!((4..100).take_while(fails).count() < 96, "{failures}");
+    assert!(failures.contains("procline: cannot read /files: Too many open files (os error 24)\n"), "{failures}");
+}
+
 /// A path that is missing is a failure in the first run, and a change later.
 #[test]
 fn a_missing_path() {

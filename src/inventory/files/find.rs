@@ -85,10 +85,9 @@ pub struct Finder {
 
 impl Finder {
     /// Begins to search for what `path` names.
-    pub fn new(path: &[u8], root: Option<&PathBuf>, extent: Extent) -> anyhow::Result<Self> {
-        let rootfs = root.map(|root| Rootfs::open(root)).transpose()?.map(Arc::new);
+    pub fn new(path: &[u8], root: Option<&PathBuf>, extent: Extent) -> Self {
         let mut finder = Finder {
-            rootfs,
+            rootfs: None,
             extent,
             steps: Vec::new(),
             levels: Vec::new(),
@@ -96,8 +95,17 @@ impl Finder {
             next: None,
             failures: Failures { is_missing: true, ..Failures::default() },
         };
-        finder.begin(path);
-        Ok(finder)
+        match root.map(|root| Rootfs::open(root)).transpose() {
+            Ok(rootfs) => {
+                finder.rootfs = rootfs.map(Arc::new);
+                finder.begin(path);
+            }
+            Err(error) => {
+                let error = error.downcast_ref().copied().unwrap_or(Errno::IO);
+                finder.failures.add(&PathPattern::base_of(path), error);
+            }
+        }
+        finder
     }
 
     fn begin(&mut self, path: &[u8]) {

@@ -25,6 +25,11 @@ pub enum Step {
 }
 
 impl PathPattern {
+    /// The path below which all files are that this path names or matches.
+    pub fn base_of(path: &[u8]) -> Vec<u8> {
+        Self::parse(path).map_or_else(|| path.to_vec(), |pattern| pattern.base)
+    }
+
     /// The pattern, if the path has wildcards. A bracket that is never closed is a plain character, as in a shell.
     pub fn parse(path: &[u8]) -> Option<Self> {
         let first = path.iter().position(|byte| b"*?[".contains(byte))?;

@@ -101,12 +101,8 @@ impl Scan {
         let mut reader = Reader::new(order.max_hash_size, &self.pulse);
         while !self.pulse.is_cancelled() {
             let mut searching = lock(search);
-            if searching.is_none() {
-                // The root directory is open for other reasons, so nobody has to hear that it cannot be opened.
-                let Ok(finder) = Finder::new(&order.path, order.root.as_ref(), order.extent) else { return };
-                *searching = Some((finder, 0));
-            }
-            let Some((finder, count)) = &mut *searching else { return };
+            let begin = || (Finder::new(&order.path, order.root.as_ref(), order.extent), 0);
+            let (finder, count) = searching.get_or_insert_with(begin);
             let Some(candidate) = finder.next() else { return };
             let number = *count;
             *count += 1;

@@ -205,9 +205,7 @@ impl Visitor for Scans<'_, '_> {
     }
 
     fn lose(&mut self, place: usize) {
-        let path = self.path(place);
-        let base = PathPattern::parse(path).map_or_else(|| path.to_vec(), |pattern| pattern.base);
-        self.unknown.insert(base);
+        self.unknown.insert(PathPattern::base_of(self.path(place)));
     }
 
     fn flush(&mut self) -> anyhow::Result<()> {
