@@ -307,6 +307,23 @@ fn too_few_descriptors() {
     assert!(failures.contains("procline: cannot read /files: Too many open files (os error 24)\n"), "{failures}");
 }
 
+/// A file that several paths lead to is one file.
+#[test]
+fn paths_that_overlap() {
+    let watched = Watched::new();
+    fs::create_dir(watched.path("files/inner")).unwrap();
+    watched.write("inner/file", "");
+    let inner = watched.path("files/inner").to_str().unwrap().to_owned();
+    let run = || watched.brief(&[&inner, &format!("{inner}/*"), "--recursive"]);
+    assert_eq!(run().len(), 5);
+    watched.write("inner/file", "other");
+    assert_eq!(run(), pairs(&[("file", "modified")]));
+    assert_eq!(run(), []);
+    fs::remove_file(watched.path("files/inner/file")).unwrap();
+    assert!(run().contains(&("file".to_owned(), "removed".to_owned())));
+    assert_eq!(run(), []);
+}
+
 /// A path that is missing is a failure in the first run, and a change later.
 #[test]
 fn a_missing_path() {

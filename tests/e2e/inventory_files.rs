@@ -3,7 +3,7 @@
 
 mod mounts;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Write;
@@ -162,7 +162,19 @@ fn one_record_of_these_fields_for_each_path() {
     assert_eq!(files(&[tree.path()]).len(), 1);
     // A path that is given twice counts once, in the place of the first.
     let [one, link] = ["a/one", "link"].map(|name| tree.file(name).to_str().unwrap().to_owned());
-    assert_eq!(paths(&[&link, &one, &link]), [link.clone(), one]);
+    assert_eq!(paths(&[&link, &one, &link]), [link.clone(), one.clone()]);
+    // So does a file that several paths lead to, or one pattern in several ways.
+    let [a, deep] = ["a", "a/**/c/**/many"].map(|name| tree.file(name).to_str().unwrap().to_owned());
+    let once = paths(&["--recursive", tree.path()]);
+    for others in [&[&a, &one][..], &[&format!("{a}/*")], &[&format!("{a}/**"), &deep]] {
+        let mut arguments = vec!["--recursive", tree.path()];
+        arguments.extend(others.iter().map(|path| path.as_str()));
+        assert_eq!(paths(&arguments), once);
+    }
+    fs::create_dir_all(tree.file("a/b/c/c")).unwrap();
+    fs::write(tree.file("a/b/c/c/many"), "").unwrap();
+    let found = paths(&[&deep]);
+    assert_eq!((found.len(), found.iter().collect::<BTreeSet<_>>().len()), (2, 2), "{found:?}");
     // A link is the link itself, unless its path ends in a slash.
     let folder = tree.file("folder").to_str().unwrap().to_owned();
     let kinds = files(&["--fields=kind", &folder, &format!("{folder}/"), &format!("{folder}/.")]);

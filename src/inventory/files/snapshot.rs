@@ -1,8 +1,10 @@
 //! The snapshot of the files: scans the paths and writes the records of their files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
+use std::hash::{BuildHasher, RandomState};
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -115,6 +117,28 @@ struct Scans<'a, 'r> {
     records: &'a mut Records<'r, File>,
     /// The paths below which there may be files that were not found.
     unknown: BTreeSet<Vec<u8>>,
+    written: Option<Written>,
+}
+
+/// Which files have a record already, by hashes of their paths. Nobody can choose two paths with the same hash: it is another one
+/// in each snapshot.
+#[derive(Default)]
+struct Written {
+    hash: RandomState,
+    hashes: HashSet<u64>,
+}
+
+impl Written {
+    /// What a snapshot of these paths needs. One path without wildcards leads to each file once.
+    fn needed(paths: &[PathBuf]) -> Option<Self> {
+        let is_several = |path: &PathBuf| PathPattern::parse(path.as_os_str().as_bytes()).is_some();
+        (paths.len() > 1 || paths.iter().any(is_several)).then(Written::default)
+    }
+
+    /// Notes a file. Returns whether it has no record yet.
+    fn is_new(&mut self, path: &[u8]) -> bool {
+        self.hashes.insert(self.hash.hash_one(path))
+    }
 }
 
 impl<'a, 'r> Scans<'a, 'r> {
@@ -139,6 +163,7 @@ impl<'a, 'r> Scans<'a, 'r> {
             must_exist: records.is_first(),
             records,
             unknown: BTreeSet::new(),
+            written: Written::needed(&request.paths),
         }
     }
 
@@ -172,12 +197,15 @@ impl Visitor for Scans<'_, '_> {
     /// Writes the records of a path as its files are read.
     fn wait(&mut self, scan: &Scan, watch: &mut Watch<'_>) -> anyhow::Result<Wait<Failures>> {
         loop {
-            let files = match scan.wait(watch.patience, |seen| watch.stops(seen)) {
+            let mut files = match scan.wait(watch.patience, |seen| watch.stops(seen)) {
                 scan::Wait::Found(files) => files,
                 scan::Wait::Ended(failures) => return Ok(Wait::Ended(failures)),
                 scan::Wait::Stuck => return Ok(Wait::Stuck),
                 scan::Wait::Stopped => return Ok(Wait::Stopped),
             };
+            if let Some(written) = &mut self.written {
+                files.retain(|found| written.is_new(&found.path));
+            }
             let files: Vec<_> = files.into_iter().map(|found| self.named(found)).collect();
             self.worker.steps.enter(WRITING);
             for file in &files {
