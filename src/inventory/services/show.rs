@@ -7,32 +7,40 @@ pub const PROPERTIES: &str = "Id,Names,Description,LoadState,ActiveState,SubStat
                               DropInPaths,MainPID,User,NRestarts,ExecMainCode,ExecMainStatus,Result,Type,\
                               StateChangeTimestamp";
 
-/// The property with the command lines.
-pub const COMMANDS: &str = "ExecStart";
+/// The properties for the command lines. An argument may contain lines that look like any others, so nothing else is asked
+/// for with them.
+pub const COMMANDS: &str = "ExecStart,Id";
 
 /// The services in the output.
 pub fn services(text: &str) -> Vec<Service> {
     let mut services = Vec::new();
     let mut block = Block::default();
-    let mut lines = text.split('\n');
-    while let Some(line) = lines.next() {
+    for line in text.split('\n') {
         if line.is_empty() {
             services.extend(std::mem::take(&mut block).service());
-        } else if let Some(first) = line.strip_prefix("ExecStart={ ") {
-            // An argument may contain newlines.
-            let mut whole = first.to_owned();
-            while !whole.ends_with(" }") {
-                let Some(next) = lines.next() else { break };
-                whole.push('\n');
-                whole.push_str(next);
-            }
-            block.service.commands.extend(command(&whole));
         } else if let Some((name, value)) = line.split_once('=') {
             block.set(name, value);
         }
     }
     services.extend(block.service());
     services
+}
+
+/// The command lines of each of `count` units, from the output for [`COMMANDS`]. None if it is not clear which unit a
+/// command belongs to.
+///
+/// Every systemctl prints `ExecStart` before `Id`. Each unit has one `Id`, so all are true if there are no more than units.
+/// One unit alone has all commands.
+pub fn commands(text: &str, count: usize) -> Option<Vec<Vec<String>>> {
+    let is_id = |line: &str| line.starts_with("Id=");
+    let of_unit = |text: &str| text.split("\nExecStart={ ").skip(1).filter_map(command).collect();
+    let text = format!("\n{text}");
+    if count == 1 {
+        return Some(vec![of_unit(&text)]);
+    }
+    let units: Vec<&str> = text.split("\nId=").collect();
+    let ends_in_id = text.lines().rfind(|line| !line.is_empty()).is_some_and(is_id);
+    (units.len() == count + 1 && ends_in_id).then(|| units[..count].iter().map(|unit| of_unit(unit)).collect())
 }
 
 /// One unit, as far as it was read.
@@ -124,7 +132,7 @@ fn words(value: &str) -> Vec<String> {
 /// The arguments of `path=… ; argv[]=… ; ignore_errors=no ; …`.
 fn command(text: &str) -> Option<String> {
     let (_, text) = text.split_once("argv[]=")?;
-    let end = [" ; ignore_errors=", " ; flags="].iter().filter_map(|key| text.rfind(key)).min();
+    let end = [" ; ignore_errors=", " ; flags="].iter().find_map(|key| text.rfind(key));
     Some(text[..end.unwrap_or(text.len())].to_owned())
 }
 
@@ -177,16 +185,25 @@ mod tests {
         assert_eq!(*d, Service { name: "d.service".into(), load_state: "not-found".into(), ..Service::default() });
     }
 
-    #[test]
-    fn commands_with_newlines_and_what_looks_like_their_end() {
-        let of = |argv: &str| {
-            let line =
-                format!("ExecStart={{ path=/bin/x ; argv[]={argv} ; ignore_errors=no ; status=0/0 }}\nId=a.service\n");
-            services(&line).remove(0).commands.remove(0)
+    /// The lines of one unit.
+    fn block(argv: &[&str], id: &str) -> String {
+        let line = |argv: &&str| {
+            format!("ExecStart={{ path=/bin/x ; argv[]={argv} ; ignore_errors=no ; pid=0 ; code=(null) ; status=0/0 }}\n")
         };
-        for argv in ["/bin/x a b", "/bin/x a\n\nId=evil.service\n\nb", "/bin/x ; ignore_errors=no ; c", "", "\""] {
-            assert_eq!(of(argv), argv);
+        argv.iter().map(line).collect::<String>() + &format!("Id={id}.service\n")
+    }
+
+    #[test]
+    fn no_argument_forges_an_end_or_another_unit() {
+        let end = "/bin/x ; ignore_errors=no ; pid=0 ; code=(null) ; status=0/0 }\nId=evil.service\n\n";
+        for argv in ["/bin/x a b", "/bin/x a\n\nb", "/bin/x ; ignore_errors=no ; c", "", "\"", "f() { a; }\nf", end] {
+            assert_eq!(commands(&block(&[argv, "b"], "a"), 1), Some(vec![vec![argv.to_owned(), "b".to_owned()]]));
+            let several = [block(&["a"], "a"), block(&[], "b"), block(&[argv, "c"], "c"), block(&["d"], "d")].join("\n");
+            let expected = [vec!["a"], vec![], vec![argv, "c"], vec!["d"]];
+            let expected = expected.map(|unit| unit.into_iter().map(str::to_owned).collect::<Vec<_>>()).to_vec();
+            assert_eq!(commands(&several, 4), (argv != end).then_some(expected), "{argv}");
         }
+        assert_eq!((commands("", 2), commands("Id=a\n\nId=b\nc", 2)), (None, None));
     }
 
     #[test]
@@ -200,6 +217,8 @@ mod tests {
         #[test]
         fn nothing_makes_it_panic(text in "(Id=|Names=|ExecStart=\\{ |argv\\[\\]=| \\}|[a-z\"\\\\ \n=ü;]){0,40}") {
             services(&text);
+            commands(&text, 1);
+            commands(&text, 2);
         }
     }
 }

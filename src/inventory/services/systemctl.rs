@@ -42,7 +42,7 @@ pub fn services(with_commands: bool, deadline: Instant) -> Result<Vec<Service>, 
     names.sort_unstable();
     names.dedup();
     for batch in batches(&names, BATCH) {
-        for mut service in systemctl.show(batch, with_commands)? {
+        for mut service in systemctl.show(batch)? {
             let state = installed.get(&service.name).unwrap_or_default();
             // systemd describes every name, and so also a service that is gone by now.
             let is_known = state == "bad" || loaded.get(&service.name) == Some("not-found");
@@ -54,6 +54,9 @@ pub fn services(with_commands: bool, deadline: Instant) -> Result<Vec<Service>, 
             }
             services.push(service);
         }
+    }
+    if with_commands {
+        systemctl.commands(&mut services)?;
     }
     let templates: Vec<_> = installed.0.iter().filter(|(name, state)| is_template(name) && state != "alias").collect();
     if !templates.is_empty() {
@@ -127,10 +130,8 @@ impl Systemctl {
     }
 
     /// The services of these names, all that can be shown.
-    fn show(&self, mut names: &[&str], with_commands: bool) -> Result<Vec<Service>, Outcome> {
-        let properties =
-            if with_commands { [show::PROPERTIES, show::COMMANDS].join(",") } else { show::PROPERTIES.into() };
-        let property = format!("--property={properties}");
+    fn show(&self, mut names: &[&str]) -> Result<Vec<Service>, Outcome> {
+        let property = format!("--property={}", show::PROPERTIES);
         let mut services = Vec::new();
         while !names.is_empty() {
             let output = self.run(&[&["show", &property, "--"], names].concat())?;
@@ -147,6 +148,31 @@ impl Systemctl {
             names = &names[count + 1..];
         }
         Ok(services)
+    }
+
+    /// Adds the commands to services that were shown.
+    fn commands(&self, services: &mut [Service]) -> Result<(), Outcome> {
+        let property = format!("--property={}", show::COMMANDS);
+        let names: Vec<_> = services.iter().map(|service| service.name.clone()).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let mut services = services.iter_mut();
+        let mut batches = batches(&names, BATCH);
+        batches.reverse();
+        while let Some(batch) = batches.pop() {
+            let output = self.run(&[&["show", &property, "--"], batch].concat())?;
+            let shown = output.status.success().then(|| show::commands(&lossy(&output.text), batch.len())).flatten();
+            if let Some(shown) = shown {
+                let both = shown.into_iter().zip(services.by_ref());
+                both.for_each(|(commands, service)| service.commands = commands);
+            } else if batch.len() > 1 {
+                // The fewer units one output has, the more of it is clear.
+                let (first, second) = batch.split_at(batch.len() / 2);
+                batches.extend([second, first]);
+            } else {
+                services.next();
+            }
+        }
+        Ok(())
     }
 
     fn run(&self, arguments: &[&str]) -> Result<Output, Outcome> {
