@@ -1,8 +1,9 @@
 //! The service records: the services of systemd, loaded or only installed. `fields` is the table of the record. `systemctl`
 //! asks the manager that runs, and `show` parses what it says. What unit files alone say comes from `unit_files`, which
-//! `unit_file` parses: of another machine, and of templates, which systemctl does not show. `names` takes names of units
-//! apart. `service` is what all of them fill in.
+//! `unit_file` parses: of another machine, and of templates, which systemctl does not show. `exec` splits command lines, and
+//! `names` takes names of units apart. `service` is what all of them fill in.
 
+mod exec;
 pub mod fields;
 mod names;
 mod needs;
@@ -34,6 +35,9 @@ pub struct Request {
     pub words: Option<Vec<String>>,
 }
 
+/// What stands for a secret.
+const MASK: &str = "********";
+
 /// What the watchdog leaves to this file: it ends a single run after `--timeout`, but none that repeats.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -63,6 +67,7 @@ impl Source for Request {
             if let Some(redactor) = &mut redactor {
                 mask(redactor, &mut service);
             }
+            join(&mut service);
             if !put(&service) {
                 break;
             }
@@ -88,16 +93,46 @@ fn is_prose(text: &str) -> bool {
     !text.contains(['=', ':', '/']) && !text.split(' ').any(|word| word.starts_with('-') || word.len() >= TOKEN_MIN)
 }
 
-/// A command line whose arguments are separated by blanks, masked. None if it has no secret.
+/// A command line, masked. None if it has no secret.
+///
+/// A text of systemctl has blanks between arguments and in them. There a secret may go on after a blank, so all words up to
+/// the next option go with it.
 fn masked(redactor: &mut Redactor, text: &str) -> Option<String> {
-    let arguments: Vec<u8> = text.bytes().map(|byte| if byte == b' ' { 0 } else { byte }).collect();
-    let mut shown = Vec::new();
-    match redactor.mask_in_budget(&arguments) {
-        Some(Cow::Borrowed(_)) => return None,
-        Some(Cow::Owned(masked)) => command::join(&masked, &mut shown),
-        None => shown.extend_from_slice(command::NOT_SHOWN.trim_ascii()),
+    if text.ends_with(exec::END) {
+        return match redactor.mask_in_budget(text.as_bytes()) {
+            Some(Cow::Borrowed(_)) => None,
+            Some(Cow::Owned(masked)) => Some(lossy(&masked).into_owned()),
+            None => Some(not_shown()),
+        };
     }
-    Some(lossy(&shown).into_owned())
+    let arguments = text.replace(' ', "\0");
+    let masked = match redactor.mask_in_budget(arguments.as_bytes()) {
+        Some(Cow::Borrowed(_)) => return None,
+        Some(Cow::Owned(masked)) => lossy(&masked).into_owned(),
+        None => return Some(not_shown()),
+    };
+    let mut shown: Vec<&str> = Vec::new();
+    for word in masked.split('\0') {
+        let goes_on = shown.last().is_some_and(|last| last.ends_with(MASK));
+        if !goes_on || word.starts_with('-') {
+            shown.push(word);
+        }
+    }
+    Some(shown.join(" "))
+}
+
+/// What replaces a command line that was not searched for secrets.
+fn not_shown() -> String {
+    lossy(command::NOT_SHOWN.trim_ascii()).into_owned()
+}
+
+/// Joins the arguments of each command with blanks, as systemctl does.
+fn join(service: &mut Service) {
+    for command in &mut service.commands {
+        if let Some(arguments) = command.strip_suffix(exec::END) {
+            *command = arguments.replace(exec::END, " ");
+        }
+    }
 }
 
 #[cfg(test)]
@@ -121,6 +156,28 @@ mod tests {
             mask(&mut redactor, &mut service);
             assert_eq!(service.description, expected.unwrap_or(description));
             assert_eq!(service.commands[1], "/bin/true --token ********");
+        }
+    }
+
+    #[test]
+    fn a_secret_with_blanks_is_masked_as_a_whole() {
+        let mut redactor = Redactor::new(&[]);
+        let mut shown = |command: &str| {
+            let mut service = Service { commands: vec![command.to_owned()], ..Service::default() };
+            mask(&mut redactor, &mut service);
+            join(&mut service);
+            service.commands.remove(0)
+        };
+        for (command, expected) in [
+            ("/usr/bin/app\0--password\0my secret phrase\0--port\01\0", "/usr/bin/app --password ******** --port 1"),
+            ("/usr/bin/app\0--password\0my\0file\0", "/usr/bin/app --password ******** file"),
+            ("/bin/echo\0two words\0\0", "/bin/echo two words "),
+            // Of systemctl.
+            ("/usr/bin/app --password my secret phrase --port 1", "/usr/bin/app --password ******** --port 1"),
+            ("/usr/bin/app --password=my secret phrase --port 1", "/usr/bin/app --password=******** --port 1"),
+            ("/bin/push https://user:example1@host/ a b", "/bin/push https://user:********@host/ a b"),
+        ] {
+            assert_eq!(shown(command), expected, "{command:?}");
         }
     }
 }

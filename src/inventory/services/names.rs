@@ -81,6 +81,18 @@ pub fn expand(text: &str, name: &str) -> String {
     expanded + rest
 }
 
+/// The user that `DynamicUser=` makes for a unit. None if the unit's name can be no user's: systemd then makes a name of
+/// a hash.
+pub fn dynamic_user(name: &str) -> Option<&str> {
+    /// `UT_NAMESIZE` of utmp(5), without the NUL.
+    const MAX: usize = 31;
+    let prefix = parts(name).0;
+    let is_first = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
+    let is_next = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    let is_user = prefix.as_bytes().first().is_some_and(is_first) && prefix.bytes().all(is_next) && prefix.len() <= MAX;
+    is_user.then_some(prefix)
+}
+
 /// The text that systemd-escape(1) made this of.
 fn unescape(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
@@ -124,6 +136,20 @@ mod tests {
         assert_eq!(template("a@b.c.service").as_deref(), Some("a@.service"));
         assert_eq!((template("a@.service"), template("a.service")), (None, None));
         assert_eq!(instance("a@.service", "b"), "a@b.service");
+    }
+
+    #[test]
+    fn dynamic_users() {
+        for (name, user) in [
+            ("dyn.service", Some("dyn")),
+            ("_a-1@i.service", Some("_a-1")),
+            ("1dyn.service", None),
+            ("dy\\x2dn.service", None),
+            ("dyn.x.service", None),
+            ("a23456789-123456789-123456789-12.service", None),
+        ] {
+            assert_eq!(dynamic_user(name), user, "{name}");
+        }
     }
 
     #[test]

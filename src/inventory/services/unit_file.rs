@@ -1,5 +1,7 @@
 //! The text of unit files and drop-ins, systemd.syntax(7): what the records need of it. Pure.
 
+use super::exec;
+
 /// A unit, as its files describe it.
 #[derive(Debug, Default, PartialEq)]
 pub struct UnitFile {
@@ -7,9 +9,11 @@ pub struct UnitFile {
     pub description: String,
     /// `User=`
     pub user: String,
+    /// `DynamicUser=`
+    pub has_dynamic_user: bool,
     /// `Type=`
     pub service_type: String,
-    /// `ExecStart=`, without the signs before the program.
+    /// The commands of `ExecStart=`, as [`exec::commands`] splits them.
     pub commands: Vec<String>,
     /// The section `[Install]`.
     pub install: Install,
@@ -18,14 +22,25 @@ pub struct UnitFile {
 /// What `systemctl enable` would do.
 #[derive(Debug, Default, PartialEq)]
 pub struct Install {
-    /// Whether enabling makes links: `WantedBy=`, `RequiredBy=`, `UpheldBy=` or `Alias=`.
-    pub has_links: bool,
+    /// Whether there is a `WantedBy=`
+    pub is_wanted: bool,
+    /// Whether there is a `RequiredBy=`
+    pub is_required: bool,
+    /// Whether there is an `UpheldBy=`
+    pub is_upheld: bool,
     /// `Alias=`
     pub aliases: Vec<String>,
     /// Whether enabling also enables other units.
     pub has_others: bool,
     /// `DefaultInstance=`
     pub default_instance: String,
+}
+
+impl Install {
+    /// Whether enabling makes links.
+    pub fn has_links(&self) -> bool {
+        self.is_wanted || self.is_required || self.is_upheld || !self.aliases.is_empty()
+    }
 }
 
 impl UnitFile {
@@ -49,15 +64,16 @@ impl UnitFile {
             ("Service", "Type") => value.clone_into(&mut self.service_type),
             // An empty value removes those before it.
             ("Service", "ExecStart") if value.is_empty() => self.commands.clear(),
-            ("Service", "ExecStart") => {
-                self.commands.push(value.trim_start_matches(['@', '-', ':', '+', '!', '|']).into())
+            ("Service", "ExecStart") => self.commands.extend(exec::commands(value)),
+            ("Service", "DynamicUser") => {
+                self.has_dynamic_user = boolean(value).unwrap_or(self.has_dynamic_user);
             }
             ("Install", "Alias") if value.is_empty() => install.aliases.clear(),
-            ("Install", "Alias") => {
-                install.aliases.extend(value.split_ascii_whitespace().map(str::to_owned));
-                install.has_links = true;
-            }
-            ("Install", "WantedBy" | "RequiredBy" | "UpheldBy") => install.has_links |= !value.is_empty(),
+            ("Install", "Alias") => install.aliases.extend(value.split_ascii_whitespace().map(str::to_owned)),
+            ("Install", "WantedBy") => install.is_wanted = !value.is_empty(),
+            ("Install", "RequiredBy") => install.is_required = !value.is_empty(),
+            ("Install", "UpheldBy") => install.is_upheld = !value.is_empty(),
+            // Unlike the others, this list is not emptied by an empty value.
             ("Install", "Also") => install.has_others |= !value.is_empty(),
             ("Install", "DefaultInstance") => value.clone_into(&mut install.default_instance),
             _ => {}
@@ -65,26 +81,34 @@ impl UnitFile {
     }
 }
 
-/// The lines without comments and blanks around them. A line that ends in a backslash goes on in the next one that is no
-/// comment.
+/// A boolean value. None if systemd would ignore it.
+fn boolean(value: &str) -> Option<bool> {
+    match value.to_ascii_lowercase().as_str() {
+        "1" | "yes" | "y" | "true" | "t" | "on" => Some(true),
+        "0" | "no" | "n" | "false" | "f" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+/// The lines without comments and blanks around them. A line whose last byte is a backslash that no other one escapes goes
+/// on in the next one that is no comment.
 fn lines(text: &str) -> Vec<String> {
     let mut whole = Vec::new();
     let mut begun: Option<String> = None;
-    for line in text.lines() {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
+    for line in text.split(['\n', '\r']) {
         if line.trim_start().starts_with(['#', ';']) {
             continue;
         }
         let mut joined = begun.take().unwrap_or_default();
-        match line.trim_end().strip_suffix('\\') {
-            Some(part) => {
-                joined.push_str(part);
-                joined.push(' ');
-                begun = Some(joined);
-            }
-            None => {
-                joined.push_str(line);
-                whole.push(joined);
-            }
+        let backslashes = line.len() - line.trim_end_matches('\\').len();
+        if backslashes % 2 == 1 {
+            joined.push_str(&line[..line.len() - 1]);
+            joined.push(' ');
+            begun = Some(joined);
+        } else {
+            joined.push_str(line);
+            whole.push(joined);
         }
     }
     whole.extend(begun);
@@ -108,16 +132,18 @@ mod tests {
     fn sections_comments_and_continued_lines() {
         let unit = parse(&[
             "# c\n[Unit]\nDescription = A \\\n  # no\n  b \n; c\nUser=no\n[Service]\nUser=nobody\nType=oneshot\n\
-                            ExecStart=-/bin/a  \\\n\t-x\nExecStart=@/bin/b\n[Install]\nWantedBy=a.target\nAlias=b.service c.service\n\
+                            ExecStart=-/bin/a  \\\n\t-x\nExecStart=@/bin/b b\n[Install]\nWantedBy=a.target\nAlias=b.service c.service\n\
                             Also=d.socket\nDefaultInstance=e\n[X]\nDescription=no",
         ]);
         assert_eq!(
             (unit.description.as_str(), unit.user.as_str(), unit.service_type.as_str()),
             ("A    b", "nobody", "oneshot")
         );
-        assert_eq!(unit.commands, ["/bin/a   \t-x", "/bin/b"]);
+        assert_eq!(unit.commands, ["/bin/a\0-x\0", "b\0"]);
         let install = Install {
-            has_links: true,
+            is_wanted: true,
+            is_required: false,
+            is_upheld: false,
             aliases: vec!["b.service".into(), "c.service".into()],
             has_others: true,
             default_instance: "e".into(),
@@ -132,7 +158,36 @@ mod tests {
             "[Service]\nExecStart=\nExecStart=/bin/b\nUser=\n",
         ]);
         assert_eq!((unit.description.as_str(), unit.user.as_str()), ("a", ""));
-        assert_eq!(unit.commands, ["/bin/b"]);
+        assert_eq!(unit.commands, ["/bin/b\0"]);
+    }
+
+    /// Each as `systemctl --root=DIR list-unit-files` of systemd 252 has it: disabled with links, static without.
+    #[test]
+    fn ends_of_lines_and_emptied_lists() {
+        for (text, has_links) in [
+            ("[Install]\nX=\\ \nWantedBy=a.target\n", true),
+            ("[Install]\nX=\\\nWantedBy=a.target\n", false),
+            ("[Install]\nX=\\\\\nWantedBy=a.target\n", true),
+            ("[Install]\nX=\\\\\\\nWantedBy=a.target\n", false),
+            ("[Install]\nX=\\\n\nWantedBy=a.target\n", true),
+            ("\u{feff}[Install]\nWantedBy=a.target\n", true),
+            ("[Install]\rWantedBy=a.target\r", true),
+            ("[Install]\r\nWantedBy=a.target\r\n", true),
+            ("[Install]\r\nX=\\\r\nWantedBy=a.target\r\n", false),
+            ("[Install]\nWantedBy=a.target\nWantedBy=\n", false),
+            ("[Install]\nWantedBy=a.target\nRequiredBy=\n", true),
+            ("[Install]\nAlias=b.service\nAlias=\n", false),
+        ] {
+            assert_eq!(parse(&[text]).install.has_links(), has_links, "{text:?}");
+        }
+        assert!(parse(&["[Install]\nAlso=b.service\nAlso=\n"]).install.has_others);
+    }
+
+    #[test]
+    fn booleans() {
+        let has_dynamic_user = |value: &str| parse(&[&format!("[Service]\nDynamicUser={value}\n")]).has_dynamic_user;
+        assert!(["yes", "1", "True", "on"].iter().all(|value| has_dynamic_user(value)));
+        assert!(["no", "", "maybe", "yes\nDynamicUser=off"].iter().all(|value| !has_dynamic_user(value)));
     }
 
     proptest! {

@@ -139,24 +139,30 @@ impl<'a> UnitFiles<'a> {
         let base = target.as_deref().map_or(name, last);
         // A service may only be another name of a service, and a template only of a template.
         let may_be = base.rsplit_once('.').map(|of| of.1) == name.rsplit_once('.').map(|of| of.1);
-        let is_alias = may_be && base != name && is_unit(base) && (is_template(base) || !is_template(name));
-        if is_alias {
+        // A link from an instance to its own template enables it.
+        let is_enabled_instance = names::template(name).as_deref() == Some(base);
+        let is_alias = may_be
+            && !is_enabled_instance
+            && base != name
+            && is_unit(base)
+            && (is_template(base) || !is_template(name));
+        if is_alias || is_enabled_instance {
             let link = Link { directory: directory.into(), by: None, name: name.into(), target: base.into() };
             self.links.push(link);
         }
         if self.place(name).is_some() {
             return;
         }
-        let inside = |target: &str| {
-            !target.contains('/') || path_of(directory, target).is_some_and(|path| self.is_searched(&path))
-        };
+        let inside = |target: &str| !target.contains('/') || self.is_searched(&path_of(directory, target));
         let (kind, path) = match target.as_deref() {
-            Some("/dev/null") => (Kind::Masked, path),
+            Some(target) if path_of(directory, target) == "/dev/null" => (Kind::Masked, path),
             Some(target) if is_alias && inside(target) => {
                 let alias = Place::Alias(last(target).to_owned());
                 self.names.entry(name.to_owned()).or_default().place = Some(alias);
                 return;
             }
+            // The instance has the file of its template.
+            Some(target) if is_enabled_instance && inside(target) && self.root.file(&path).is_ok() => return,
             target => match self.root.file(&path) {
                 Ok(file) if file.metadata().is_ok_and(|metadata| metadata.len() == 0) => (Kind::Masked, path),
                 Ok(_) if target.is_some_and(|target| !inside(target)) => (Kind::Linked, path),
@@ -239,7 +245,11 @@ impl<'a> UnitFiles<'a> {
         service.wanted_by.dedup();
         let text = if file.description.is_empty() { "%n" } else { &file.description };
         service.description = expand(text, name);
-        service.user = if file.user.is_empty() { "root".to_owned() } else { expand(&file.user, name) };
+        service.user = match file.user.as_str() {
+            "" if file.has_dynamic_user => names::dynamic_user(name).unwrap_or_default().to_owned(),
+            "" => "root".to_owned(),
+            user => expand(user, name),
+        };
         service.service_type = file.service_type;
         service.commands = file.commands.iter().map(|command| expand(command, name)).collect();
         service
@@ -251,12 +261,22 @@ impl<'a> UnitFiles<'a> {
     }
 
     /// The files in the directories for this unit, in the order in which they apply: that of their names. Of several with
-    /// one name the first counts.
+    /// one name the first counts: for each name of the unit, the search path comes first, and then how special it is. What
+    /// is for every service comes last. systemd lists links to nothing, too, which hide a file of another directory.
     fn drop_ins(&self, name: &str, aliases: &[String]) -> Vec<String> {
         let mut files: Vec<(String, String)> = Vec::new();
-        for unit in [name].into_iter().chain(aliases.iter().map(String::as_str)).flat_map(names_of_drop_ins) {
-            for directory in self.names.get(&unit).into_iter().flat_map(|name| &name.drop_ins) {
-                for file in self.root.names(directory).unwrap_or_default() {
+        let units = [name].into_iter().chain(aliases.iter().map(String::as_str));
+        let kind = name.rsplit_once('.').map_or("", |(_, kind)| kind).to_owned();
+        for names in units.map(names_of_drop_ins).chain([vec![kind]]) {
+            let of_path = |directory: &&str| {
+                let directory = directory.to_string();
+                names.iter().filter_map(move |name| {
+                    let path = format!("{directory}/{name}.d");
+                    self.names.get(name).filter(|name| name.drop_ins.contains(&path)).map(|_| path)
+                })
+            };
+            for directory in self.directories.iter().flat_map(of_path) {
+                for file in self.root.names(&directory).unwrap_or_default() {
                     if file.ends_with(".conf") && !files.iter().any(|(earlier, _)| *earlier == file) {
                         let path = format!("{directory}/{file}");
                         files.push((file, path));
@@ -265,7 +285,7 @@ impl<'a> UnitFiles<'a> {
             }
         }
         files.sort_unstable();
-        files.into_iter().map(|(_, path)| path).filter(|path| self.root.file(path).is_ok()).collect()
+        files.into_iter().map(|(_, path)| path).collect()
     }
 
     /// What `systemctl is-enabled` says, which this follows: unit_file_get_state of systemd's src/shared/install.c.
@@ -307,10 +327,10 @@ impl<'a> UnitFiles<'a> {
             return format!("linked{}", suffix(&unit.directory));
         }
         let is_in_use = of_place(PERSISTENT, true) || of_place(RUNTIME, true);
-        if is_in_use || install.has_others && !install.has_links {
+        if is_in_use || install.has_others && !install.has_links() {
             return "indirect".into();
         }
-        if install.has_links { "disabled" } else { "static" }.into()
+        if install.has_links() { "disabled" } else { "static" }.into()
     }
 }
 
@@ -319,33 +339,31 @@ fn last(path: &str) -> &str {
     path.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
 }
 
-/// The path to which a link in `directory` leads.
-fn path_of(directory: &str, target: &str) -> Option<String> {
+/// The path to which a link in `directory` leads. The parent of the root is the root.
+fn path_of(directory: &str, target: &str) -> String {
     let whole = if target.starts_with('/') { target.to_owned() } else { format!("{directory}/{target}") };
     let mut parts = Vec::new();
     for part in whole.split('/').filter(|part| !matches!(*part, "" | ".")) {
         if part == ".." {
-            parts.pop()?;
+            parts.pop();
         } else {
             parts.push(part);
         }
     }
-    Some(format!("/{}", parts.join("/")))
+    format!("/{}", parts.join("/"))
 }
 
-/// The names whose `.d` directories apply to a unit: its own, that of its template, each beginning of its name that ends in
-/// a dash, and that of its type.
+/// The names whose `.d` directories apply to one name of a unit, as unit_file_process_dir of systemd's
+/// src/shared/dropin.c has them: this name, those for its template, and those for the beginning that ends in a dash.
 fn names_of_drop_ins(name: &str) -> Vec<String> {
     let mut names = vec![name.to_owned()];
-    names.extend(names::template(name));
+    names.extend(names::template(name).iter().flat_map(|template| names_of_drop_ins(template)));
     let (prefix, _) = names::parts(name);
-    let dashes: Vec<_> =
-        prefix.match_indices('-').map(|(place, _)| place + 1).filter(|end| *end < prefix.len()).collect();
-    let suffix = name.rsplit_once('.').map_or("", |(_, suffix)| suffix);
-    let (_, instance) = names::parts(name);
-    let at = if instance.is_some() { "@" } else { "" };
-    names.extend(dashes.iter().rev().map(|end| format!("{}{at}.{suffix}", &prefix[..*end])));
-    names.push(suffix.to_owned());
+    let shorter = prefix.strip_suffix('-').unwrap_or(prefix);
+    if let Some(dash) = shorter.rfind('-') {
+        let beginning = format!("{}{}", &prefix[..=dash], &name[prefix.len()..]);
+        names.extend(names_of_drop_ins(&beginning));
+    }
     names
 }
 
@@ -356,19 +374,24 @@ mod tests {
     #[test]
     fn paths_of_links() {
         for (target, expected) in [
-            ("/lib/a.service", Some("/lib/a.service")),
-            ("a.service", Some("/etc/systemd/system/a.service")),
-            ("../x/./a.service", Some("/etc/systemd/x/a.service")),
-            ("../../../../a.service", None),
+            ("/lib/a.service", "/lib/a.service"),
+            ("a.service", "/etc/systemd/system/a.service"),
+            ("../x/./a.service", "/etc/systemd/x/a.service"),
+            ("../../../../a.service", "/a.service"),
+            ("/dev//../dev/null", "/dev/null"),
         ] {
-            assert_eq!(path_of(PERSISTENT, target).as_deref(), expected, "{target}");
+            assert_eq!(path_of(PERSISTENT, target), expected, "{target}");
         }
     }
 
     #[test]
     fn directories_of_drop_ins() {
-        assert_eq!(names_of_drop_ins("a-b-c.service"), ["a-b-c.service", "a-b-.service", "a-.service", "service"]);
-        assert_eq!(names_of_drop_ins("a-b@c-d.service"), ["a-b@c-d.service", "a-b@.service", "a-@.service", "service"]);
-        assert_eq!(names_of_drop_ins("a@.service"), ["a@.service", "service"]);
+        assert_eq!(names_of_drop_ins("a-b-c.service"), ["a-b-c.service", "a-b-.service", "a-.service"]);
+        assert_eq!(
+            names_of_drop_ins("a-b@c-d.service"),
+            ["a-b@c-d.service", "a-b@.service", "a-@.service", "a-@c-d.service", "a-@.service"]
+        );
+        assert_eq!(names_of_drop_ins("a@.service"), ["a@.service"]);
+        assert_eq!(names_of_drop_ins("a--b.service"), ["a--b.service", "a--.service", "a-.service"]);
     }
 }
