@@ -95,6 +95,17 @@ ln -s 'test-escaped\x2dname.service' 'test-alias\x2dname.service'
 mkdir test-oneshot.service.d
 printf '[Unit]\nDescription=Of a drop-in\n[Service]\nExecStart=/bin/echo two words\n' | unit 'test-oneshot.service.d/a b.conf'
 ln -s nowhere.service test-dangling.service
+ln -s /dev/null test-oneshot.service.d/null.conf
+unit 'test-drop-in@.service' <'test-template@.service'
+for name in test-drop-in@two test-drop-in@ test-drop-@two test-drop-; do
+    for path in /etc /usr/lib; do
+        mkdir -p $path/systemd/system/$name.service.d
+        touch $path/systemd/system/$name.service.d/same.conf $path/systemd/system/$name.service.d/$name.conf
+    done
+done
+rm /etc/systemd/system/test-drop-in@two.service.d/same.conf
+ln -s test-drop-in@.service test-drop-in@two.service
+printf '[Service]\nDynamicUser=yes\nExecStart=/bin/true\n' | unit test-dynamic.service
 mv test-masked.service /run/systemd/system/
 systemctl daemon-reload
 systemctl --quiet mask test-masked
@@ -277,6 +288,18 @@ fn every_service_equals_systemctl() {
     assert_eq!(files["test-template@two.service"].wanted_by, ["test.target"]);
     assert_eq!(files["test-oneshot.service"].commands, oneshot.commands);
 
+    // No argument is taken for another field, or another unit.
+    machine.run(
+        r#"systemd-run --quiet --unit test-forging /bin/sh -c "$(printf 'f() { sleep 1000; }\nUser=evil\nId=evil.service\n\nf')" sh --token=example1"#,
+    );
+    let forged = services(machine.run(SERVICES).as_bytes());
+    let forging = &forged["test-forging.service"];
+    assert!(!forged.contains_key("evil.service") && forging.user.as_deref() == Some("root"), "{forging:?}");
+    let command = "/bin/sh -c f() { sleep 1000; }\nUser=evil\nId=evil.service\n\nf sh --token=********";
+    assert_eq!(forging.commands, [command]);
+    assert_eq!(forged["test-plain.service"].commands, plain.commands);
+    assert_eq!(files["test-plain.service"].commands, plain.commands);
+
     // A state that is soon over is no change.
     let change_of_slow = || {
         let changes = machine.run("/srv/target/release/procline inventory services --timeout 5m --changes /run/state");
@@ -396,6 +419,16 @@ fn unit_files_alone_equal_systemctl() {
         "[Unit]\nDescription=For %I\n[Install]\nWantedBy=a.target\nDefaultInstance=x-y\n",
     );
     root.file(&format!("{lib}/other@.service"), "[Install]\nWantedBy=a.target\n");
+    for name in ["masked-relative", "masked-indirect", "in-usr@"] {
+        root.file(&format!("{lib}/{name}.service"), wanted);
+    }
+    root.file("dev/null", "");
+    root.file(&format!("{etc}/in-etc@.service"), wanted);
+    root.file(
+        &format!("{lib}/emptied.service"),
+        "[Service]\nExecStart=/bin/app --token \"two words\" x\n[Install]\nWantedBy=a.target\nWantedBy=\n",
+    );
+    root.file(&format!("{lib}/ends.service"), "\u{feff}[Install]\rX=\\ \r\nWantedBy=a.target\r");
     root.file("opt/app/linked.service", wanted);
     root.file("opt/app/linked-runtime.service", wanted);
     root.file("opt/app/linked-enabled.service", wanted);
@@ -406,6 +439,11 @@ fn unit_files_alone_equal_systemctl() {
         ("default.target", "/usr/lib/systemd/system/multi-user.target"),
         ("default.target.wants/enabled.service", "/usr/lib/systemd/system/enabled.service"),
         ("masked.service", "/dev/null"),
+        ("masked-relative.service", "../../../dev/null"),
+        ("masked-indirect.service", "/dev/../dev/null"),
+        ("in-etc@one.service", "in-etc@.service"),
+        ("in-usr@one.service", "/usr/lib/systemd/system/in-usr@.service"),
+        ("in-usr@bad.service", "in-usr@.service"),
         ("linked.service", "/opt/app/linked.service"),
         ("linked-enabled.service", "/opt/app/linked-enabled.service"),
         ("multi-user.target.wants/linked-enabled.service", "/opt/app/linked-enabled.service"),
@@ -446,7 +484,7 @@ fn unit_files_alone_equal_systemctl() {
     let is_instance = |name: &str| name.contains('@') && !name.contains("@.");
     let states: BTreeMap<_, _> = ours
         .iter()
-        .filter(|(name, _)| !is_instance(name))
+        .filter(|(name, _)| !is_instance(name) || expected.contains_key(*name))
         .map(|(name, it)| (name.clone(), it.unit_file_state.clone().unwrap()))
         .collect();
     assert_eq!(states, expected);
@@ -490,6 +528,8 @@ fn unit_files_alone_equal_systemctl() {
         (&["a.target".to_owned()][..], "For %I")
     );
     assert_eq!(of("old").description, "Of /lib");
+    assert_eq!(of("emptied").commands, ["/bin/app --token ******** x"]);
+    assert_eq!(of("in-etc@one").fragment_path.as_deref(), Some("/etc/systemd/system/in-etc@.service"));
 
     // No link leads out of the root, and a root without systemd has no services.
     let outside = tempfile::tempdir().unwrap();

@@ -188,7 +188,9 @@ mod tests {
     /// The lines of one unit.
     fn block(argv: &[&str], id: &str) -> String {
         let line = |argv: &&str| {
-            format!("ExecStart={{ path=/bin/x ; argv[]={argv} ; ignore_errors=no ; pid=0 ; code=(null) ; status=0/0 }}\n")
+            format!(
+                "ExecStart={{ path=/bin/x ; argv[]={argv} ; ignore_errors=no ; pid=0 ; code=(null) ; status=0/0 }}\n"
+            )
         };
         argv.iter().map(line).collect::<String>() + &format!("Id={id}.service\n")
     }
@@ -198,7 +200,8 @@ mod tests {
         let end = "/bin/x ; ignore_errors=no ; pid=0 ; code=(null) ; status=0/0 }\nId=evil.service\n\n";
         for argv in ["/bin/x a b", "/bin/x a\n\nb", "/bin/x ; ignore_errors=no ; c", "", "\"", "f() { a; }\nf", end] {
             assert_eq!(commands(&block(&[argv, "b"], "a"), 1), Some(vec![vec![argv.to_owned(), "b".to_owned()]]));
-            let several = [block(&["a"], "a"), block(&[], "b"), block(&[argv, "c"], "c"), block(&["d"], "d")].join("\n");
+            let several =
+                [block(&["a"], "a"), block(&[], "b"), block(&[argv, "c"], "c"), block(&["d"], "d")].join("\n");
             let expected = [vec!["a"], vec![], vec![argv, "c"], vec!["d"]];
             let expected = expected.map(|unit| unit.into_iter().map(str::to_owned).collect::<Vec<_>>()).to_vec();
             assert_eq!(commands(&several, 4), (argv != end).then_some(expected), "{argv}");
