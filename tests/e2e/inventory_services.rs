@@ -424,11 +424,12 @@ fn unit_files_alone_equal_systemctl() {
     }
     root.file("dev/null", "");
     root.file(&format!("{etc}/in-etc@.service"), wanted);
+    root.file(&format!("{lib}/emptied.service"), "[Install]\nWantedBy=a.target\nWantedBy=\n");
     root.file(
-        &format!("{lib}/emptied.service"),
-        "[Service]\nExecStart=/bin/app --token \"two words\" x\n[Install]\nWantedBy=a.target\nWantedBy=\n",
+        &format!("{etc}/emptied.service.d/30.conf"),
+        "[Service]\nExecStart=\nExecStart=/bin/app --token \"two words\" x\n",
     );
-    root.file(&format!("{lib}/ends.service"), "\u{feff}[Install]\rX=\\ \r\nWantedBy=a.target\r");
+    root.file(&format!("{lib}/ends.service"), "\u{feff}[Unit]\rDescription=\\ \r\n[Install]\rWantedBy=a.target\r");
     root.file("opt/app/linked.service", wanted);
     root.file("opt/app/linked-runtime.service", wanted);
     root.file("opt/app/linked-enabled.service", wanted);

@@ -361,7 +361,10 @@ fn names_of_drop_ins(name: &str) -> Vec<String> {
     let (prefix, _) = names::parts(name);
     let shorter = prefix.strip_suffix('-').unwrap_or(prefix);
     if let Some(dash) = shorter.rfind('-') {
-        let beginning = format!("{}{}", &prefix[..=dash], &name[prefix.len()..]);
+        // The beginning of a template is no template.
+        let rest = &name[prefix.len()..];
+        let rest = if is_template(name) { rest.trim_start_matches('@') } else { rest };
+        let beginning = format!("{}{rest}", &prefix[..=dash]);
         names.extend(names_of_drop_ins(&beginning));
     }
     names
@@ -389,7 +392,7 @@ mod tests {
         assert_eq!(names_of_drop_ins("a-b-c.service"), ["a-b-c.service", "a-b-.service", "a-.service"]);
         assert_eq!(
             names_of_drop_ins("a-b@c-d.service"),
-            ["a-b@c-d.service", "a-b@.service", "a-@.service", "a-@c-d.service", "a-@.service"]
+            ["a-b@c-d.service", "a-b@.service", "a-.service", "a-@c-d.service", "a-@.service"]
         );
         assert_eq!(names_of_drop_ins("a@.service"), ["a@.service"]);
         assert_eq!(names_of_drop_ins("a--b.service"), ["a--b.service", "a--.service", "a-.service"]);
