@@ -169,7 +169,10 @@ mod tests {
             service.commands.remove(0)
         };
         for (command, expected) in [
-            ("/usr/bin/app\0--password\0my secret phrase\0--port\01\0", "/usr/bin/app --password ******** --port 1"),
+            (
+                "/usr/bin/app\0--password\0my secret phrase\0--port\0http\0",
+                "/usr/bin/app --password ******** --port http",
+            ),
             ("/usr/bin/app\0--password\0my\0file\0", "/usr/bin/app --password ******** file"),
             ("/bin/echo\0two words\0\0", "/bin/echo two words "),
             // Of systemctl.

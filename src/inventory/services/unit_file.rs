@@ -13,7 +13,7 @@ pub struct UnitFile {
     pub has_dynamic_user: bool,
     /// `Type=`
     pub service_type: String,
-    /// The commands of `ExecStart=`, as [`exec::commands`] splits them.
+    /// The commands of `ExecStart=`, as `exec` splits them.
     pub commands: Vec<String>,
     /// The section `[Install]`.
     pub install: Install,
