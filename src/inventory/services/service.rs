@@ -39,6 +39,6 @@ pub struct Service {
     pub result: String,
     /// The files that change its unit file.
     pub drop_ins: Vec<String>,
-    /// Each command of `ExecStart=`: a text, or arguments with [`END`](super::exec::END) after each.
+    /// Each command of `ExecStart=`: a text, or arguments with a NUL after each.
     pub commands: Vec<String>,
 }
